@@ -1,0 +1,18 @@
+//! The pure core of Tandem: every decision it takes about orders, with no IO, no clock and no randomness.
+//!
+//! Rooms, from the outside in:
+//! - [`ids`], [`price`], [`quantity`], [`time`], [`instrument`], [`account`]: the vocabulary.
+//! - [`order`]: terms, broker statuses, reports (broker evidence) and the lifecycle of one child order.
+//! - [`leader`]: the leader's book of the day, merged from frames and snapshots.
+//! - [`mirror`]: one leader order in one follower account: target, actual, in flight, `step`.
+//! - [`sizing`]: how much a follower follows.
+//! - [`gates`]: whether it follows at all, and [`gates::RiskApproved`], the only thing that may be sent.
+//! - [`breaker`], [`pacing`], [`restart`]: small machines with time passed in.
+
+pub mod account;
+pub mod ids;
+pub mod instrument;
+pub mod order;
+pub mod price;
+pub mod quantity;
+pub mod time;

@@ -1,0 +1,11 @@
+//! Orders: what they ask ([`OrderTerms`]), what the broker calls their state ([`BrokerStatus`]), what it reports of them
+//! ([`OrderReport`], [`TradeReport`]), and the life of one child order of ours ([`lifecycle`]).
+
+pub mod lifecycle;
+mod report;
+mod status;
+mod terms;
+
+pub use report::{EvidenceSource, Leg, OrderReport, TradeReport};
+pub use status::BrokerStatus;
+pub use terms::{OrderTerms, OrderType, Product, Side, TimeInForce};
