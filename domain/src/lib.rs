@@ -10,9 +10,13 @@
 //! - [`breaker`], [`pacing`], [`restart`]: small machines with time passed in.
 
 pub mod account;
+pub mod breaker;
 pub mod ids;
 pub mod instrument;
+pub mod leader;
 pub mod order;
+pub mod pacing;
 pub mod price;
 pub mod quantity;
+pub mod restart;
 pub mod time;
