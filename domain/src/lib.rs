@@ -11,12 +11,16 @@
 
 pub mod account;
 pub mod breaker;
+pub mod follower;
+pub mod gates;
 pub mod ids;
 pub mod instrument;
 pub mod leader;
+pub mod mirror;
 pub mod order;
 pub mod pacing;
 pub mod price;
 pub mod quantity;
 pub mod restart;
+pub mod sizing;
 pub mod time;

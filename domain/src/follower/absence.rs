@@ -1,0 +1,122 @@
+//! When the absence of an order is evidence (P4, `reliability.md` section 3).
+//!
+//! Two complete reads of the account's book, both begun at least the settle time after the request was released, in
+//! which every other order we know to exist appears, and which hold no unexplained order that looks like ours.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use crate::ids::{BrokerOrderId, ClientOrderId};
+use crate::mirror::{Child, Mirror};
+use crate::order::OrderReport;
+use crate::time::Timestamp;
+
+/// Complete reads without the order that prove its absence.
+const READS_NEEDED: u32 = 2;
+
+/// One read of the account's order book.
+#[derive(Debug)]
+pub struct BookRead {
+    /// When the request for it left.
+    pub started_at: Timestamp,
+    /// Its rows.
+    pub orders: Vec<OrderReport>,
+    /// Whether every row could be read; if not, the read proves no absence.
+    pub complete: bool,
+}
+
+/// An order whose fate is not proven.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    sent_at: Timestamp,
+    lookups: u32,
+    absent_reads: u32,
+    look_alike_seen: bool,
+    /// The broker probably refused it ("too many"): send it again if it is proven absent in time.
+    pub(super) worth_sending_again: bool,
+}
+
+impl Unknown {
+    pub(super) const fn new(sent_at: Timestamp, worth_sending_again: bool) -> Self {
+        Self { sent_at, lookups: 0, absent_reads: 0, look_alike_seen: false, worth_sending_again }
+    }
+
+    pub(super) fn next_lookup(&mut self, first: Duration, max: Duration) -> Duration {
+        let delay = first.saturating_mul(1 << self.lookups.min(16)).min(max);
+        self.lookups += 1;
+        delay
+    }
+}
+
+/// What the judge may look at.
+pub(super) struct Surroundings<'a> {
+    pub(super) mirrors: &'a BTreeMap<BrokerOrderId, Mirror>,
+    pub(super) leader_of: &'a HashMap<ClientOrderId, BrokerOrderId>,
+    pub(super) client_of: &'a HashMap<BrokerOrderId, ClientOrderId>,
+    /// Orders of others that stood in the book before this read.
+    pub(super) external_before: &'a HashSet<BrokerOrderId>,
+    pub(super) settle: Duration,
+}
+
+/// What a read proved.
+#[derive(Debug, Default)]
+pub(super) struct Judgement {
+    /// Proven absent, and whether each is worth sending again.
+    pub(super) absent: Vec<(ClientOrderId, bool)>,
+    /// Held in doubt by a look-alike; each named once.
+    pub(super) look_alikes: Vec<ClientOrderId>,
+}
+
+pub(super) fn judge(
+    read: &BookRead,
+    unknown: &mut BTreeMap<ClientOrderId, Unknown>,
+    around: &Surroundings<'_>,
+) -> Judgement {
+    let mut judgement = Judgement::default();
+    if unknown.is_empty() || !read.complete || !shows_all_known(read, around) {
+        return judgement;
+    }
+    for (client_order_id, doubt) in unknown.iter_mut() {
+        let Some(child) = child_of(client_order_id, around) else { continue };
+        if read.started_at < doubt.sent_at.plus(around.settle) {
+            continue;
+        }
+        if read.orders.iter().any(|report| looks_like(report, child, around)) {
+            if !doubt.look_alike_seen {
+                doubt.look_alike_seen = true;
+                judgement.look_alikes.push(client_order_id.clone());
+            }
+            continue;
+        }
+        doubt.absent_reads += 1;
+        if doubt.absent_reads >= READS_NEEDED {
+            judgement.absent.push((client_order_id.clone(), doubt.worth_sending_again));
+        }
+    }
+    judgement
+}
+
+/// A book that misses orders the broker took is not healthy, whatever its status code says.
+fn shows_all_known(read: &BookRead, around: &Surroundings<'_>) -> bool {
+    let shown: HashSet<&BrokerOrderId> = read.orders.iter().map(|report| &report.broker_order_id).collect();
+    around.client_of.iter().all(|(broker_order_id, client_order_id)| {
+        let recent = child_of(client_order_id, around)
+            .and_then(|child| child.ts_sent)
+            .is_some_and(|sent| sent.plus(around.settle) > read.started_at);
+        recent || shown.contains(broker_order_id)
+    })
+}
+
+fn looks_like(report: &OrderReport, child: &Child, around: &Surroundings<'_>) -> bool {
+    let explained = around.client_of.contains_key(&report.broker_order_id)
+        || around.external_before.contains(&report.broker_order_id);
+    !explained
+        && report.terms.instrument == child.terms.instrument
+        && report.terms.side == child.terms.side
+        && report.terms.quantity == child.terms.quantity
+}
+
+fn child_of<'a>(client_order_id: &ClientOrderId, around: &Surroundings<'a>) -> Option<&'a Child> {
+    let mirror = around.mirrors.get(around.leader_of.get(client_order_id)?)?;
+    mirror.children.iter().find(|child| child.client_order_id == *client_order_id)
+}

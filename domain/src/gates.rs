@@ -1,0 +1,126 @@
+//! Whether a leader order is followed at all. Each refusal has one reason; the reasons are one enum.
+//!
+//! Gates that look at the leader's order and the follower's policy are here ([`examine`]); those that need the
+//! follower's state of the moment (breaker, halted account, age at sending) are applied by [`crate::follower`] before it
+//! wraps a placement as [`RiskApproved`]. Sessions, caps, margin and loss limits join this list with the sizing issue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::ids::DhanClientId;
+use crate::instrument::{Instrument, InstrumentKind, coded_enum};
+use crate::leader::LeaderOrder;
+use crate::order::{BrokerStatus, Leg, OrderTerms, OrderType, Product};
+use crate::time::Timestamp;
+
+coded_enum! {
+    /// Why a leader order is not copied to a follower. The text is what the database and `tandem status` show.
+    DeniedReason {
+        /// The order was placed by Tandem itself, or belongs to the follower's own account: copying it would loop.
+        CopyLoop = "copy_loop",
+        /// The leader's order was rejected; nothing was sent.
+        LeaderRejected = "leader_rejected",
+        /// The leader's order ended unfilled before it could be copied.
+        LeaderGone = "leader_gone",
+        /// A leg of a super, cover or bracket order; copied with its parent only.
+        OrderLeg = "order_leg",
+        /// The instrument is in no master file of the day.
+        UnknownInstrument = "unknown_instrument",
+        /// Not an option, while only options are copied.
+        NotOption = "not_option",
+        /// An option of a kind that the settings leave out.
+        KindNotCopied = "kind_not_copied",
+        /// Cover and bracket orders have no equivalent this version can place.
+        UnsupportedProduct = "unsupported_product",
+        /// Stop-loss-market orders are mangled by the broker on options (`dhanhq-v2.md` section 2.9).
+        UnsupportedOrderType = "unsupported_order_type",
+        /// The follower's share is less than one lot.
+        BelowOneLot = "below_one_lot",
+        /// The capital of the leader or of the follower is not known, so no proportion can be taken.
+        CapitalUnknown = "capital_unknown",
+        /// More than the exchange takes in one order.
+        AboveFreezeQuantity = "above_freeze_quantity",
+        /// The leader's order is older than entries may be.
+        StaleEntry = "stale_entry",
+        /// The follower's circuit breaker is open.
+        BreakerOpen = "breaker_open",
+        /// The broker refuses the follower's credentials; nothing is sent until that is mended.
+        AccountHalted = "account_halted",
+        /// Tandem is shutting down and takes nothing new.
+        ShuttingDown = "shutting_down",
+        /// The request never reached the broker, and by the time it could the entry was too old.
+        NeverSent = "never_sent",
+        /// The answer was lost, and the broker's book proved that no order had come of it; too late to send again.
+        ProvenAbsent = "proven_absent",
+    }
+}
+
+/// What a follower copies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyPolicy {
+    /// Kinds of instrument that are copied.
+    pub kinds: BTreeSet<InstrumentKind>,
+    /// Products placed instead of the leader's.
+    pub product_map: BTreeMap<Product, Product>,
+    /// The age beyond which an entry is no longer sent.
+    pub entry_age_max: Duration,
+}
+
+/// A value that passed every gate: the only thing that may reach the broker client (P16). Made by
+/// [`crate::follower`] alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RiskApproved<T>(T);
+
+impl<T> RiskApproved<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// What was approved.
+    pub const fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Whether the leader's order is one that this follower copies, and with which terms (quantity still the leader's).
+pub fn examine(
+    order: &LeaderOrder,
+    instrument: Option<&Instrument>,
+    policy: &CopyPolicy,
+    follower: &DhanClientId,
+) -> Result<OrderTerms, DeniedReason> {
+    let ours = order.tag.as_ref().is_some_and(crate::ids::Tag::is_tandem);
+    if ours || order.account == *follower {
+        return Err(DeniedReason::CopyLoop);
+    }
+    if order.leg != Leg::Single {
+        return Err(DeniedReason::OrderLeg);
+    }
+    if order.standing_quantity().is_zero() {
+        let rejected = order.status == BrokerStatus::Rejected;
+        return Err(if rejected { DeniedReason::LeaderRejected } else { DeniedReason::LeaderGone });
+    }
+    let instrument = instrument.ok_or(DeniedReason::UnknownInstrument)?;
+    if !policy.kinds.contains(&instrument.kind) {
+        let only_options = policy.kinds.iter().all(|kind| kind.is_option());
+        let refused = if only_options && !instrument.kind.is_option() {
+            DeniedReason::NotOption
+        } else {
+            DeniedReason::KindNotCopied
+        };
+        return Err(refused);
+    }
+    if matches!(order.terms.product, Product::Cover | Product::Bracket) {
+        return Err(DeniedReason::UnsupportedProduct);
+    }
+    if order.terms.order_type == OrderType::StopLossMarket {
+        return Err(DeniedReason::UnsupportedOrderType);
+    }
+    let product = policy.product_map.get(&order.terms.product).copied().unwrap_or(order.terms.product);
+    Ok(OrderTerms { product, quantity: order.standing_quantity(), ..order.terms.clone() })
+}
+
+/// Whether the leader's order is too old to be followed as an entry (P13), by the broker's own times.
+pub fn is_stale(order: &LeaderOrder, policy: &CopyPolicy, now: Timestamp) -> bool {
+    now.since(order.ts_first_event) > policy.entry_age_max
+}
