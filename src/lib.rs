@@ -1,1 +1,3 @@
-//! placeholder
+//! Tandem, the program: settings, command line and wiring of the actors.
+
+pub mod settings;

@@ -1,0 +1,239 @@
+//! What no single key can tell: rules between settings. All faults are found in one go.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tandem_domain::sizing::Strategy;
+
+use super::fault::{Fault, Origin};
+use super::load::Purpose;
+use super::value::ClockSource;
+use super::{BrokerLimits, Settings};
+
+/// The broker's own limits on order requests (`dhanhq-v2.md` section 9.1). Above ten a second an algorithm must be
+/// registered with the exchange (section 1.7).
+const BROKER_MAXIMA: BrokerLimits = BrokerLimits {
+    orders_per_second: 10,
+    orders_per_minute: 250,
+    orders_per_hour: 1_000,
+    orders_per_day: 7_000,
+    exit_reserve_pct: 90,
+    window_guard: Duration::ZERO,
+    reads_per_second: 20,
+};
+
+pub(super) fn check(
+    settings: &Settings,
+    purpose: Purpose,
+    origins: &BTreeMap<String, Origin>,
+    faults: &mut Vec<Fault>,
+) {
+    let mut checker = Checker { settings, origins, faults };
+    checker.urls();
+    checker.stream(purpose);
+    checker.clock();
+    checker.spans();
+    checker.limits();
+    checker.sizing();
+    checker.accounts();
+}
+
+struct Checker<'a> {
+    settings: &'a Settings,
+    origins: &'a BTreeMap<String, Origin>,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Checker<'_> {
+    /// Tokens travel in a header and in the stream's login: never in the clear beyond this machine.
+    fn urls(&mut self) {
+        let broker = &self.settings.broker;
+        let urls = [
+            ("broker.base_url", Some(&broker.base_url)),
+            ("broker.stream_url", broker.stream_url.as_ref()),
+            ("broker.instruments_url", Some(&broker.instruments_url)),
+            ("clock.lent_url", self.settings.clock.lent_url.as_ref()),
+        ];
+        for (key, url) in urls.into_iter().filter_map(|(key, url)| Some((key, url?))) {
+            let in_the_clear = url.starts_with("http://") || url.starts_with("ws://");
+            if in_the_clear && !is_loopback(url) {
+                self.fault(key, "is not encrypted and leaves this machine", "write https:// or wss://");
+            }
+        }
+    }
+
+    fn stream(&mut self, purpose: Purpose) {
+        if purpose == Purpose::Copy && self.settings.broker.stream_url.is_none() {
+            let problem = "does not exist: the broker's sandbox has no order-update stream, so a leader cannot be \
+                           watched there";
+            let remedy = "use DHAN_ENV=prod, or the simulator (tandem sim) for rehearsals; tandem check works with \
+                          the sandbox";
+            self.fault("broker.stream_url", problem, remedy);
+        }
+    }
+
+    fn clock(&mut self) {
+        let clock = &self.settings.clock;
+        match (clock.source, &clock.lent_url) {
+            (ClockSource::Lent, None) => {
+                self.fault(
+                    "clock.source",
+                    "is \"lent\" but nothing lends it",
+                    "set clock.lent_url, or \"system\"",
+                );
+            }
+            (ClockSource::System, Some(_)) => {
+                let remedy = "remove it, or write clock.source = \"lent\"";
+                self.fault("clock.lent_url", "has no effect with the system clock", remedy);
+            }
+            (ClockSource::Lent, Some(_)) if !self.settings.is_loopback() => {
+                let problem = "is \"lent\", but not every URL is on this machine";
+                let remedy = "a lent clock is for simulators only: use \"system\" with a real broker";
+                self.fault("clock.source", problem, remedy);
+            }
+            (ClockSource::System, None) | (ClockSource::Lent, Some(_)) => {}
+        }
+    }
+
+    fn spans(&mut self) {
+        let settings = self.settings;
+        let (broker, recovery, supervisor) = (&settings.broker, &settings.recovery, &settings.supervisor);
+        let ordered = [
+            (
+                ("broker.connect_timeout_ms", broker.connect_timeout),
+                ("broker.request_deadline_ms", broker.request_deadline),
+            ),
+            (
+                ("recovery.lookup_ms_first", recovery.lookup_first),
+                ("recovery.lookup_ms_max", recovery.lookup_max),
+            ),
+            (("breaker.open_s", settings.breaker.open), ("breaker.open_s_max", settings.breaker.open_max)),
+            (("recovery.poll_ms", recovery.poll), ("recovery.idle_poll_ms", recovery.idle_poll)),
+            (
+                ("supervisor.backoff_ms_first", supervisor.backoff_first),
+                ("supervisor.backoff_ms_max", supervisor.backoff_max),
+            ),
+        ];
+        for ((shorter_key, shorter), (longer_key, longer)) in ordered {
+            if shorter > longer {
+                let problem = format!("is longer than {longer_key}");
+                self.fault(shorter_key, &problem, "make it the shorter of the two");
+            }
+        }
+    }
+
+    fn limits(&mut self) {
+        if self.settings.limits.max_position_size_pct < 100 {
+            let problem = "is below 100, which is not enforced yet: this version has no cap on position size";
+            let remedy =
+                "write 100 (off) or unset it; bound copies with sizing.ratio_max or sizing.multiplier";
+            self.fault("limits.max_position_size_pct", problem, remedy);
+        }
+        self.broker_limits("broker.limits", self.settings.broker.limits);
+        for (index, follower) in self.settings.followers.iter().enumerate() {
+            if follower.broker_limits != self.settings.broker.limits {
+                self.broker_limits(&format!("follower[{index}].broker_limits"), follower.broker_limits);
+            }
+        }
+    }
+
+    fn broker_limits(&mut self, section: &str, limits: BrokerLimits) {
+        let windows = [
+            ("orders_per_second", limits.orders_per_second, BROKER_MAXIMA.orders_per_second),
+            ("orders_per_minute", limits.orders_per_minute, BROKER_MAXIMA.orders_per_minute),
+            ("orders_per_hour", limits.orders_per_hour, BROKER_MAXIMA.orders_per_hour),
+            ("orders_per_day", limits.orders_per_day, BROKER_MAXIMA.orders_per_day),
+        ];
+        for pair in windows.windows(2) {
+            let [(shorter, fewer, _), (longer, more, _)] = pair else { continue };
+            if fewer > more {
+                let problem = format!("is above {longer}");
+                self.fault(
+                    &format!("{section}.{shorter}"),
+                    &problem,
+                    "a longer window allows at least as many",
+                );
+            }
+        }
+        if self.settings.is_loopback() {
+            return;
+        }
+        for (name, limit, maximum) in windows {
+            if limit > maximum {
+                let problem = format!("is above the broker's own limit of {maximum}");
+                let remedy = "lower it; more is allowed against a simulator on this machine only";
+                self.fault(&format!("{section}.{name}"), &problem, remedy);
+            }
+        }
+    }
+
+    fn sizing(&mut self) {
+        let followers = &self.settings.followers;
+        for (index, follower) in followers.iter().enumerate() {
+            if follower.sizing.strategy == Strategy::FixedRatio && follower.sizing.ratio.is_none() {
+                let key = self.nearest(&format!("follower[{index}].sizing.strategy"), "sizing.strategy");
+                self.fault(&key, "is \"fixed_ratio\" without a ratio", "set sizing.ratio, or COPY_RATIO");
+            }
+            let own_ratio = format!("follower[{index}].sizing.ratio");
+            if follower.sizing.strategy != Strategy::FixedRatio && self.origins.contains_key(&own_ratio) {
+                self.unused_ratio(&own_ratio);
+            }
+        }
+        let used = followers.iter().any(|follower| follower.sizing.strategy == Strategy::FixedRatio);
+        if self.settings.sizing.ratio.is_some() && !used {
+            self.unused_ratio("sizing.ratio");
+        }
+    }
+
+    fn unused_ratio(&mut self, key: &str) {
+        let remedy =
+            "write sizing.strategy = \"fixed_ratio\" (SIZING_STRATEGY=fixed_ratio), or remove the ratio";
+        self.fault(key, "has no effect: the strategy computes its own ratio", remedy);
+    }
+
+    fn accounts(&mut self) {
+        let followers = &self.settings.followers;
+        if !followers.iter().any(|follower| follower.enabled) {
+            let problem = "has no entry that is enabled, so there is nobody to copy for";
+            self.fault("follower", problem, "add a [[follower]] section to the settings file");
+        }
+        for (index, follower) in followers.iter().enumerate() {
+            if followers[..index].iter().any(|earlier| earlier.id == follower.id) {
+                let problem = "is the id of an earlier follower too";
+                self.fault(&format!("follower[{index}].id"), problem, "give each follower an id of its own");
+            }
+            let mut others: Vec<_> = followers[..index].iter().filter(|earlier| earlier.enabled).collect();
+            others.retain(|earlier| earlier.client_id == follower.client_id);
+            let is_leader = follower.client_id == self.settings.leader.client_id;
+            if follower.enabled && (is_leader || !others.is_empty()) {
+                let whose = if is_leader { "the leader" } else { "an earlier follower" };
+                let key =
+                    self.nearest(&format!("follower[{index}].client_id_env"), &format!("follower[{index}]"));
+                let problem = format!("gives the same account as {whose}");
+                self.fault(&key, &problem, "name a variable that holds this follower's own client id");
+            }
+        }
+    }
+
+    /// The first key if it was given, else the second.
+    fn nearest(&self, own: &str, fallback: &str) -> String {
+        if self.origins.contains_key(own) { own.to_owned() } else { fallback.to_owned() }
+    }
+
+    fn fault(&mut self, key: &str, problem: &str, remedy: &str) {
+        self.faults.push(Fault {
+            origin: self.origins.get(key).cloned().unwrap_or(Origin::Whole),
+            key: key.to_owned(),
+            problem: problem.to_owned(),
+            remedy: remedy.to_owned(),
+        });
+    }
+}
+
+/// Whether a URL leads to this machine and nowhere else.
+pub(super) fn is_loopback(url: &str) -> bool {
+    let Ok(url) = url::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,213 @@
+//! Values the settings hold: exact decimals, closed choices, durations.
+
+use serde::{Deserialize, Serialize};
+use tandem_domain::sizing::Ratio;
+use thiserror::Error;
+
+/// A text that is no exact positive number.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "is no number above zero of at most 6 digits before and after the point (or a fraction such as \"1/3\")"
+)]
+pub(super) struct RatioTextError;
+
+/// Reads `0.5`, `2` or `1/3` exactly: no float is ever made of a ratio (`style.md` 3.4).
+///
+/// Few enough digits that a product of two ratios and a quantity stays within 128 bits.
+pub(super) fn parse_ratio(text: &str) -> Result<Ratio, RatioTextError> {
+    const DECIMALS_MAX: usize = 6;
+    const FRACTION_DIGITS_MAX: usize = 12;
+    let whole_number = |digits: &str, most: usize| -> Result<u64, RatioTextError> {
+        let legal = (1..=most).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        if legal { digits.parse().map_err(|_| RatioTextError) } else { Err(RatioTextError) }
+    };
+    let text = text.trim();
+    let (above, below) = if let Some((above, below)) = text.split_once('/') {
+        (whole_number(above.trim(), FRACTION_DIGITS_MAX)?, whole_number(below.trim(), FRACTION_DIGITS_MAX)?)
+    } else {
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+        let (whole, fraction) = (whole_number(whole, DECIMALS_MAX)?, whole_number(decimals, DECIMALS_MAX)?);
+        let scale = decimals.bytes().fold(1, |scale, _| scale * 10);
+        (whole * scale + fraction, scale)
+    };
+    if above == 0 || below == 0 {
+        return Err(RatioTextError);
+    }
+    let divisor = greatest_common_divisor(above, below);
+    Ratio::new(above / divisor, below / divisor).map_err(|_| RatioTextError)
+}
+
+const fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    let (mut a, mut b) = (a, b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+fn ratio_text(ratio: Ratio) -> String {
+    match ratio.denominator {
+        1 => ratio.numerator.to_string(),
+        denominator => format!("{}/{denominator}", ratio.numerator),
+    }
+}
+
+/// A ratio as text.
+pub(super) mod ratio {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use tandem_domain::sizing::Ratio;
+
+    pub(in crate::settings) fn serialize<S: Serializer>(
+        ratio: &Ratio,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::ratio_text(*ratio))
+    }
+
+    pub(in crate::settings) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Ratio, D::Error> {
+        super::parse_ratio(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// A ratio as text, or none.
+pub(super) mod optional_ratio {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use tandem_domain::sizing::Ratio;
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub(in crate::settings) fn serialize<S: Serializer>(
+        ratio: &Option<Ratio>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        ratio.map(super::ratio_text).serialize(serializer)
+    }
+
+    pub(in crate::settings) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Ratio>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| super::parse_ratio(&text).map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// Durations written as whole milliseconds; the key ends in `_ms`.
+pub(super) mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(in crate::settings) fn serialize<S: Serializer>(
+        span: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(in crate::settings) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+/// Durations written as whole seconds; the key ends in `_s`.
+pub(super) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(in crate::settings) fn serialize<S: Serializer>(
+        span: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(span.as_secs())
+    }
+
+    pub(in crate::settings) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_secs)
+    }
+}
+
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $text)] $variant),+
+        }
+
+        impl $name {
+            /// How the settings spell each value.
+            pub const SPELLINGS: &'static [&'static str] = &[$($text),+];
+
+            /// How the settings spell this value.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+choice! {
+    /// What moment of the leader's order is copied (`copy.on`).
+    CopyOn {
+        /// When the exchange has accepted the leader's order.
+        Working = "working",
+    }
+}
+
+choice! {
+    /// Whose clock sessions, ages and budgets read (`clock.source`).
+    ClockSource {
+        /// The machine's.
+        System = "system",
+        /// The simulator's.
+        Lent = "lent",
+    }
+}
+
+choice! {
+    /// How log lines are written (`log.format`).
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_exact() {
+        for (text, expected) in [
+            ("0.5", (1, 2)),
+            ("1", (1, 1)),
+            ("2.50", (5, 2)),
+            ("0.1", (1, 10)),
+            ("1/3", (1, 3)),
+            ("4 / 6", (2, 3)),
+            ("0.000001", (1, 1_000_000)),
+            ("999999.999999", (999_999_999_999, 1_000_000)),
+        ] {
+            let ratio = parse_ratio(text).unwrap();
+            assert_eq!((ratio.numerator, ratio.denominator), expected, "{text}");
+            assert_eq!(parse_ratio(&ratio_text(ratio)), Ok(ratio), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_positive_number_is_refused() {
+        for text in ["", "0", "0.0", "-1", "+1", "1e3", ".5", "1.", "1/0", "0/2", "1.0000001", "inf", "1,5"] {
+            assert_eq!(parse_ratio(text), Err(RatioTextError), "{text}");
+        }
+    }
+}
