@@ -23,4 +23,5 @@ pub mod price;
 pub mod quantity;
 pub mod restart;
 pub mod sizing;
+pub mod slippage;
 pub mod time;

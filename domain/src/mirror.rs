@@ -45,12 +45,34 @@ coded_enum! {
         AwaitingLeader = "awaiting_leader",
         /// Decided and durable; waits for the broker's budget.
         Waiting = "waiting",
-        /// An order was sent, whatever became of it.
+        /// A request was released to the wire, whatever became of it.
         Sent = "sent",
         /// Not copied; the reason says why.
         Skipped = "skipped",
         /// Decided, then given up before it was sent, or proven never to have arrived.
         Voided = "voided",
+    }
+}
+
+coded_enum! {
+    /// Where the durable intent of a placement stands: the row behind a child's state.
+    IntentState {
+        /// Decided and held; nothing may be on the wire.
+        Planned = "PLANNED",
+        /// May be on the wire.
+        Sending = "SENDING",
+        /// The broker has it, under a broker order id.
+        Acked = "ACKED",
+        /// The broker refused it.
+        Refused = "REFUSED",
+        /// Sent, outcome not proven; only evidence ends this (P3).
+        Unknown = "UNKNOWN",
+        /// Proven never to have left the process; may be sent again under the same id.
+        NotSent = "NOT_SENT",
+        /// Will not be sent.
+        Voided = "VOIDED",
+        /// Proven not to be at the broker (P4).
+        Absent = "ABSENT",
     }
 }
 
@@ -79,6 +101,28 @@ pub struct Child {
     pub reason: Option<Arc<str>>,
     /// When it was released to the wire; what absence is counted from.
     pub ts_sent: Option<Timestamp>,
+    /// The state its intent row was last given; none while it has no row.
+    pub recorded: Option<IntentState>,
+}
+
+impl Child {
+    /// The state its intent row should have.
+    pub const fn intent_state(&self) -> IntentState {
+        match self.state {
+            ChildState::Planned if self.ts_sent.is_some() => IntentState::NotSent,
+            ChildState::Planned => IntentState::Planned,
+            ChildState::Sending => IntentState::Sending,
+            ChildState::Unknown => IntentState::Unknown,
+            ChildState::Refused => IntentState::Refused,
+            ChildState::Absent => IntentState::Absent,
+            ChildState::Voided => IntentState::Voided,
+            ChildState::Working { .. }
+            | ChildState::Filled
+            | ChildState::Cancelled
+            | ChildState::Expired
+            | ChildState::Rejected => IntentState::Acked,
+        }
+    }
 }
 
 /// A request to place one order: what [`RiskApproved`] wraps.
@@ -110,6 +154,8 @@ pub enum PlaceAnswer {
 /// News of a child order from the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChildReport {
+    /// Our id of it.
+    pub client_order_id: ClientOrderId,
     /// The broker's id.
     pub broker_order_id: BrokerOrderId,
     /// The broker's word.
@@ -131,6 +177,8 @@ pub enum MirrorEvent {
         target: Target,
         /// What was computed on the way, when it was.
         sizing: Option<Sizing>,
+        /// The instrument's tick, for comparing fills; zero when not known.
+        tick: Price,
         /// Exit or entry, should it be placed.
         purpose: Purpose,
     },
@@ -177,6 +225,8 @@ pub struct Mirror {
     pub reason: Option<DeniedReason>,
     /// What the size was computed from, once.
     pub sizing: Option<Sizing>,
+    /// The instrument's tick, for comparing fills; zero when not known.
+    pub tick: Price,
     /// Attempts, oldest first; all but the last are over.
     pub children: Vec<Child>,
 }
@@ -199,6 +249,7 @@ impl Mirror {
             outcome: Outcome::AwaitingLeader,
             reason: None,
             sizing: None,
+            tick: Price::ZERO,
             children: Vec::new(),
         }
     }
@@ -216,7 +267,8 @@ impl Mirror {
         now: Timestamp,
     ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
         match event {
-            MirrorEvent::Target { target, sizing, purpose } => {
+            MirrorEvent::Target { target, sizing, tick, purpose } => {
+                self.tick = tick;
                 self.on_target(target, sizing, purpose, follower)
             }
             MirrorEvent::Release => self.on_release(now),
@@ -303,8 +355,11 @@ impl Mirror {
             average_price: Price::ZERO,
             reason: None,
             ts_sent: None,
+            recorded: None,
         });
-        self.outcome = Outcome::Waiting;
+        if self.outcome == Outcome::AwaitingLeader {
+            self.outcome = Outcome::Waiting;
+        }
         vec![MirrorEffect::Queue(purpose)]
     }
 
@@ -355,7 +410,6 @@ impl Mirror {
             }
             PlaceAnswer::NotSent => {
                 child.state = transition(&child.state, ChildEvent::NotSent)?;
-                self.outcome = Outcome::Waiting;
                 Ok(vec![MirrorEffect::Queue(child.purpose)])
             }
             PlaceAnswer::Busy | PlaceAnswer::Lost => {
@@ -368,12 +422,8 @@ impl Mirror {
 
     fn on_report(&mut self, report: ChildReport) -> Result<Vec<MirrorEffect>, IllegalTransition> {
         // A report may be about an earlier attempt that was thought absent.
-        let of_known_id = self
-            .children
-            .iter()
-            .position(|child| child.broker_order_id.as_ref() == Some(&report.broker_order_id));
-        let last = self.children.len().checked_sub(1);
-        let Some(child) = of_known_id.or(last).and_then(|at| self.children.get_mut(at)) else {
+        let mut children = self.children.iter_mut();
+        let Some(child) = children.find(|child| child.client_order_id == report.client_order_id) else {
             return Ok(Vec::new());
         };
         let event = ChildEvent::Reported {

@@ -18,16 +18,18 @@ pub use record::Record;
 use self::absence::Unknown;
 use self::queue::Queue;
 use crate::gates::{self, CopyPolicy, DeniedReason, RiskApproved};
-use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId};
+use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId, Tag};
 use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
 use crate::mirror::{
-    ChildReport, Mirror, MirrorEffect, MirrorEvent, Outcome, PlaceAnswer, Placement, Target,
+    Child, ChildReport, Mirror, MirrorEffect, MirrorEvent, Outcome, PlaceAnswer, Placement, Target,
 };
 use crate::order::lifecycle::{ChildState, IllegalTransition};
-use crate::order::{OrderReport, OrderTerms, Product, TradeReport};
+use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, OrderTerms, Product, TradeReport};
 use crate::pacing::{Pacer, PacingLimits, Purpose};
+use crate::price::Price;
 use crate::sizing::Sizing;
+use crate::slippage::{self, Fills};
 use crate::time::Timestamp;
 
 /// What a follower book is told once.
@@ -64,6 +66,8 @@ pub enum Decision {
         terms: OrderTerms,
         /// How the quantity was found.
         sizing: Sizing,
+        /// The instrument's tick; zero when not known.
+        tick: Price,
     },
     /// Do not follow it.
     Deny(DeniedReason),
@@ -196,6 +200,7 @@ impl FollowerBook {
         let mut sent: Vec<Timestamp> = Vec::new();
         let mut effects = Vec::new();
         for mut mirror in mirrors {
+            let looked_up = effects.len();
             for child in &mirror.children {
                 self.leader_of.insert(child.client_order_id.clone(), mirror.leader.broker_order_id.clone());
                 if let Some(broker_order_id) = &child.broker_order_id {
@@ -222,7 +227,10 @@ impl FollowerBook {
                 Some((ChildState::Working { .. }, _)) => self.working += 1,
                 _ => {}
             }
-            self.mirrors.insert(leader_order, mirror);
+            self.mirrors.insert(leader_order.clone(), mirror);
+            if effects.len() > looked_up {
+                self.commit_mirror(&leader_order, &mut effects);
+            }
         }
         sent.sort_unstable();
         for at in sent {
@@ -262,7 +270,7 @@ impl FollowerBook {
         match event {
             Event::Plan { order, decision } => self.on_plan(order, decision, now, &mut effects),
             Event::Answered { client_order_id, answer } => {
-                self.on_answer(&client_order_id, answer, now, &mut effects)
+                self.on_answer(&client_order_id, answer, now, &mut effects);
             }
             Event::Book(read) => self.on_book(read, now, &mut effects),
             Event::Found(report) => self.on_report(&report, now, &mut effects),
@@ -294,10 +302,10 @@ impl FollowerBook {
         mirror.leader = Arc::clone(&order);
         let before = mirror.gap();
         let is_new = mirror.children.is_empty();
-        let (target, sizing) = match decision {
-            Decision::Await => (Target::Undecided, None),
-            Decision::Deny(reason) => (Target::Gone(reason), None),
-            Decision::Follow { terms, sizing } => (Target::Open(terms), Some(sizing)),
+        let (target, sizing, tick) = match decision {
+            Decision::Await => (Target::Undecided, None, mirror.tick),
+            Decision::Deny(reason) => (Target::Gone(reason), None, mirror.tick),
+            Decision::Follow { terms, sizing, tick } => (Target::Open(terms), Some(sizing), tick),
         };
         let purpose = match &target {
             Target::Open(terms) => purpose_of(&self.positions, terms),
@@ -310,25 +318,24 @@ impl FollowerBook {
             },
             other => other,
         };
-        let outcome = self.drive(&id, MirrorEvent::Target { target, sizing, purpose }, now, effects);
-        let Some(mirror) = self.mirrors.get(&id) else { return };
+        let outcome = self.drive(&id, MirrorEvent::Target { target, sizing, tick, purpose }, now, effects);
+        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
         if before.is_none() && mirror.gap().is_some() {
             effects.push(Effect::Alert(Alert::CopyGap(id.clone())));
         }
-        let mut records = vec![Record::LeaderEvent(order)];
+        let event = Record::LeaderEvent(order);
+        let waits = mirror.child().is_some_and(|child| child.state == ChildState::Planned);
+        // What the budget lets go at once is committed with its event in one transaction, born SENDING (P1).
+        if waits && self.queue.front() == Some(&id) && self.pacer.permit(purpose, now).is_ok() {
+            return self.release_front(vec![event], now, effects);
+        }
+        let mut records = vec![event];
         if outcome.is_ok() {
             records.push(Record::mapping(mirror, &self.settings.follower));
-            records.extend(
-                mirror.child().filter(|child| child.state == ChildState::Planned).map(Record::intent),
-            );
+            records.extend(Record::intents(mirror));
+            records.extend(fills(mirror, &self.settings.follower, None));
         }
-        // What the budget lets go at once is committed with its event in one transaction: see `release`.
-        let goes_now = self.queue.front() == Some(&id) && self.pacer.permit(purpose, now).is_ok();
-        if goes_now && mirror.child().is_some_and(|child| child.state == ChildState::Planned) {
-            self.release_front(records, now, effects);
-        } else {
-            effects.push(Effect::Commit { records, then: None });
-        }
+        effects.push(Effect::Commit { records, then: None });
     }
 
     /// Why nothing new may be sent for this order at this moment.
@@ -383,10 +390,8 @@ impl FollowerBook {
         let Some(mirror) = self.mirrors.get_mut(&id) else { return };
         match mirror.step(MirrorEvent::Release, follower, now) {
             Ok(released) => {
-                // What was prepared for a waiting order is superseded by what is written for one being sent.
-                records.retain(|record| matches!(record, Record::LeaderEvent(_)));
                 records.push(Record::mapping(mirror, follower));
-                records.extend(mirror.child().map(Record::intent));
+                records.extend(Record::intents(mirror));
                 let placement = released.into_iter().find_map(|effect| match effect {
                     MirrorEffect::Place(placement) => Some(placement),
                     _ => None,
@@ -472,6 +477,10 @@ impl FollowerBook {
         if busy {
             self.pacer.pause(now.plus(self.settings.busy_pause));
         }
+        let accepted = match &answer {
+            PlaceAnswer::Accepted(broker_order_id) => Some(broker_order_id.clone()),
+            _ => None,
+        };
         if self.drive(&id, MirrorEvent::Answer(answer), now, effects).is_err() {
             return;
         }
@@ -481,7 +490,15 @@ impl FollowerBook {
         if not_sent {
             self.queue.hold(&id, now.plus(self.settings.resend_delay));
         }
-        self.commit_mirror(&id, effects);
+        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
+        let mut records = vec![Record::mapping(mirror, &self.settings.follower)];
+        records.extend(Record::intents(mirror));
+        if let (Some(broker_order_id), Some(child)) = (accepted, mirror.child()) {
+            let report = taken(&self.settings.account, broker_order_id, child, now);
+            records
+                .push(Record::Order { client_order_id: client_order_id.clone(), report: Box::new(report) });
+        }
+        effects.push(Effect::Commit { records, then: None });
     }
 
     fn on_report(&mut self, report: &OrderReport, now: Timestamp, effects: &mut Vec<Effect>) {
@@ -498,8 +515,9 @@ impl FollowerBook {
             }
             return;
         };
-        let before = self.mirrors.get(&id).and_then(Mirror::child).cloned();
+        let before = self.mirrors.get(&id).map(|mirror| mirror.children.clone());
         let news = ChildReport {
+            client_order_id: client_order_id.clone(),
             broker_order_id: report.broker_order_id.clone(),
             status: report.status.clone(),
             cumulative: report.cumulative,
@@ -507,10 +525,16 @@ impl FollowerBook {
             reason: report.reason.clone(),
         };
         let taken = self.drive(&id, MirrorEvent::Report(news), now, effects);
-        let after = self.mirrors.get(&id).and_then(Mirror::child);
-        if taken.is_ok() && before.as_ref() != after {
-            self.commit_mirror(&id, effects);
+        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
+        if taken.is_err() || before.as_ref() == Some(&mirror.children) {
+            return;
         }
+        let follower = &self.settings.follower;
+        let mut records = vec![Record::mapping(mirror, follower)];
+        records.extend(Record::intents(mirror));
+        records.push(Record::Order { client_order_id, report: Box::new(report.clone()) });
+        records.extend(fills(mirror, follower, report.ts_exchange.or(Some(report.ts_event))));
+        effects.push(Effect::Commit { records, then: None });
     }
 
     fn on_not_found(&mut self, client_order_id: ClientOrderId, effects: &mut Vec<Effect>) {
@@ -547,11 +571,9 @@ impl FollowerBook {
                 let wanted = child.purpose == Purpose::Exit || worth_sending_again;
                 wanted && self.entry_denial(&mirror.leader, child.purpose, now).is_none()
             });
-            let ended =
-                self.mirrors.get(&id).and_then(Mirror::child).map(|child| child.client_order_id.clone());
             if self.drive(&id, MirrorEvent::ProvenAbsent { again }, now, effects).is_ok() {
                 self.unknown.remove(&client_order_id);
-                self.commit_attempts(&id, ended.as_ref(), effects);
+                self.commit_mirror(&id, effects);
             }
         }
     }
@@ -564,23 +586,10 @@ impl FollowerBook {
         }
     }
 
-    fn commit_mirror(&self, id: &BrokerOrderId, effects: &mut Vec<Effect>) {
-        let Some(mirror) = self.mirrors.get(id) else { return };
+    fn commit_mirror(&mut self, id: &BrokerOrderId, effects: &mut Vec<Effect>) {
+        let Some(mirror) = self.mirrors.get_mut(id) else { return };
         let mut records = vec![Record::mapping(mirror, &self.settings.follower)];
-        records.extend(mirror.child().map(Record::intent));
-        effects.push(Effect::Commit { records, then: None });
-    }
-
-    /// The end of one attempt and, where there is one, the beginning of the next, in one transaction.
-    fn commit_attempts(&self, id: &BrokerOrderId, ended: Option<&ClientOrderId>, effects: &mut Vec<Effect>) {
-        let Some(mirror) = self.mirrors.get(id) else { return };
-        let mut records = vec![Record::mapping(mirror, &self.settings.follower)];
-        let last = mirror.child().map(|child| &child.client_order_id);
-        let both = mirror
-            .children
-            .iter()
-            .filter(|child| Some(&child.client_order_id) == ended || Some(&child.client_order_id) == last);
-        records.extend(both.map(Record::intent));
+        records.extend(Record::intents(mirror));
         effects.push(Effect::Commit { records, then: None });
     }
 
@@ -592,6 +601,42 @@ impl FollowerBook {
 
 fn is_working(mirror: &Mirror) -> bool {
     mirror.child().is_some_and(|child| matches!(child.state, ChildState::Working { .. }))
+}
+
+/// What an acceptance tells of an order before the broker's book shows it.
+fn taken(
+    account: &DhanClientId,
+    broker_order_id: BrokerOrderId,
+    child: &Child,
+    now: Timestamp,
+) -> OrderReport {
+    OrderReport {
+        account: account.clone(),
+        broker_order_id,
+        exchange_order_id: None,
+        tag: Some(Tag::from(&child.client_order_id)),
+        terms: child.terms.clone(),
+        status: BrokerStatus::Transit,
+        cumulative: child.cumulative,
+        average_price: child.average_price,
+        reason: None,
+        leg: Leg::Single,
+        ts_event: now,
+        ts_exchange: None,
+        source: EvidenceSource::Book,
+    }
+}
+
+/// The comparison of fills, once there are any. `at`: the broker's time of the follower's newest fill; without it, of the
+/// leader's.
+fn fills(mirror: &Mirror, follower: &FollowerId, at: Option<Timestamp>) -> Option<Record> {
+    let child = mirror.child()?;
+    let leader = &mirror.leader;
+    let of_leader = Fills { quantity: leader.cumulative, average: leader.average_price, at: leader.ts_event };
+    let of_follower =
+        Fills { quantity: child.cumulative, average: child.average_price, at: at.unwrap_or(leader.ts_event) };
+    let comparison = slippage::compare(child.terms.side, of_leader, of_follower, mirror.tick)?;
+    Some(Record::Fills { leader: Arc::clone(leader), follower: follower.clone(), comparison })
 }
 
 /// An order against what is held because of copies, no larger than it, is an exit.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::gates::DeniedReason;
-use crate::ids::FollowerId;
+use crate::ids::{ClientOrderId, DhanClientId, FollowerId};
 use crate::leader::LeaderOrder;
-use crate::mirror::{Child, Mirror, Outcome};
-use crate::order::TradeReport;
+use crate::mirror::{Child, IntentState, Mirror, Outcome, Target};
+use crate::order::{OrderReport, TradeReport};
 use crate::quantity::Quantity;
 use crate::sizing::Sizing;
+use crate::slippage::FillComparison;
 
 /// One fact.
 #[derive(Debug, Clone)]
@@ -29,9 +30,38 @@ pub enum Record {
         sizing: Option<Sizing>,
         /// Units the follower's order should have; zero when there is to be none.
         target: Quantity,
+        /// Units asked of the broker that are working, unknown or filled.
+        copied: Quantity,
+        /// Units filled.
+        filled: Quantity,
     },
-    /// A child order as it stands: intent and order in one.
-    Intent(Box<Child>),
+    /// A child order whose intent row must come into being, or change.
+    Intent {
+        /// The child as it stands.
+        child: Box<Child>,
+        /// The state its row has; none when it has no row yet.
+        before: Option<IntentState>,
+        /// The leader's account.
+        leader_account: DhanClientId,
+        /// Which state of the leader's order led to it.
+        event: i64,
+    },
+    /// What the broker reported of an order of ours.
+    Order {
+        /// Our id of it.
+        client_order_id: ClientOrderId,
+        /// The report.
+        report: Box<OrderReport>,
+    },
+    /// How the follower's fills compare with the leader's.
+    Fills {
+        /// The leader's order.
+        leader: Arc<LeaderOrder>,
+        /// The follower.
+        follower: FollowerId,
+        /// The comparison.
+        comparison: FillComparison,
+    },
     /// A fill.
     Trade(TradeReport),
 }
@@ -39,8 +69,15 @@ pub enum Record {
 impl Record {
     pub(super) fn mapping(mirror: &Mirror, follower: &FollowerId) -> Self {
         let target = match &mirror.target {
-            crate::mirror::Target::Open(terms) => terms.quantity,
-            _ => Quantity::ZERO,
+            Target::Open(terms) => terms.quantity,
+            Target::Undecided | Target::Gone(_) => Quantity::ZERO,
+        };
+        let sum = |of: fn(&Child) -> Quantity| {
+            mirror
+                .children
+                .iter()
+                .map(of)
+                .fold(Quantity::ZERO, |total, each| total.checked_add(each).unwrap_or(total))
         };
         Self::Mapping {
             leader: Arc::clone(&mirror.leader),
@@ -49,10 +86,27 @@ impl Record {
             reason: mirror.reason,
             sizing: mirror.sizing,
             target,
+            copied: sum(|child| child.state.worst_case(child.terms.quantity, child.cumulative)),
+            filled: sum(|child| child.cumulative),
         }
     }
 
-    pub(super) fn intent(child: &Child) -> Self {
-        Self::Intent(Box::new(child.clone()))
+    /// The records that bring the intent rows of a mirror up to its children.
+    pub(super) fn intents(mirror: &mut Mirror) -> Vec<Self> {
+        let mut records = Vec::new();
+        for child in &mut mirror.children {
+            let (before, state) = (child.recorded, child.intent_state());
+            if before == Some(state) {
+                continue;
+            }
+            child.recorded = Some(state);
+            records.push(Self::Intent {
+                child: Box::new(child.clone()),
+                before,
+                leader_account: mirror.leader.account.clone(),
+                event: mirror.leader.fingerprint(),
+            });
+        }
+        records
     }
 }

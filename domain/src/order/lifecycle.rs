@@ -128,20 +128,18 @@ pub fn transition(state: &ChildState, event: ChildEvent) -> Result<ChildState, I
         (S::Sending, ChildEvent::Refused) => Ok(S::Refused),
         (S::Sending | S::Unknown, ChildEvent::AnswerLost) => Ok(S::Unknown),
         (S::Unknown, ChildEvent::ProvenAbsent) => Ok(S::Absent),
-        // The stream or the book may know the order before its answer is in.
-        (S::Sending | S::Unknown | S::Working { .. }, ChildEvent::Reported { broker_order_id, status }) => {
-            Ok(reported(broker_order_id, &status))
-        }
+        // The stream or the book may know the order before its answer is in. And where absence was proven or the request
+        // refused, and yet the order appears, the evidence of existence outweighs every proof.
+        (
+            S::Sending | S::Unknown | S::Working { .. } | S::Absent | S::Refused,
+            ChildEvent::Reported { broker_order_id, status },
+        ) => Ok(reported(broker_order_id, &status)),
         // The answer that comes after the evidence adds nothing.
         (S::Working { .. }, ChildEvent::Accepted(_) | ChildEvent::AnswerLost) => Ok(state.clone()),
         (state, ChildEvent::Accepted(_) | ChildEvent::AnswerLost) if state.is_terminal() => Ok(state.clone()),
         // Late news of an order that is over: its fills are counted elsewhere, its end stands (P9).
         (S::Filled | S::Cancelled | S::Expired | S::Rejected, ChildEvent::Reported { .. }) => {
             Ok(state.clone())
-        }
-        // Absence was proven, and yet it appears: the evidence of existence outweighs every proof.
-        (S::Absent | S::Refused, ChildEvent::Reported { broker_order_id, status }) => {
-            Ok(reported(broker_order_id, &status))
         }
         (state, event) => Err(IllegalTransition { state: state.clone(), event }),
     }
