@@ -1,3 +1,13 @@
-//! Tandem, the program: settings, command line and wiring of the actors.
+//! Tandem, the program: settings, command line, log lines, and the wiring of the actors.
+//!
+//! - [`settings`]: layers, schema, validation; every fault at once.
+//! - [`cli`]: one module for each command, and the exit codes.
+//! - [`telemetry`]: structured log lines without secrets.
+//! - [`wiring`]: actors from settings.
+//! - [`demo`]: a whole simulated day in one command.
 
+pub mod cli;
+pub mod demo;
 pub mod settings;
+pub mod telemetry;
+pub mod wiring;

@@ -37,6 +37,7 @@ pub(super) fn check(
     checker.limits();
     checker.sizing();
     checker.accounts();
+    checker.log();
 }
 
 struct Checker<'a> {
@@ -213,6 +214,13 @@ impl Checker<'_> {
                 let problem = format!("gives the same account as {whose}");
                 self.fault(&key, &problem, "name a variable that holds this follower's own client id");
             }
+        }
+    }
+
+    fn log(&mut self) {
+        if !crate::telemetry::is_filter(&self.settings.log.level) {
+            let remedy = "write a level (error, warn, info, debug, trace), or \"info,tandem_actors=debug\"";
+            self.fault("log.level", "is no filter of log lines", remedy);
         }
     }
 

@@ -1,0 +1,27 @@
+//! How the program ends: the one list of exit codes.
+
+use std::process::ExitCode;
+
+/// What the exit code says. Documented for people in the README.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitStatus {
+    /// 0: done, or told to stop.
+    Ok = 0,
+    /// 1: a check failed, or the run ended with an error.
+    Failed = 1,
+    /// 2: bad settings or a bad command line; nothing was started.
+    BadSettings = 2,
+    /// 3: another instance holds the database.
+    AlreadyRunning = 3,
+    /// 4: the supervisor gave up on an actor and halted copying.
+    Halted = 4,
+    /// 5: the database cannot be written; without a record nothing is sent (P22).
+    StorageFault = 5,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status as u8)
+    }
+}

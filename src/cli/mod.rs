@@ -1,0 +1,62 @@
+//! The command line: one module for each command.
+
+mod exit;
+mod run;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+pub use exit::ExitStatus;
+
+/// Copies the option orders of one Dhan account into others, in proportion and provably once.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 a check or the run failed, 2 bad settings or command line (nothing started), 3 another instance \
+holds the database, 4 halted by the supervisor, 5 the database cannot be written.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch the leader and copy, until SIGINT or SIGTERM.
+    Run {
+        /// Settings file; config/live.example.toml is a start.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Trade a simulated day with two followers in this process, and compare the books.
+    Demo,
+}
+
+/// Reads the command line and does what it says. Errors go to standard error, with every cause and no secret.
+pub fn main() -> ExitStatus {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return complain(&error),
+    };
+    let done = match arguments.command {
+        Command::Run { config } => run::run(&config),
+        Command::Demo => crate::demo::run(),
+    };
+    done.unwrap_or_else(|error| {
+        say_error(&format!("error: {error:#}"));
+        ExitStatus::Failed
+    })
+}
+
+/// Help and version are no errors; clap tells them apart.
+fn complain(error: &clap::Error) -> ExitStatus {
+    let printed = error.print().is_ok();
+    if printed && !error.use_stderr() { ExitStatus::Ok } else { ExitStatus::BadSettings }
+}
+
+/// Writes a line to standard error; one that cannot be written has nowhere to be reported.
+fn say_error(text: &str) {
+    writeln!(std::io::stderr().lock(), "{}", text.trim_end()).ok();
+}
