@@ -12,8 +12,8 @@ use super::scalar::Scalar;
 
 /// An object of the wire that is read field by field.
 pub trait Record: Default {
-    /// Takes one key and value. Unknown keys are passed over.
-    fn set(&mut self, key: &str, value: Scalar<'_>) -> Result<(), WireError>;
+    /// Takes one key and value; whether the key is one of this record's. Others are passed over.
+    fn set(&mut self, key: &str, value: Scalar<'_>) -> Result<bool, WireError>;
 
     /// The broker's order id in this record; empty where there is none.
     fn order_id(&self) -> &str {
@@ -40,13 +40,13 @@ macro_rules! record {
                 &mut self,
                 key: &str,
                 value: $crate::wire::scalar::Scalar<'_>,
-            ) -> Result<(), $crate::wire::WireError> {
+            ) -> Result<bool, $crate::wire::WireError> {
                 $(if key.eq_ignore_ascii_case($key) $(|| key.eq_ignore_ascii_case($alias))* {
                     self.$field = $crate::wire::scalar::FromScalar::from_scalar(value)
                         .map_err(|found| $crate::wire::WireError::new($key, found))?;
-                    return Ok(());
+                    return Ok(true);
                 })+
-                Ok(())
+                Ok(false)
             }
 
             $(fn order_id(&self) -> &str {
@@ -122,13 +122,19 @@ impl<'de, T: Record> Visitor<'de> for RecordVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut record = T::default();
         let mut fault = None;
+        let mut keys_known = 0;
         while let Some(Key(key)) = map.next_key()? {
-            if let Err(error) = record.set(&key, map.next_value()?) {
-                fault.get_or_insert(error);
+            match record.set(&key, map.next_value()?) {
+                Ok(known) => keys_known += usize::from(known),
+                Err(error) => {
+                    fault.get_or_insert(error);
+                }
             }
         }
         Ok(Tolerant(match fault {
             Some(error) => Err(error.about(record.order_id())),
+            // Missing numbers are zero, so another kind of object would read as a record of zeros.
+            None if keys_known == 0 => Err(WireError::new("row", "an object without a known key")),
             None => Ok(record),
         }))
     }

@@ -1,0 +1,81 @@
+//! What an answer means, for a write and for a read.
+
+use super::error::{OrderRequestError, ReadError};
+use super::transport::{Answer, NoAnswer, Transport};
+use crate::refusal::{self, Refusal, RefusalClass};
+
+impl From<NoAnswer> for OrderRequestError {
+    fn from(fault: NoAnswer) -> Self {
+        match fault {
+            NoAnswer::NotSent(why) => Self::NotSent { why },
+            NoAnswer::Unknown(why) => Self::Unknown { why },
+        }
+    }
+}
+
+impl From<NoAnswer> for ReadError {
+    fn from(fault: NoAnswer) -> Self {
+        match fault {
+            NoAnswer::NotSent(why) => Self::NotSent { why },
+            NoAnswer::Unknown(why) => Self::Failed { why },
+        }
+    }
+}
+
+impl Answer {
+    pub(super) const fn is_success(&self) -> bool {
+        self.http >= 200 && self.http < 300
+    }
+
+    fn refusal(&self, transport: &Transport) -> Option<Refusal> {
+        let mut refusal = refusal::read(self.http, &self.body)?;
+        refusal.text = transport.scrub(&refusal.text);
+        Some(refusal)
+    }
+
+    /// Of a write that did not answer with an order: refused only by words we know, else unknown.
+    pub(super) fn write_error(&self, transport: &Transport) -> OrderRequestError {
+        let refusal = self.refusal(transport);
+        if self.is_busy(refusal.as_ref()) {
+            let text = refusal.map_or_else(|| "HTTP 429".to_owned(), |refusal| refusal.text);
+            return OrderRequestError::Busy { retry_after: self.retry_after, text };
+        }
+        match refusal {
+            Some(refusal) if !refusal.leaves_outcome_open() => OrderRequestError::Refused(refusal),
+            Some(refusal) => OrderRequestError::Unknown { why: refusal.to_string() },
+            None if self.http == 401 => OrderRequestError::Refused(Refusal::new(401, "", "no readable body")),
+            None => OrderRequestError::Unknown { why: self.unreadable() },
+        }
+    }
+
+    /// Of a read that did not answer with what was asked for.
+    pub(super) fn read_error(&self, transport: &Transport) -> ReadError {
+        let refusal = self.refusal(transport);
+        if self.is_busy(refusal.as_ref()) {
+            let text = refusal.map_or_else(|| "HTTP 429".to_owned(), |refusal| refusal.text);
+            return ReadError::Busy { retry_after: self.retry_after, text };
+        }
+        match refusal {
+            // A dead token is a dead token at whatever status; the broker's other troubles pass.
+            Some(refusal) if refusal.class == RefusalClass::Credentials || !refusal.leaves_outcome_open() => {
+                ReadError::Refused(refusal)
+            }
+            Some(refusal) => ReadError::Failed { why: refusal.to_string() },
+            None if self.http == 401 => ReadError::Refused(Refusal::new(401, "", "no readable body")),
+            None => ReadError::Failed { why: self.unreadable() },
+        }
+    }
+
+    fn is_busy(&self, refusal: Option<&Refusal>) -> bool {
+        self.http == 429 || refusal.is_some_and(|refusal| refusal.class == RefusalClass::RateLimit)
+    }
+
+    /// For people; the body's text stays out of it, because nobody knows what an unknown server puts there.
+    fn unreadable(&self) -> String {
+        format!(
+            "HTTP {} with a body of {} bytes that is neither answer nor refusal",
+            self.http,
+            self.body.len()
+        )
+    }
+}

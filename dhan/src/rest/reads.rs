@@ -1,0 +1,240 @@
+//! Order and trade books, lookups, positions, funds, profile, static IP, margin, last prices. Reads may be repeated.
+
+use std::collections::BTreeMap;
+
+use awc::http::Method;
+use serde::Serialize;
+use tandem_domain::account::{Funds, PositionReport};
+use tandem_domain::ids::{BrokerOrderId, ClientOrderId};
+use tandem_domain::instrument::{ExchangeSegment, InstrumentKey};
+use tandem_domain::order::{OrderReport, OrderTerms, TradeReport};
+use tandem_domain::price::Price;
+use tandem_domain::time::Timestamp;
+
+use super::AccountClient;
+use super::error::ReadError;
+use super::transport::Answer;
+use crate::parse::{self, HoldingReport, IpReport, MarginReport, ProfileReport};
+use crate::refusal::RefusalClass;
+use crate::wire::{
+    FundLimit, HoldingRow, IpStatus, LastPriceQuote, MarginAnswer, MarginRequest, PositionRow, Profile,
+    QuoteAnswer, QuoteRequest, Record, Rows, WireError, decode_row, decode_rows,
+};
+
+/// Rows of one answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Book<T> {
+    /// Rows read, in the broker's order.
+    pub rows: Vec<T>,
+    /// Rows that could not be read. The book is complete, and may prove absence, only when there are none.
+    pub unreadable: Vec<WireError>,
+}
+
+impl<T> Book<T> {
+    /// Whether every row was read.
+    pub fn is_complete(&self) -> bool {
+        self.unreadable.is_empty()
+    }
+
+    fn from_rows<R>(rows: Rows<R>, read: impl Fn(&R) -> Result<T, WireError>) -> Self {
+        let mut book = Self { rows: Vec::with_capacity(rows.rows.len()), unreadable: rows.unreadable };
+        for row in &rows.rows {
+            match read(row) {
+                Ok(report) => book.rows.push(report),
+                Err(error) => book.unreadable.push(error),
+            }
+        }
+        book
+    }
+}
+
+impl AccountClient {
+    /// Today's orders (`GET /orders`).
+    pub async fn orders(&self) -> Result<Book<OrderReport>, ReadError> {
+        Ok(Book::from_rows(self.rows("/orders").await?, parse::order_row))
+    }
+
+    /// One order by the broker's id; none when the broker does not know it.
+    pub async fn order(&self, id: &BrokerOrderId) -> Result<Option<OrderReport>, ReadError> {
+        let path = path_segment(id.as_str())
+            .map(|id| format!("/orders/{id}"))
+            .ok_or_else(|| ReadError::NotSent { why: format!("order id {id} is fit for no path") })?;
+        let mut found = self.lookup(&path).await?;
+        found.retain(|order| order.broker_order_id == *id);
+        Ok(found.pop())
+    }
+
+    /// Every order with this tag. Nothing found is no proof of absence: an order is invisible here while in transit
+    /// (`dhanhq-v2.md` section 2.3).
+    pub async fn orders_by_tag(&self, id: &ClientOrderId) -> Result<Vec<OrderReport>, ReadError> {
+        let mut found = self.lookup(&format!("/orders/external/{id}")).await?;
+        found.retain(|order| order.tag.as_ref().is_some_and(|tag| tag.as_str() == id.as_str()));
+        Ok(found)
+    }
+
+    /// Today's fills (`GET /trades`).
+    pub async fn trades(&self) -> Result<Book<TradeReport>, ReadError> {
+        Ok(Book::from_rows(self.rows("/trades").await?, parse::trade_row))
+    }
+
+    /// Positions (`GET /positions`); rows carry no time, so the caller says when it asked.
+    pub async fn positions(&self, asked: Timestamp) -> Result<Book<PositionReport>, ReadError> {
+        Ok(Book::from_rows(self.rows("/positions").await?, |row: &PositionRow| parse::position(row, asked)))
+    }
+
+    /// Holdings. An empty portfolio is an error of the broker's, HTTP 500 with DH-1111 (section 4.4).
+    pub async fn holdings(&self) -> Result<Book<HoldingReport>, ReadError> {
+        let answer = self.transport.request(Method::GET, "/holdings", None).await?;
+        let rows = if is_empty_portfolio(&answer) {
+            Rows::<HoldingRow> { rows: Vec::new(), unreadable: Vec::new() }
+        } else {
+            self.rows_of(&answer)?
+        };
+        Ok(Book::from_rows(rows, parse::holding))
+    }
+
+    /// Funds (`GET /fundlimit`).
+    pub async fn funds(&self) -> Result<Funds, ReadError> {
+        let limit: FundLimit = self.record(Method::GET, "/fundlimit", None).await?;
+        parse::funds(&limit).map_err(|error| failed(&error))
+    }
+
+    /// A check of the token (`GET /profile`).
+    pub async fn profile(&self) -> Result<ProfileReport, ReadError> {
+        let profile: Profile = self.record(Method::GET, "/profile", None).await?;
+        parse::profile(&profile).map_err(|error| failed(&error))
+    }
+
+    /// Whether orders would be taken from this address (`GET /ip/getIP`).
+    pub async fn ip_status(&self) -> Result<IpReport, ReadError> {
+        let status: IpStatus = self.record(Method::GET, "/ip/getIP", None).await?;
+        Ok(parse::ip_report(&status))
+    }
+
+    /// What an order would need (`POST /margincalculator`).
+    pub async fn margin(&self, terms: &OrderTerms) -> Result<MarginReport, ReadError> {
+        let request = MarginRequest {
+            dhan_client_id: self.account.as_str().to_owned(),
+            exchange_segment: terms.instrument.segment.as_str().to_owned(),
+            transaction_type: terms.side.as_str().to_owned(),
+            quantity: terms.quantity.get().into(),
+            product_type: terms.product.as_str().to_owned(),
+            security_id: terms.instrument.security_id.to_string(),
+            price: terms.price.into(),
+            trigger_price: Some(terms.trigger.into()),
+        };
+        let answer: MarginAnswer =
+            self.record(Method::POST, "/margincalculator", Some(to_json(&request)?)).await?;
+        parse::margin(&answer).map_err(|error| failed(&error))
+    }
+
+    /// Last prices (`POST /marketfeed/ltp`), one request a second at most; unknown instruments are left out.
+    pub async fn ltp(
+        &self,
+        instruments: &[InstrumentKey],
+    ) -> Result<BTreeMap<InstrumentKey, Price>, ReadError> {
+        let mut request = QuoteRequest::new();
+        for key in instruments {
+            request.entry(key.segment.as_str().to_owned()).or_default().push(key.security_id.0);
+        }
+        let body = to_json(&request)?;
+        let answer = self.transport.request(Method::POST, "/marketfeed/ltp", Some(body)).await?;
+        if answer.is_success()
+            && let Ok(quotes) = serde_json::from_slice::<QuoteAnswer<LastPriceQuote>>(&answer.body)
+            && quotes.status.eq_ignore_ascii_case("success")
+        {
+            return last_prices(quotes).map_err(|error| failed(&error));
+        }
+        Err(answer.read_error(&self.transport))
+    }
+
+    /// Rows of a lookup: nothing found in either of its two ways (sections 2.6 and 15, item 11) is no rows.
+    async fn lookup(&self, path: &str) -> Result<Vec<OrderReport>, ReadError> {
+        let answer = self.transport.request(Method::GET, path, None).await?;
+        if answer.http == 404 {
+            return match answer.read_error(&self.transport) {
+                ReadError::Refused(refusal) if refusal.class == RefusalClass::UnknownOrder => Ok(Vec::new()),
+                error => Err(error),
+            };
+        }
+        let book = Book::from_rows(self.rows_of(&answer)?, parse::order_row);
+        match book.unreadable.first() {
+            Some(error) => Err(failed(error)),
+            None => Ok(book.rows),
+        }
+    }
+
+    async fn rows<T: Record>(&self, path: &str) -> Result<Rows<T>, ReadError> {
+        let answer = self.transport.request(Method::GET, path, None).await?;
+        self.rows_of(&answer)
+    }
+
+    /// Rows, unless the body is a refusal: those come with HTTP 200 too.
+    fn rows_of<T: Record>(&self, answer: &Answer) -> Result<Rows<T>, ReadError> {
+        if answer.is_success()
+            && crate::refusal::read(answer.http, answer_head(answer)).is_none()
+            && let Ok(rows) = decode_rows(&answer.body)
+        {
+            return Ok(rows);
+        }
+        Err(answer.read_error(&self.transport))
+    }
+
+    async fn record<T: Record>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, ReadError> {
+        let answer = self.transport.request(method, path, body).await?;
+        if answer.is_success()
+            && crate::refusal::read(answer.http, &answer.body).is_none()
+            && let Ok(record) = decode_row(&answer.body)
+        {
+            return Ok(record);
+        }
+        Err(answer.read_error(&self.transport))
+    }
+}
+
+/// A refusal is short; a book is not read twice to see that it is none.
+fn answer_head(answer: &Answer) -> &[u8] {
+    const REFUSAL_BYTES_MAX: usize = 4096;
+    if answer.body.len() <= REFUSAL_BYTES_MAX { &answer.body } else { &[] }
+}
+
+fn is_empty_portfolio(answer: &Answer) -> bool {
+    crate::refusal::read(answer.http, &answer.body).is_some_and(|refusal| refusal.code == "DH-1111")
+}
+
+fn last_prices(quotes: QuoteAnswer<LastPriceQuote>) -> Result<BTreeMap<InstrumentKey, Price>, WireError> {
+    let mut prices = BTreeMap::new();
+    for (segment, instruments) in quotes.data {
+        let segment: ExchangeSegment =
+            segment.parse().map_err(|_| WireError::new("data", segment.as_str()))?;
+        for (id, quote) in instruments {
+            let security_id = id.parse().map_err(|_| WireError::new("securityId", id.as_str()))?;
+            let price = quote
+                .last_price
+                .rounded_price()
+                .ok_or_else(|| WireError::new("last_price", quote.last_price.get().to_string()))?;
+            prices.insert(InstrumentKey { segment, security_id }, price);
+        }
+    }
+    Ok(prices)
+}
+
+/// Ids of others go into a path only when they cannot mean anything else there.
+pub(super) fn path_segment(id: &str) -> Option<&str> {
+    let legal =
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    legal.then_some(id)
+}
+
+fn to_json(request: &impl Serialize) -> Result<Vec<u8>, ReadError> {
+    serde_json::to_vec(request).map_err(|error| ReadError::NotSent { why: error.to_string() })
+}
+
+fn failed(error: &WireError) -> ReadError {
+    ReadError::Failed { why: error.to_string() }
+}
