@@ -27,9 +27,22 @@ impl Calendar {
         day
     }
 
+    /// The date itself if it is a trading day, else the next one.
+    pub(super) fn on_or_after(&self, date: NaiveDate) -> NaiveDate {
+        let mut day = date;
+        while !self.is_trading_day(day) {
+            day = day + Days::new(1);
+        }
+        day
+    }
+
     /// The next `count` weekly expiries not before `from`, on `weekday` or the trading day before.
     pub(super) fn weekly_expiries(&self, weekday: Weekday, from: NaiveDate, count: usize) -> Vec<NaiveDate> {
-        nominal(weekday, from).map(|day| self.on_or_before(day)).filter(|day| *day >= from).take(count).collect()
+        nominal(weekday, from)
+            .map(|day| self.on_or_before(day))
+            .filter(|day| *day >= from)
+            .take(count)
+            .collect()
     }
 
     /// The next monthly expiries not before `from`: the last `weekday` of a month or the trading day before.
@@ -83,8 +96,14 @@ mod tests {
     fn an_expiry_on_a_holiday_moves_to_the_day_before() {
         let calendar = Calendar::new(holidays_2026());
         let november = date("2026-11-20");
-        assert_eq!(calendar.weekly_expiries(Weekday::Tue, november, 2), [date("2026-11-23"), date("2026-12-01")]);
-        assert_eq!(calendar.monthly_expiries(Weekday::Tue, november, 2), [date("2026-11-23"), date("2026-12-29")]);
+        assert_eq!(
+            calendar.weekly_expiries(Weekday::Tue, november, 2),
+            [date("2026-11-23"), date("2026-12-01")]
+        );
+        assert_eq!(
+            calendar.monthly_expiries(Weekday::Tue, november, 2),
+            [date("2026-11-23"), date("2026-12-29")]
+        );
         assert_eq!(calendar.monthly_expiries(Weekday::Thu, november, 1), [date("2026-11-26")]);
     }
 

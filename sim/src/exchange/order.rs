@@ -9,7 +9,7 @@ use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
 
-use super::request::{AmoRelease, Source};
+use super::request::Source;
 
 /// One order of one account, as the broker knows it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub struct SimOrder {
     pub modifications: u32,
     /// What it is worth at worst when it works: the limit behind a MARKET of the app, otherwise `terms.price`.
     pub(super) working_price: Price,
-    /// When an after-market order goes out.
-    pub(super) amo_release: AmoRelease,
+    /// Fault: refuse it with this text when it arrives.
+    pub(super) forced_rejection: Option<Arc<str>>,
     /// Rank in time at one price; a new one is drawn when the price changes or the quantity grows.
     pub(super) priority: u64,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use tandem_domain::ids::DhanClientId;
+use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
@@ -78,6 +79,12 @@ pub struct HoldingSettings {
     pub quantity: Quantity,
     /// What they cost, each.
     pub average_cost: Price,
+}
+
+impl HoldingSettings {
+    pub(super) const fn instrument(&self) -> InstrumentKey {
+        InstrumentKey { segment: ExchangeSegment::NseEquity, security_id: SecurityId(self.security_id) }
+    }
 }
 
 /// Order writes an account may make, in sliding windows of simulated time (`dhanhq-v2.md` section 9.1).

@@ -1,0 +1,99 @@
+//! The market and the broker by hand: prices, depth, latency, faults of the core.
+
+use std::time::Duration;
+
+use tandem_domain::ids::DhanClientId;
+use tandem_domain::instrument::InstrumentKey;
+use tandem_domain::price::{Money, Price};
+
+use super::Exchange;
+use super::account::Account;
+use super::settings::{Depth, RateLimits};
+
+/// All of them answer whether the instrument or account is known. What follows from a change (fills, stops that fire)
+/// happens at once.
+impl Exchange {
+    /// Sets the last price of an instrument and keeps it there.
+    pub fn set_last_price(&mut self, instrument: InstrumentKey, price: Price) -> bool {
+        self.pin(instrument, Some(price))
+    }
+
+    /// Keeps the last price of an instrument where it is.
+    pub fn freeze_price(&mut self, instrument: InstrumentKey) -> bool {
+        let price = self.last_price(instrument);
+        price.is_some() && self.pin(instrument, price)
+    }
+
+    /// Gives the last price of an instrument back to the tape.
+    pub fn release_price(&mut self, instrument: InstrumentKey) -> bool {
+        self.pin(instrument, None)
+    }
+
+    /// Sets the depth of an instrument; `None` for the exchange's default. Fixed depth is there in full again each
+    /// time it is set.
+    pub fn set_depth(&mut self, instrument: InstrumentKey, depth: Option<Depth>) -> bool {
+        self.universe.get(instrument).is_some() && {
+            let book = self.books.entry(instrument).or_default();
+            book.depth = depth;
+            book.ladder_built = false;
+            book.ladder_at = None;
+            self.refresh(instrument);
+            true
+        }
+    }
+
+    /// Sets the depth of all instruments that have none of their own.
+    pub fn set_default_depth(&mut self, depth: Depth) {
+        self.settings.depth = depth;
+        let instruments: Vec<_> = self.books.keys().copied().collect();
+        for instrument in instruments {
+            if let Some(book) = self.books.get_mut(&instrument).filter(|book| book.depth.is_none()) {
+                book.ladder_built = false;
+                book.ladder_at = None;
+                self.refresh(instrument);
+            }
+        }
+    }
+
+    /// Sets how long orders, changes and cancels travel from now on.
+    pub fn set_exchange_latency(&mut self, latency: Duration) {
+        self.settings.exchange_latency = latency;
+    }
+
+    /// Sets the limits on order writes; `None` for no limits.
+    pub fn set_rate_limits(&mut self, limits: Option<RateLimits>) {
+        self.settings.rate_limits = limits;
+    }
+
+    /// Rejects the next `count` placements of an account after taking them, with this text; `<id>` in it becomes the
+    /// order's number. Zero ends the fault.
+    pub fn reject_next(&mut self, account: &DhanClientId, count: u32, text: &str) -> bool {
+        self.change_account(account, |account| account.rejections = (count, text.into()))
+    }
+
+    /// Lets orders placed from now on show in the book and in lookups only after `delay` of simulated time. Their
+    /// events and fills are not late. Zero ends the fault.
+    pub fn delay_visibility(&mut self, account: &DhanClientId, delay: Duration) -> bool {
+        self.change_account(account, |account| account.visibility_delay = delay)
+    }
+
+    /// Sets an account's money at the start of the day.
+    pub fn set_capital(&mut self, account: &DhanClientId, capital: Money) -> bool {
+        self.change_account(account, |account| account.capital = capital)
+    }
+
+    fn change_account(&mut self, client_id: &DhanClientId, change: impl FnOnce(&mut Account)) -> bool {
+        let account = self.account_of(client_id).ok().and_then(|index| self.accounts.get_mut(index));
+        account.map(change).is_some()
+    }
+
+    fn pin(&mut self, instrument: InstrumentKey, price: Option<Price>) -> bool {
+        self.universe.get(instrument).is_some() && {
+            let book = self.books.entry(instrument).or_default();
+            book.pinned_price = price;
+            book.ladder_at = None;
+            self.refresh(instrument);
+            true
+        }
+    }
+}

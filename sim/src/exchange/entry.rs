@@ -1,0 +1,418 @@
+//! Placing, changing and cancelling orders.
+
+use std::sync::Arc;
+
+use chrono::Duration as Span;
+use tandem_domain::ids::{BrokerOrderId, DhanClientId};
+use tandem_domain::instrument::InstrumentKey;
+use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType, Side, TimeInForce};
+use tandem_domain::price::{Money, Price};
+use tandem_domain::quantity::Quantity;
+use tandem_domain::time::{Timestamp, TradingDay};
+
+use super::checks::{refuse_terms, reject};
+use super::clock::Errand;
+use super::market::on_tick;
+use super::order::SimOrder;
+use super::request::{AmoRelease, ApiError, ModifyRequest, OrderAnswer, PlaceRequest, Source};
+use super::settings::{MarketOrders, StopMarketOrders};
+use super::{Exchange, draw};
+
+/// What healthy orders say (`omsErrorDescription`, `reasonDescription`).
+const CONFIRMED: &str = "CONFIRMED";
+
+impl Exchange {
+    /// Places an order (`POST /orders`). An answer means only that the broker took it; what comes of it is told by
+    /// events. Errors are refusals at once: nothing was placed.
+    pub fn place(
+        &mut self,
+        account: &DhanClientId,
+        source: Source,
+        request: &PlaceRequest,
+    ) -> Result<OrderAnswer, ApiError> {
+        let owner = self.account_of(account)?;
+        self.admit_write(owner, source)?;
+        self.refuse_at_once(source, request)?;
+        Ok(self.submit(owner, source, request))
+    }
+
+    /// Places an order in slices no larger than the freeze quantity (`POST /orders/slicing`). Counts as one write.
+    pub fn place_sliced(
+        &mut self,
+        account: &DhanClientId,
+        source: Source,
+        request: &PlaceRequest,
+    ) -> Result<Vec<OrderAnswer>, ApiError> {
+        let owner = self.account_of(account)?;
+        self.admit_write(owner, source)?;
+        self.refuse_at_once(source, request)?;
+        let slices = self.slices(request.terms.instrument, request.terms.quantity);
+        let keep_tag = self.settings.variants.slices_keep_tag;
+        let answers = slices.into_iter().enumerate().map(|(at, quantity)| {
+            let terms = OrderTerms { quantity, ..request.terms.clone() };
+            let tag = request.tag.clone().filter(|_| keep_tag || at == 0);
+            self.submit(owner, source, &PlaceRequest { tag, terms, ..request.clone() })
+        });
+        Ok(answers.collect())
+    }
+
+    /// Changes a working order (`PUT /orders/{orderId}`). The quantity is the new total, filled part included.
+    pub fn modify(
+        &mut self,
+        account: &DhanClientId,
+        source: Source,
+        order_id: &str,
+        change: &ModifyRequest,
+    ) -> Result<OrderAnswer, ApiError> {
+        let owner = self.account_of(account)?;
+        self.admit_write(owner, source)?;
+        let index = self.working_order(account, order_id)?;
+        if self.orders[index].modifications >= self.settings.variants.modifications_max {
+            return Err(ApiError::input(&self.settings.variants.modification_limit_text));
+        }
+        let changed = self.changed(index, change);
+        self.refuse_change(index, &changed)?;
+        self.orders[index].modifications += 1;
+        let answer = self.answer(index, BrokerStatus::Transit);
+        // A change may overtake an order still on its way; the exchange then sees the changed order arrive.
+        self.send(Errand::Modify(index, change.clone()));
+        Ok(answer)
+    }
+
+    /// Cancels a working order (`DELETE /orders/{orderId}`).
+    pub fn cancel(
+        &mut self,
+        account: &DhanClientId,
+        source: Source,
+        order_id: &str,
+    ) -> Result<OrderAnswer, ApiError> {
+        let owner = self.account_of(account)?;
+        self.admit_write(owner, source)?;
+        let index = self.working_order(account, order_id)?;
+        if self.orders[index].status == BrokerStatus::Transit {
+            return Err(ApiError::order(ApiError::IN_TRANSIT));
+        }
+        let answer = self.answer(index, BrokerStatus::Cancelled);
+        self.send(Errand::Cancel(index));
+        Ok(answer)
+    }
+
+    fn admit_write(&mut self, owner: usize, source: Source) -> Result<(), ApiError> {
+        let now = self.now;
+        match &self.settings.rate_limits {
+            Some(limits) if source == Source::Api && !self.accounts[owner].writes.admit(limits, now) => {
+                Err(ApiError::rate_limit())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn working_order(&self, account: &DhanClientId, order_id: &str) -> Result<usize, ApiError> {
+        let id = BrokerOrderId::new(order_id).ok();
+        id.and_then(|id| self.order_index.get(&id).copied())
+            .filter(|index| self.orders[*index].account == *account && !self.orders[*index].is_terminal())
+            .ok_or_else(|| ApiError::order(ApiError::INCORRECT_REQUEST))
+    }
+
+    fn answer(&self, index: usize, status: BrokerStatus) -> OrderAnswer {
+        let pending = self.settings.variants.answer_pending && status == BrokerStatus::Transit;
+        let status = if pending { BrokerStatus::Pending } else { status };
+        OrderAnswer { order_id: self.orders[index].id.clone(), status }
+    }
+
+    /// Takes an order that nothing speaks against at once, and sends it on.
+    pub(super) fn submit(&mut self, owner: usize, source: Source, request: &PlaceRequest) -> OrderAnswer {
+        let index = self.record(owner, source, request);
+        if self.settings.variants.transit_events {
+            self.tell(index, BrokerStatus::Transit);
+        }
+        let answer = self.answer(index, BrokerStatus::Transit);
+        if request.terms.after_market {
+            self.orders[index].status = BrokerStatus::Pending;
+            self.tell(index, BrokerStatus::Pending);
+            let release = self.release_time(request.amo_release);
+            self.send_at(release, Errand::Arrive(index));
+        } else {
+            self.send(Errand::Arrive(index));
+        }
+        answer
+    }
+
+    fn record(&mut self, owner: usize, source: Source, request: &PlaceRequest) -> usize {
+        let id = self.draw_order_id(source);
+        let now = self.now;
+        let account = &mut self.accounts[owner];
+        let client_id = account.settings.client_id.clone();
+        let tag = match (&request.tag, source) {
+            (Some(tag), Source::Api) if !tag.is_empty() => Some(Arc::from(tag.as_str())),
+            (_, Source::Api) => Some(format!("{client_id}-{}", now.millis()).into()),
+            _ => None,
+        };
+        let forced_rejection = (account.rejections.0 > 0).then(|| account.rejections.1.clone());
+        account.rejections.0 = account.rejections.0.saturating_sub(1);
+        let index = self.orders.len();
+        account.orders.push(index);
+        account.open.insert(index);
+        self.order_index.insert(id.clone(), index);
+        self.orders.push(SimOrder {
+            account: client_id,
+            id,
+            exchange_id: None,
+            tag,
+            source,
+            working_price: request.terms.price,
+            terms: request.terms.clone(),
+            status: BrokerStatus::Transit,
+            filled: Quantity::ZERO,
+            filled_value: Money::ZERO,
+            last_fill: Price::ZERO,
+            reason: CONFIRMED.into(),
+            created: now,
+            updated: now,
+            exchange_time: None,
+            visible_from: now.plus(account.visibility_delay),
+            modifications: 0,
+            priority: 0,
+            forced_rejection,
+        });
+        index
+    }
+
+    /// `<prefix><YYMMDD><sequence>`: 15 digits (`dhanhq-v2.md` section 2.2).
+    fn draw_order_id(&mut self, source: Source) -> BrokerOrderId {
+        let prefix = match source {
+            Source::Api => 221,
+            Source::App => 341,
+            Source::Broker => 511,
+        };
+        let number = draw(&mut self.counters.order);
+        let text = format!("{prefix}{}{number:06}", self.now.ist().format("%y%m%d"));
+        BrokerOrderId::new(text).expect("the text has digits in it, and only the empty one is refused")
+    }
+
+    /// When an after-market order taken now goes out: with the next session.
+    fn release_time(&self, release: AmoRelease) -> Timestamp {
+        let today = self.now.ist().date();
+        let session = &self.settings.session;
+        let from = if self.now.ist().time() < session.open { today } else { today + Span::days(1) };
+        let day = TradingDay::from(self.market.calendar().on_or_after(from));
+        let minutes = match release {
+            AmoRelease::Open => 0,
+            AmoRelease::Open30 => 30,
+            AmoRelease::Open60 => 60,
+        };
+        day.at(session.open + Span::minutes(minutes))
+    }
+
+    /// The order reaches the broker's risk checks and the exchange.
+    pub(super) fn arrive(&mut self, index: usize) {
+        if self.orders[index].is_terminal() {
+            return;
+        }
+        if let Some(text) = self.orders[index].forced_rejection.take() {
+            let text = reject(&self.orders[index], &text);
+            return self.end(index, BrokerStatus::Rejected, &text);
+        }
+        self.convert(index);
+        if let Err(text) = self.refuse_on_arrival(index) {
+            return self.end(index, BrokerStatus::Rejected, &text);
+        }
+        let exchange_id = self.draw_exchange_id();
+        let order = &mut self.orders[index];
+        order.exchange_id = exchange_id;
+        order.exchange_time = Some(self.now);
+        order.status = BrokerStatus::Pending;
+        order.reason = CONFIRMED.into();
+        let tell_first = self.settings.variants.pending_before_fill;
+        if tell_first {
+            self.tell(index, BrokerStatus::Pending);
+        }
+        self.enter(index);
+        if !tell_first && self.orders[index].status == BrokerStatus::Pending {
+            self.tell(index, BrokerStatus::Pending);
+        }
+    }
+
+    /// What the broker makes of MARKET and STOP_LOSS_MARKET (`dhanhq-v2.md` section 2.9).
+    fn convert(&mut self, index: usize) {
+        let order = &mut self.orders[index];
+        let by_api = order.source == Source::Api;
+        match order.terms.order_type {
+            OrderType::Limit | OrderType::StopLoss => order.working_price = order.terms.price,
+            OrderType::Market if by_api && self.settings.variants.market_orders == MarketOrders::AsMarket => {
+                order.terms.time_in_force = TimeInForce::Ioc;
+                order.working_price = unlimited(order.terms.side);
+            }
+            OrderType::Market => {
+                self.protect(index);
+                let order = &mut self.orders[index];
+                if by_api {
+                    order.terms.order_type = OrderType::Limit;
+                    order.terms.price = order.working_price;
+                }
+            }
+            OrderType::StopLossMarket
+                if by_api
+                    && self.settings.variants.stop_market_orders == StopMarketOrders::TriggerDropped =>
+            {
+                order.terms.order_type = OrderType::Limit;
+                let trigger = order.terms.trigger;
+                order.terms.trigger = Price::ZERO;
+                let price = self.protected(index, trigger);
+                let order = &mut self.orders[index];
+                order.terms.price = price;
+                order.working_price = price;
+            }
+            OrderType::StopLossMarket => {
+                let trigger = order.terms.trigger;
+                self.orders[index].working_price = self.protected(index, trigger);
+            }
+        }
+    }
+
+    /// Gives a MARKET order its protective limit around the last price.
+    pub(super) fn protect(&mut self, index: usize) {
+        let contract = self.universe.get(self.orders[index].terms.instrument);
+        let last = contract.map_or(Price::ZERO, |contract| self.price_of(contract));
+        self.orders[index].working_price = self.protected(index, last);
+    }
+
+    /// A price with the protection added against the order's side, on the tick and within the band.
+    fn protected(&self, index: usize, price: Price) -> Price {
+        let terms = &self.orders[index].terms;
+        let Some(contract) = self.universe.get(terms.instrument) else { return price };
+        let width = price.units() * i64::from(self.settings.variants.protection_bps) / 10_000;
+        let tick = contract.tick.units().max(1);
+        let (low, high) = self.band(contract);
+        match terms.side {
+            Side::Buy => on_tick(price.units() + width, tick),
+            Side::Sell => on_tick(price.units() - width + tick - 1, tick),
+        }
+        .clamp(low, high)
+    }
+
+    /// An order's terms with a change applied.
+    fn changed(&self, index: usize, change: &ModifyRequest) -> OrderTerms {
+        let terms = &self.orders[index].terms;
+        let order_type = change.order_type.unwrap_or(terms.order_type);
+        let mut changed = OrderTerms {
+            order_type,
+            time_in_force: change.time_in_force.unwrap_or(terms.time_in_force),
+            quantity: change.quantity.unwrap_or(terms.quantity),
+            disclosed: change.disclosed.unwrap_or(terms.disclosed),
+            price: change.price.unwrap_or(terms.price),
+            trigger: change.trigger.unwrap_or(terms.trigger),
+            ..terms.clone()
+        };
+        if !order_type.is_stop() {
+            changed.trigger = Price::ZERO;
+        }
+        if order_type == OrderType::Market && change.price.is_none() {
+            changed.price = Price::ZERO;
+        }
+        changed
+    }
+
+    /// Why a change is refused, if it is. The order then stays as it was. Texts of ours: none were ever seen.
+    fn refuse_change(&self, index: usize, changed: &OrderTerms) -> Result<(), ApiError> {
+        let order = &self.orders[index];
+        refuse_terms(changed)?;
+        if changed.quantity <= order.filled {
+            return Err(ApiError::order(ApiError::INCORRECT_REQUEST));
+        }
+        let contract = self.universe.get(changed.instrument);
+        let contract = contract.ok_or_else(|| ApiError::input("Invalid SecurityId"))?;
+        let variants = &self.settings.variants;
+        if !changed.quantity.get().is_multiple_of(contract.lot_size.get()) {
+            return Err(ApiError::order(reject(order, &variants.lot_text)));
+        }
+        if contract.freeze_quantity.is_some_and(|freeze| changed.quantity > freeze) {
+            return Err(ApiError::order(reject(order, &variants.freeze_text)));
+        }
+        self.refuse_prices(changed, contract, order.id.as_str()).map_err(ApiError::order)?;
+        let imagined = SimOrder {
+            terms: changed.clone(),
+            working_price: if changed.price.is_zero() { order.working_price } else { changed.price },
+            ..order.clone()
+        };
+        let account = self.account_index.get(&order.account).map(|at| &self.accounts[*at]);
+        let missing = account.map_or(Money::ZERO, |account| self.change_shortfall(account, order, &imagined));
+        if missing > Money::ZERO {
+            let text = format!("RMS:<id>:You have insufficient funds. Please add Rs.{missing} to trade.");
+            return Err(ApiError::order(reject(order, &text)));
+        }
+        Ok(())
+    }
+
+    /// What an account lacks for a change that asks for more than the order did.
+    fn change_shortfall(&self, account: &super::Account, before: &SimOrder, after: &SimOrder) -> Money {
+        let dearer = after.remaining() > before.remaining() || after.working_price > before.working_price;
+        if dearer { self.shortfall(account, after) } else { Money::ZERO }
+    }
+
+    /// A change reaches the exchange. If the order ended or filled past it meanwhile, nothing happens.
+    pub(super) fn apply_change(&mut self, index: usize, change: &ModifyRequest) {
+        let changed = self.changed(index, change);
+        if self.orders[index].is_terminal() || changed.quantity <= self.orders[index].filled {
+            return;
+        }
+        let before = self.orders[index].terms.clone();
+        self.withdraw(index);
+        self.orders[index].terms = changed;
+        if self.orders[index].exchange_id.is_none() {
+            return self.tell(index, BrokerStatus::Modified);
+        }
+        self.convert(index);
+        let order = &mut self.orders[index];
+        order.reason = CONFIRMED.into();
+        let terms = &order.terms;
+        let keeps_place = terms.price == before.price
+            && terms.trigger == before.trigger
+            && terms.order_type == before.order_type
+            && terms.quantity <= before.quantity;
+        let place = order.priority;
+        self.tell(index, BrokerStatus::Modified);
+        self.enter_at(index, keeps_place.then_some(place));
+    }
+
+    /// A cancel reaches the exchange. If the order ended meanwhile, nothing happens.
+    pub(super) fn apply_cancel(&mut self, index: usize) {
+        if !self.orders[index].is_terminal() {
+            self.withdraw(index);
+            self.end(index, BrokerStatus::Cancelled, "Order cancelled by user");
+        }
+    }
+
+    /// Ends an order that is in no book.
+    pub(super) fn end(&mut self, index: usize, status: BrokerStatus, reason: &str) {
+        let order = &mut self.orders[index];
+        order.status = status.clone();
+        order.reason = reason.into();
+        if let Some(account) = self.owner(index) {
+            account.open.remove(&index);
+        }
+        self.tell(index, status);
+    }
+
+    /// A quantity cut into orders the exchange takes.
+    pub(super) fn slices(&self, instrument: InstrumentKey, quantity: Quantity) -> Vec<Quantity> {
+        let most = self.universe.get(instrument).and_then(super::Contract::order_quantity_max);
+        let most = most.filter(|most| !most.is_zero()).unwrap_or(quantity);
+        let mut left = quantity;
+        let mut slices = Vec::new();
+        while !left.is_zero() {
+            let slice = left.min(most);
+            slices.push(slice);
+            left = left.saturating_sub(slice);
+        }
+        slices
+    }
+}
+
+/// A limit that every price satisfies.
+fn unlimited(side: Side) -> Price {
+    match side {
+        Side::Buy => Price::from_units(i64::MAX / 1_000_000).unwrap_or(Price::ZERO),
+        Side::Sell => Price::ZERO,
+    }
+}
