@@ -88,20 +88,29 @@ impl Sources {
     pub fn load(self, purpose: Purpose) -> Result<Settings, Faults> {
         let variables = self.variables.clone();
         let mut merged = self.merge();
+        if merged.faults.iter().any(|fault| fault.key.is_empty()) {
+            // A whole file is missing: whatever else could be said would be about what it would have held.
+            return Err(sorted(merged.faults));
+        }
         complete_accounts(&mut merged, &variables);
-        if merged.faults.is_empty() {
-            match Settings::deserialize(&merged.tree) {
-                Ok(settings) => {
-                    validate::check(&settings, purpose, &merged.origins, &mut merged.faults);
-                    if merged.faults.is_empty() {
-                        return Ok(settings);
-                    }
+        match Settings::deserialize(&merged.tree) {
+            Ok(settings) => {
+                let mut between = Vec::new();
+                validate::check(&settings, purpose, &merged.origins, &mut between);
+                // A rule that reads a setting already at fault would complain of a value nobody wrote.
+                let at_fault: Vec<String> = merged.faults.iter().map(|fault| topic(&fault.key)).collect();
+                between.retain(|fault| !at_fault.contains(&topic(&fault.key)));
+                merged.faults.extend(between);
+                if merged.faults.is_empty() { Ok(settings) } else { Err(sorted(merged.faults)) }
+            }
+            Err(error) => {
+                if merged.faults.is_empty() {
+                    // The schema let something through that the structs refuse: a defect, but never silent.
+                    merged.faults.push(whole(&error.to_string()));
                 }
-                // The schema let something through that the structs refuse: a defect, but never silent.
-                Err(error) => merged.faults.push(whole(&error.to_string())),
+                Err(sorted(merged.faults))
             }
         }
-        Err(sorted(merged.faults))
     }
 
     /// The database and log settings alone: asks for no accounts and no secrets.
@@ -171,6 +180,9 @@ fn complete_accounts(merged: &mut Merged, variables: &BTreeMap<String, String>) 
         account.read_client_id(variables);
         account.refuse_two_tokens();
     }
+    if let Some(sections) = tree.as_object_mut() {
+        sections.entry(FOLLOWER).or_insert_with(|| json!([]));
+    }
     for (index, follower) in
         tree.get_mut(FOLLOWER).and_then(Value::as_array_mut).into_iter().flatten().enumerate()
     {
@@ -215,9 +227,14 @@ impl Account<'_> {
     }
 
     fn require_id(&mut self) {
-        if !self.keys.contains_key("id") {
+        if self.keys.contains_key("id") {
+            return;
+        }
+        if self.place("id").is_none() {
             self.fault("id", "is missing", "give the follower a short name that will never change");
         }
+        // Something unique in its place, so that the rules between settings can be checked all the same.
+        self.keys.insert("id".to_owned(), json!(self.path));
     }
 
     /// A client id is asked of the environment only for accounts that take part.
@@ -225,18 +242,13 @@ impl Account<'_> {
         let variable = self.keys.get("client_id_env").and_then(Value::as_str).unwrap_or_default().to_owned();
         let enabled = self.keys.get("enabled").is_none_or(|enabled| enabled == &json!(true));
         let found = variables.get(&variable).map(|text| text.trim()).filter(|text| !text.is_empty());
-        match found {
-            Some(text) => {
-                self.keys.insert("client_id".to_owned(), json!(text));
-            }
-            None if enabled => {
-                let problem = format!("names {variable}, which is not set in the environment");
-                self.fault("client_id_env", &problem, "set it to the account's Dhan client id");
-            }
-            None => {
-                self.keys.insert("client_id".to_owned(), json!(DISABLED));
-            }
+        let key = format!("{}.client_id_env", self.path);
+        if found.is_none() && enabled && !self.faults.iter().any(|fault| fault.key == key) {
+            let problem = format!("names {variable}, which is not set in the environment");
+            self.fault("client_id_env", &problem, "set it to the account's Dhan client id");
         }
+        // Who takes no part, or is at fault, gets something unique in its place.
+        self.keys.insert("client_id".to_owned(), json!(found.unwrap_or(&self.path)));
     }
 
     fn refuse_two_tokens(&mut self) {
@@ -261,8 +273,16 @@ impl Account<'_> {
     }
 }
 
-/// Stands for the client id of a follower that is switched off and whose variable is not set.
-const DISABLED: &str = "-";
+/// The section a key belongs to, a follower's own table counting as the section it takes its keys from.
+fn topic(key: &str) -> String {
+    let (first, rest) = key.split_once('.').unwrap_or((key, ""));
+    let table = rest.split_once('.').map_or("", |(table, _)| table);
+    match FOLLOWER_TABLES.iter().find(|(name, _)| *name == table) {
+        Some((_, section)) if first.starts_with(FOLLOWER) => topic(section),
+        _ if first.starts_with(FOLLOWER) => FOLLOWER.to_owned(),
+        _ => first.to_owned(),
+    }
+}
 
 fn whole(problem: &str) -> Fault {
     Fault {

@@ -1,5 +1,9 @@
 //! Settings from texts: what they come to, and every fault at once.
 
+use tandem_domain::instrument::InstrumentKind;
+use tandem_domain::order::Product;
+use tandem_domain::sizing::Ratio;
+
 use super::load::DEFAULT_TOML;
 use super::schema::LEAVES;
 use super::*;
@@ -47,4 +51,119 @@ fn the_default_file_shows_every_key_there_is() {
     for leaf in LEAVES {
         assert!(shown.contains(leaf.key), "{} is not in default.toml", leaf.key);
     }
+}
+
+#[test]
+fn the_later_layer_wins() {
+    let text =
+        format!("[sizing]\nstrategy = \"fixed_ratio\"\nratio = 0.1\n[store]\nreaders = 3\n{ONE_FOLLOWER}");
+    let settings = load(&text, &[]);
+    assert_eq!(settings.sizing.ratio, Ratio::new(1, 10).ok());
+    assert_eq!(settings.store.readers, 3);
+
+    let variables = [("TANDEM__SIZING__RATIO", "0.3"), ("TANDEM__STORE__READERS", "4")];
+    let settings = load(&text, &variables);
+    assert_eq!(settings.sizing.ratio, Ratio::new(3, 10).ok());
+    assert_eq!(settings.store.readers, 4);
+
+    let settings = load(&text, &[&variables[..], &[("COPY_RATIO", "1/3"), ("DHAN_ENV", "")]].concat());
+    assert_eq!(settings.followers[0].sizing.policy().fixed_ratio, Ratio { numerator: 1, denominator: 3 });
+}
+
+#[test]
+fn a_follower_overrides_part_of_a_section_and_keeps_the_rest() {
+    let settings = load(
+        "[broker]\nlocal_address = \"203.0.113.7\"\n\
+         [copy]\nproduct_map = { MTF = \"CNC\" }\nentry_age_ms_max = 9000\n\
+         [[follower]]\nid = \"asha\"\nlocal_address = \"203.0.113.8\"\naccess_token_file = \"asha.token\"\n\
+         [follower.copy]\ninstrument_kinds = [\"FUTIDX\"]\nproduct_map = { MARGIN = \"INTRADAY\" }\n\
+         [follower.sizing]\nmultiplier = 2\n\
+         [follower.broker_limits]\norders_per_second = 5\n",
+        &[],
+    );
+    let asha = &settings.followers[0];
+    assert_eq!(asha.copy.instrument_kinds, [InstrumentKind::IndexFuture]);
+    assert_eq!(asha.copy.entry_age_max.as_secs(), 9);
+    // A table of its own replaces the map: what one follower maps is no hint for another.
+    assert_eq!(asha.copy.product_map.iter().collect::<Vec<_>>(), [(&Product::Margin, &Product::Intraday)]);
+    assert_eq!(settings.copy.product_map[&Product::Mtf], Product::Cnc);
+    assert_eq!((asha.sizing.multiplier.numerator, asha.sizing.ratio_max), (2, Ratio::ONE));
+    assert_eq!((asha.broker_limits.orders_per_second, asha.broker_limits.orders_per_day), (5, 7_000));
+    assert_eq!(asha.local_address.map(|address| address.octets()[3]), Some(8));
+    assert_eq!(settings.leader.local_address.map(|address| address.octets()[3]), Some(7));
+}
+
+#[test]
+fn the_sandbox_may_be_checked_but_not_copied_from() {
+    let sandbox = [("DHAN_ENV", "sandbox")];
+    let settings = sources(ONE_FOLLOWER, &sandbox).load(Purpose::Check).unwrap();
+    assert_eq!(settings.broker.base_url, "https://sandbox.dhan.co/v2");
+    assert_eq!(settings.broker.stream_url, None);
+    assert!(sources(ONE_FOLLOWER, &sandbox).load(Purpose::Copy).is_err());
+
+    let simulated = format!("[broker]\nbase_url = \"http://127.0.0.1:9001/v2/\"\n{ONE_FOLLOWER}");
+    assert_eq!(load(&simulated, &[]).broker.base_url, "http://127.0.0.1:9001/v2");
+    assert_eq!(load(&simulated, &[("DHAN_ENV", "prod")]).broker.base_url, "https://api.dhan.co/v2");
+}
+
+#[test]
+fn only_loopback_may_lend_a_clock_and_raise_limits() {
+    let simulated = "[broker]\nbase_url = \"http://127.0.0.1:9001/v2\"\nstream_url = \"ws://localhost:9002\"\n\
+         instruments_url = \"http://[::1]:9001/instruments.csv\"\nlimits = { orders_per_second = 100 }\n\
+         [clock]\nsource = \"lent\"\nlent_url = \"ws://127.0.0.1:9003/sim/clock\"\n[[follower]]\nid = \"asha\"\n";
+    let settings = load(simulated, &[]);
+    assert!(settings.is_loopback());
+    assert_eq!(settings.broker.limits.pacing().windows[0].limit, 100);
+    let elsewhere = simulated.replace("ws://localhost:9002", "wss://localhost.example.com");
+    assert_eq!(sources(&elsewhere, &[]).load(Purpose::Copy).unwrap_err().0.len(), 2);
+    // Instruments are public: where a file is read, the URL that is not used does not count.
+    let from_file = simulated.replace("instruments_url", "instruments_file = \"a.csv\" #");
+    assert!(load(&from_file, &[]).is_loopback());
+}
+
+#[test]
+fn lists_and_maps_come_from_the_environment_too() {
+    let variables = [
+        ("TANDEM__COPY__INSTRUMENT_KINDS", "OPTIDX, FUTIDX"),
+        ("TANDEM__COPY__PRODUCT_MAP", "MTF=CNC,MARGIN=INTRADAY"),
+        ("TANDEM__BROKER__LIMITS__READS_PER_SECOND", "7"),
+        ("LEADERSHIP", "not ours"),
+    ];
+    let settings = load(ONE_FOLLOWER, &variables);
+    assert_eq!(settings.followers[0].copy.policy().kinds.len(), 2);
+    assert_eq!(settings.copy.product_map.len(), 2);
+    assert_eq!(settings.broker.limits.reads_per_second, 7);
+}
+
+#[test]
+fn what_is_in_force_names_every_setting_but_no_person() {
+    let settings = load(ONE_FOLLOWER, &[("COPY_RATIO", "0.25"), ("SIZING_STRATEGY", "fixed_ratio")]);
+    let pairs: std::collections::BTreeMap<_, _> = settings.effective().into_iter().collect();
+    for (key, value) in [
+        ("broker.limits.orders_per_day", "7000"),
+        ("copy.instrument_kinds", "OPTIDX,OPTSTK,OPTFUT,OPTCUR"),
+        ("follower[0].sizing.ratio", "1/4"),
+        ("follower[0].access_token_env", "FOLLOWER_ACCESS_TOKEN"),
+        ("supervisor.health_interval_s", "30"),
+    ] {
+        assert_eq!(pairs[key], value, "{key}");
+    }
+    assert!(!format!("{pairs:?}").contains("10000002"));
+}
+
+#[test]
+fn the_database_is_found_without_any_account() {
+    let found = Sources::new().text("my.toml", "[store]\npath = \"run/mine.db\"\n").load_store().unwrap();
+    assert_eq!(found.store.path, PathBuf::from("run/mine.db"));
+    assert_eq!(found.log.level, "info");
+    assert!(Sources::new().text("my.toml", "[store]\npath = 3\n").load_store().is_err());
+}
+
+#[test]
+fn a_disabled_follower_needs_no_variables() {
+    let text =
+        format!("{ONE_FOLLOWER}[[follower]]\nid = \"bala\"\nenabled = false\nclient_id_env = \"BALA\"\n");
+    let settings = load(&text, &[]);
+    assert_eq!(settings.followers.len(), 2);
+    assert_eq!(settings.enabled_followers().count(), 1);
 }

@@ -1,0 +1,213 @@
+//! Bad settings: all faults at once, each with key and place, exit code 2, nothing started, no secret told.
+
+use std::path::Path;
+
+use crate::program::{SECRET, Said, tandem};
+
+const ACCOUNTS: [(&str, &str); 4] = [
+    ("LEADER_CLIENT_ID", "1000000101"),
+    ("LEADER_ACCESS_TOKEN", SECRET),
+    ("FOLLOWER_CLIENT_ID", "1000000202"),
+    ("FOLLOWER_ACCESS_TOKEN", SECRET),
+];
+
+fn run(folder: &Path, settings: &str, variables: &[(&str, &str)]) -> Said {
+    std::fs::write(folder.join("my.toml"), settings).unwrap();
+    tandem(folder, &["run", "--config", "my.toml"], variables)
+}
+
+/// Runs with these settings and variables, beside four good account variables. The faults must be these and no
+/// others: each is found by the words given, all in one line.
+fn check(settings: &str, variables: &[(&str, &str)], faults: &[&[&str]]) {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run(folder.path(), settings, &[&ACCOUNTS, variables].concat());
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert_eq!(said.out, "");
+    let lines: Vec<&str> = said.err.lines().skip(1).filter(|line| !line.is_empty()).collect();
+    for words in faults {
+        let found = lines.iter().filter(|line| words.iter().all(|word| line.contains(word))).count();
+        assert_eq!(found, 1, "one line with {words:?} in\n{}", said.err);
+    }
+    assert_eq!(lines.len(), faults.len(), "{}", said.err);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "nothing may be started, so nothing is made: {left:?}");
+}
+
+const FOLLOWER: &str = "[[follower]]\nid = \"asha\"\n";
+
+fn with_follower(text: &str) -> String {
+    format!("{text}\n{FOLLOWER}")
+}
+
+#[test]
+fn every_fault_of_a_file_comes_at_once_with_key_and_line() {
+    let settings = format!(
+        "[broker]\n\
+         base_url = 5\n\
+         connect_timeout_ms = 2.7\n\
+         request_deadline_ms = \"5000\"\n\
+         colour = \"{SECRET}\"\n\
+         [broker.limits]\n\
+         orders_per_second = 0\n\
+         exit_reserve_pct = true\n\
+         [leader]\n\
+         access_token_env = \"{SECRET}\"\n\
+         local_address = \"::1\"\n\
+         [copy]\n\
+         on = \"fill\"\n\
+         instrument_kinds = [\"OPTIDX\", \"INDEX\"]\n\
+         product_map = {{ MTF = \"CO\" }}\n\
+         [sizing]\n\
+         multiplier = -1.0\n\
+         [weather]\n\
+         wind = 1\n\
+         [[follower]]\n\
+         id = \"asha bai\"\n\
+         enabled = 1\n\
+         [follower.sizing]\n\
+         ratio_max = 0\n\
+         lots = 2\n"
+    );
+    check(
+        &settings,
+        &[],
+        &[
+            &["my.toml:2:", "broker.base_url", "https:// or http://"],
+            &["my.toml:3:", "broker.connect_timeout_ms", "found a number", "whole number"],
+            &["my.toml:4:", "broker.request_deadline_ms", "found a text"],
+            &["my.toml:5:", "broker.colour", "is not a setting", "base_url, stream_url"],
+            &["my.toml:7:", "broker.limits.orders_per_second", "from 1"],
+            &["my.toml:8:", "broker.limits.exit_reserve_pct", "found true or false"],
+            &["my.toml:10:", "leader.access_token_env", "NAME of an environment variable"],
+            &["my.toml:11:", "leader.local_address", "IPv4"],
+            &["my.toml:13:", "copy.on", "write \"working\""],
+            &["my.toml:14:", "copy.instrument_kinds", "OPTSTK"],
+            &["my.toml:15:", "copy.product_map"],
+            &["my.toml:17:", "sizing.multiplier", "above zero"],
+            &["my.toml:18:", "weather", "is not a setting", "follower"],
+            &["my.toml:21:", "follower[0].id", "label"],
+            &["my.toml:22:", "follower[0].enabled", "true or false"],
+            &["my.toml:24:", "follower[0].sizing.ratio_max"],
+            &["my.toml:25:", "follower[0].sizing.lots", "is not a setting", "strategy"],
+        ],
+    );
+}
+
+#[test]
+fn a_broken_line_is_named_but_not_repeated() {
+    let settings = format!("[leader]\nname = \"leader\"\naccess_token = {SECRET}\n");
+    check(&settings, &[], &[&["my.toml:3:", "is not TOML"]]);
+}
+
+#[test]
+fn a_missing_file_is_a_bad_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = tandem(folder.path(), &["run", "--config", "absent.toml"], &ACCOUNTS);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("absent.toml") && said.err.contains("cannot be read"), "{said:?}");
+}
+
+#[test]
+fn the_environment_is_checked_like_a_file() {
+    let variables = [
+        ("TANDEM__BROKER__CONNECT_TIMEOUT_MS", "soon"),
+        ("TANDEM__BROKER__COLOUR", SECRET),
+        ("TANDEM__BROKER__LIMITS", "10"),
+        ("TANDEM__FOLLOWER__0__ID", "asha"),
+        ("DHAN_ENV", "production"),
+        ("SIZING_STRATEGY", "by_luck"),
+        ("COPY_RATIO", "0"),
+        ("MAX_POSITION_SIZE_PCT", "150"),
+    ];
+    check(
+        FOLLOWER,
+        &variables,
+        &[
+            &["TANDEM__BROKER__CONNECT_TIMEOUT_MS:", "broker.connect_timeout_ms", "whole number"],
+            &["TANDEM__BROKER__COLOUR:", "is not a setting"],
+            &["TANDEM__BROKER__LIMITS:", "is a section"],
+            &["TANDEM__FOLLOWER__0__ID:", "settings file"],
+            &["DHAN_ENV:", "prod or sandbox"],
+            &["SIZING_STRATEGY:", "sizing.strategy", "\"fixed_ratio\""],
+            &["COPY_RATIO:", "sizing.ratio", "above zero"],
+            &["MAX_POSITION_SIZE_PCT:", "limits.max_position_size_pct", "from 1 to 100"],
+        ],
+    );
+}
+
+#[test]
+fn rules_between_settings_come_at_once_too() {
+    let settings = "[broker]\n\
+         base_url = \"http://api.example.com/v2\"\n\
+         connect_timeout_ms = 6000\n\
+         [broker.limits]\n\
+         orders_per_second = 20\n\
+         orders_per_day = 900\n\
+         [clock]\n\
+         source = \"lent\"\n\
+         lent_url = \"ws://127.0.0.1:9003/sim/clock\"\n\
+         [sizing]\n\
+         ratio = 0.5\n\
+         [recovery]\n\
+         lookup_ms_first = 900\n\
+         lookup_ms_max = 800\n\
+         [log]\n\
+         level = \"tandem=louder\"\n\
+         [[follower]]\n\
+         id = \"asha\"\n\
+         [[follower]]\n\
+         id = \"asha\"\n";
+    check(
+        settings,
+        &[("MAX_POSITION_SIZE_PCT", "20")],
+        &[
+            &["my.toml:2:", "broker.base_url", "not encrypted"],
+            &["my.toml:3:", "broker.connect_timeout_ms", "broker.request_deadline_ms"],
+            &["my.toml:5:", "orders_per_second", "broker's own limit of 10"],
+            &["default.toml:", "orders_per_hour", "is above orders_per_day"],
+            &["my.toml:8:", "clock.source", "not every URL is on this machine"],
+            &["my.toml:11:", "sizing.ratio", "has no effect"],
+            &["my.toml:13:", "recovery.lookup_ms_first", "recovery.lookup_ms_max"],
+            &["my.toml:16:", "log.level"],
+            &["my.toml:20:", "follower[1].id", "earlier follower"],
+            &["my.toml:19:", "same account as an earlier follower"],
+            &["MAX_POSITION_SIZE_PCT:", "not enforced yet"],
+        ],
+    );
+}
+
+#[test]
+fn accounts_need_their_variables() {
+    let settings = "[leader]\n\
+         access_token_env = \"LEADER_ACCESS_TOKEN\"\n\
+         access_token_file = \"leader.token\"\n\
+         [[follower]]\n\
+         client_id_env = \"ASHA_CLIENT_ID\"\n";
+    check(
+        settings,
+        &[],
+        &[
+            &["my.toml:3:", "leader.access_token_file", "keep one"],
+            &["my.toml:4:", "follower[0].id", "is missing"],
+            &["my.toml:5:", "follower[0].client_id_env", "ASHA_CLIENT_ID", "not set"],
+        ],
+    );
+}
+
+#[test]
+fn somebody_must_follow_and_not_the_leader_itself() {
+    check("", &[], &[&["follower", "nobody to copy for"]]);
+    check("[[follower]]\nid = \"asha\"\nenabled = false\n", &[], &[&["follower", "nobody to copy for"]]);
+    let own = with_follower("").replace("id =", "client_id_env = \"LEADER_CLIENT_ID\"\nid =");
+    check(&own, &[], &[&["follower[0].client_id_env", "the leader"]]);
+}
+
+#[test]
+fn the_sandbox_cannot_be_copied_from() {
+    check(FOLLOWER, &[("DHAN_ENV", "sandbox")], &[&["DHAN_ENV:", "no order-update stream", "DHAN_ENV=prod"]]);
+}
+
+#[test]
+fn a_fixed_ratio_needs_its_ratio() {
+    check(FOLLOWER, &[("SIZING_STRATEGY", "fixed_ratio")], &[&["SIZING_STRATEGY:", "COPY_RATIO"]]);
+}
