@@ -1,1 +1,3 @@
-//! placeholder
+//! Tandem's actors.
+
+pub mod store;

@@ -1,0 +1,82 @@
+//! Copy mappings: the outcome of each mirror, and how its fills compare.
+
+use rusqlite::{Connection, params};
+
+use super::ApplyError;
+use crate::store::error::StoreError;
+use crate::store::rows::{FillComparison, MappingRow, MirrorKey};
+
+// Skipped and voided are final (P26: one outcome), save for a share below one lot that grows into one.
+const UPSERT: &str = "
+INSERT INTO copy_mappings (trading_day, leader_account, leader_order_id, follower_id, outcome, reason, strategy,
+    ratio_numerator, ratio_denominator, inputs, target_quantity, copied_quantity, filled_quantity, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)
+ON CONFLICT (trading_day, leader_account, leader_order_id, follower_id) DO UPDATE SET
+    outcome = excluded.outcome, reason = excluded.reason,
+    strategy = COALESCE(excluded.strategy, strategy),
+    ratio_numerator = COALESCE(excluded.ratio_numerator, ratio_numerator),
+    ratio_denominator = COALESCE(excluded.ratio_denominator, ratio_denominator),
+    inputs = COALESCE(excluded.inputs, inputs), target_quantity = excluded.target_quantity,
+    copied_quantity = excluded.copied_quantity, filled_quantity = MAX(filled_quantity, excluded.filled_quantity),
+    updated_at = excluded.updated_at
+WHERE outcome NOT IN ('skipped', 'voided') OR outcome = excluded.outcome
+    OR (outcome = 'skipped' AND reason = 'below_one_lot')";
+
+const COMPARE: &str = "
+UPDATE copy_mappings SET filled_quantity = MAX(filled_quantity, ?5), leader_average = ?6, follower_average = ?7,
+    slippage_money = ?8, slippage_ticks = ?9, slippage_bps_x100 = ?10, fill_delay_us = ?11, updated_at = ?12
+WHERE trading_day = ?1 AND leader_account = ?2 AND leader_order_id = ?3 AND follower_id = ?4";
+
+pub(super) fn upsert(connection: &Connection, mapping: &MappingRow) -> Result<(), ApplyError> {
+    let key = &mapping.key;
+    let sizing = mapping.sizing.as_ref();
+    // About a microsecond: the struct is small and flat.
+    let inputs = sizing
+        .map(serde_json::to_string)
+        .transpose()
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let changed = connection.prepare_cached(UPSERT)?.execute(params![
+        key.trading_day.to_string(),
+        key.leader_account.as_str(),
+        key.leader_order.as_str(),
+        key.follower.as_str(),
+        mapping.outcome.as_str(),
+        mapping.reason.map(tandem_domain::gates::DeniedReason::as_str),
+        sizing.map(|sizing| sizing.strategy.as_str()),
+        sizing.map(|sizing| sizing.ratio.numerator),
+        sizing.map(|sizing| sizing.ratio.denominator),
+        inputs,
+        mapping.target.get(),
+        mapping.copied.get(),
+        mapping.filled.get(),
+        mapping.updated_at.micros(),
+    ])?;
+    one_row(changed, key, mapping.outcome.as_str())
+}
+
+pub(super) fn compare_fills(connection: &Connection, comparison: &FillComparison) -> Result<(), ApplyError> {
+    let key = &comparison.key;
+    let changed = connection.prepare_cached(COMPARE)?.execute(params![
+        key.trading_day.to_string(),
+        key.leader_account.as_str(),
+        key.leader_order.as_str(),
+        key.follower.as_str(),
+        comparison.filled.get(),
+        comparison.leader_average.units(),
+        comparison.follower_average.units(),
+        comparison.slippage.units(),
+        comparison.slippage_ticks,
+        comparison.slippage_bps_x100,
+        comparison.delay_us,
+        comparison.updated_at.micros(),
+    ])?;
+    one_row(changed, key, "compared")
+}
+
+fn one_row(changed: usize, key: &MirrorKey, to: &'static str) -> Result<(), ApplyError> {
+    if changed == 1 {
+        return Ok(());
+    }
+    let what = format!("mapping of {} to {}", key.leader_order, key.follower);
+    Err(ApplyError::Refused(StoreError::IllegalTransition { what, to }))
+}

@@ -1,0 +1,232 @@
+//! Order states and fills.
+
+use rusqlite::{Connection, params};
+use sha2::{Digest, Sha256};
+use tandem_domain::ids::{ClientOrderId, DhanClientId};
+use tandem_domain::order::{BrokerStatus, Leg, OrderReport, OrderTerms, TradeReport};
+use tandem_domain::price::Price;
+use tandem_domain::quantity::Quantity;
+use tandem_domain::time::{Timestamp, TradingDay};
+
+use crate::store::codes::{OrderRole, leg_word, source_word};
+use crate::store::rows::{AccountOrder, LeaderEvent};
+
+const INSERT_EVENT: &str = "
+INSERT INTO order_events (account, trading_day, broker_order_id, fingerprint, role, status, order_type, time_in_force,
+    quantity, disclosed, price, trigger_price, cumulative, average_price, reason, ts_event, ts_init)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+ON CONFLICT (account, trading_day, broker_order_id, fingerprint) DO NOTHING";
+
+// P9: cumulative quantity only rises, a terminal order stays terminal. A leader's states may arrive late, each follower's
+// job carrying its own: an older one changes nothing.
+const UPSERT_ORDER: &str = "
+INSERT INTO orders (account, trading_day, broker_order_id, role, client_order_id, exchange_order_id, tag, segment,
+    security_id, side, product, order_type, time_in_force, quantity, disclosed, price, trigger_price, after_market, leg,
+    status, terminal, cumulative, average_price, reason, source, ts_event, ts_first_event, ts_exchange, first_seen_at,
+    updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,
+    ?25, ?26, ?27, ?28, ?29, ?30)
+ON CONFLICT (account, trading_day, broker_order_id) DO UPDATE SET
+    role = CASE WHEN role = 'external' THEN excluded.role ELSE role END,
+    client_order_id = COALESCE(client_order_id, excluded.client_order_id),
+    exchange_order_id = COALESCE(excluded.exchange_order_id, exchange_order_id),
+    tag = COALESCE(tag, excluded.tag),
+    order_type = excluded.order_type, time_in_force = excluded.time_in_force, quantity = excluded.quantity,
+    disclosed = excluded.disclosed, price = excluded.price, trigger_price = excluded.trigger_price,
+    after_market = excluded.after_market, leg = excluded.leg,
+    status = CASE WHEN terminal > excluded.terminal THEN status ELSE excluded.status END,
+    terminal = MAX(terminal, excluded.terminal),
+    average_price = CASE WHEN cumulative > excluded.cumulative THEN average_price ELSE excluded.average_price END,
+    cumulative = MAX(cumulative, excluded.cumulative),
+    reason = COALESCE(excluded.reason, reason), source = excluded.source, ts_event = MAX(ts_event, excluded.ts_event),
+    ts_first_event = MIN(ts_first_event, excluded.ts_first_event),
+    ts_exchange = COALESCE(excluded.ts_exchange, ts_exchange),
+    first_seen_at = MIN(first_seen_at, excluded.first_seen_at), updated_at = MAX(updated_at, excluded.updated_at)
+WHERE excluded.role <> 'leader' OR excluded.ts_event >= ts_event";
+
+const INSERT_TRADE: &str = "
+INSERT INTO trades (account, trading_day, broker_order_id, trade_id, segment, security_id, side, product, quantity, price,
+    ts_event, ts_init)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+ON CONFLICT (account, trading_day, broker_order_id, trade_id) DO NOTHING";
+
+/// An order's state, whosever it is: what both kinds of write have in common.
+struct State<'a> {
+    account: &'a DhanClientId,
+    trading_day: String,
+    broker_order_id: &'a str,
+    fingerprint: i64,
+    role: OrderRole,
+    client_order_id: Option<&'a ClientOrderId>,
+    exchange_order_id: Option<&'a str>,
+    tag: Option<&'a str>,
+    terms: &'a OrderTerms,
+    leg: Leg,
+    status: &'a BrokerStatus,
+    cumulative: Quantity,
+    average_price: Price,
+    reason: Option<&'a str>,
+    source: Option<&'static str>,
+    ts_event: Timestamp,
+    ts_first_event: Timestamp,
+    ts_exchange: Option<Timestamp>,
+    first_seen_at: Timestamp,
+    ts_init: Timestamp,
+}
+
+pub(super) fn leader_event(connection: &Connection, event: &LeaderEvent) -> rusqlite::Result<()> {
+    let order = &*event.order;
+    let state = State {
+        account: &order.account,
+        trading_day: order.trading_day.to_string(),
+        broker_order_id: order.broker_order_id.as_str(),
+        fingerprint: order.fingerprint(),
+        role: OrderRole::Leader,
+        client_order_id: None,
+        exchange_order_id: None,
+        tag: order.tag.as_ref().map(tandem_domain::ids::Tag::as_str),
+        terms: &order.terms,
+        leg: order.leg,
+        status: &order.status,
+        cumulative: order.cumulative,
+        average_price: order.average_price,
+        reason: order.reason.as_deref(),
+        source: None,
+        ts_event: order.ts_event,
+        ts_first_event: order.ts_first_event,
+        ts_exchange: None,
+        first_seen_at: order.ts_first_seen,
+        ts_init: event.ts_init,
+    };
+    record(connection, &state)
+}
+
+pub(super) fn account_order(connection: &Connection, order: &AccountOrder) -> rusqlite::Result<()> {
+    let report = &order.report;
+    let state = State {
+        account: &report.account,
+        trading_day: order.trading_day.to_string(),
+        broker_order_id: report.broker_order_id.as_str(),
+        fingerprint: fingerprint(report),
+        role: order.role,
+        client_order_id: order.client_order_id.as_ref(),
+        exchange_order_id: report.exchange_order_id.as_ref().map(tandem_domain::ids::ExchangeOrderId::as_str),
+        tag: report.tag.as_ref().map(tandem_domain::ids::Tag::as_str),
+        terms: &report.terms,
+        leg: report.leg,
+        status: &report.status,
+        cumulative: report.cumulative,
+        average_price: report.average_price,
+        reason: report.reason.as_deref(),
+        source: Some(source_word(report.source)),
+        ts_event: report.ts_event,
+        ts_first_event: report.ts_event,
+        ts_exchange: report.ts_exchange,
+        first_seen_at: order.ts_init,
+        ts_init: order.ts_init,
+    };
+    record(connection, &state)
+}
+
+/// The inbox row, once, and the newest state.
+fn record(connection: &Connection, state: &State<'_>) -> rusqlite::Result<()> {
+    let terms = state.terms;
+    connection.prepare_cached(INSERT_EVENT)?.execute(params![
+        state.account.as_str(),
+        state.trading_day,
+        state.broker_order_id,
+        state.fingerprint,
+        state.role.as_str(),
+        state.status.as_str(),
+        terms.order_type.as_str(),
+        terms.time_in_force.as_str(),
+        terms.quantity.get(),
+        terms.disclosed.get(),
+        terms.price.units(),
+        terms.trigger.units(),
+        state.cumulative.get(),
+        state.average_price.units(),
+        state.reason,
+        state.ts_event.micros(),
+        state.ts_init.micros(),
+    ])?;
+    connection.prepare_cached(UPSERT_ORDER)?.execute(params![
+        state.account.as_str(),
+        state.trading_day,
+        state.broker_order_id,
+        state.role.as_str(),
+        state.client_order_id.map(ClientOrderId::as_str),
+        state.exchange_order_id,
+        state.tag,
+        terms.instrument.segment.as_str(),
+        terms.instrument.security_id.0,
+        terms.side.as_str(),
+        terms.product.as_str(),
+        terms.order_type.as_str(),
+        terms.time_in_force.as_str(),
+        terms.quantity.get(),
+        terms.disclosed.get(),
+        terms.price.units(),
+        terms.trigger.units(),
+        terms.after_market,
+        leg_word(state.leg),
+        state.status.as_str(),
+        state.status.is_terminal(),
+        state.cumulative.get(),
+        state.average_price.units(),
+        state.reason,
+        state.source,
+        state.ts_event.micros(),
+        state.ts_first_event.micros(),
+        state.ts_exchange.map(Timestamp::micros),
+        state.first_seen_at.micros(),
+        state.ts_init.micros(),
+    ])?;
+    Ok(())
+}
+
+/// Tells one state of an order from another: 64 bits of SHA-256 over everything that may change in its life. The
+/// channel and the exchange's ids and times do not count, so that a frame and the book row that says the same are one.
+fn fingerprint(report: &OrderReport) -> i64 {
+    let terms = &report.terms;
+    let mut hash = Sha256::new();
+    for text in [report.status.as_str(), terms.order_type.as_str(), terms.time_in_force.as_str()] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    for number in [
+        i64::from(terms.quantity.get()),
+        i64::from(terms.disclosed.get()),
+        terms.price.units(),
+        terms.trigger.units(),
+        i64::from(report.cumulative.get()),
+        report.average_price.units(),
+        report.ts_event.micros(),
+    ] {
+        hash.update(number.to_be_bytes());
+    }
+    hash.finalize().first_chunk::<8>().copied().map_or(0, i64::from_be_bytes)
+}
+
+pub(super) fn trade(
+    connection: &Connection,
+    report: &TradeReport,
+    trading_day: TradingDay,
+    ts_init: Timestamp,
+) -> rusqlite::Result<()> {
+    connection.prepare_cached(INSERT_TRADE)?.execute(params![
+        report.account.as_str(),
+        trading_day.to_string(),
+        report.broker_order_id.as_str(),
+        report.trade_id.as_str(),
+        report.instrument.segment.as_str(),
+        report.instrument.security_id.0,
+        report.side.as_str(),
+        report.product.as_str(),
+        report.quantity.get(),
+        report.price.units(),
+        report.ts_event.micros(),
+        ts_init.micros(),
+    ])?;
+    Ok(())
+}

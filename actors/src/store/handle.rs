@@ -1,0 +1,108 @@
+//! The way into the writer: a bounded queue, fencing, and figures for the health line.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::error::SubmitError;
+use super::write::Job;
+
+/// What goes through the queue.
+pub(super) enum Message {
+    Job(Job),
+    Stop,
+}
+
+/// What handle and writer share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// The newest generation of each actor. The writer holds this lock from the check to the end of the commit.
+    generations: Mutex<HashMap<Arc<str>, u32>>,
+    pub(super) queued: AtomicUsize,
+    pub(super) jobs: AtomicU64,
+    pub(super) commits: AtomicU64,
+    pub(super) last_commit_us: AtomicU64,
+    pub(super) wal_bytes: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn generations(&self) -> MutexGuard<'_, HashMap<Arc<str>, u32>> {
+        // A map of numbers is whole at every moment, whoever panicked.
+        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Submits jobs to the writer's thread. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct StoreHandle {
+    queue: SyncSender<Message>,
+    shared: Arc<Shared>,
+}
+
+/// How the writer is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Jobs that wait.
+    pub queued: usize,
+    /// Jobs answered so far, refused ones included.
+    pub jobs: u64,
+    /// Transactions committed so far.
+    pub commits: u64,
+    /// How long the last one took, in microseconds.
+    pub last_commit_us: u64,
+    /// Size of the write-ahead log after it.
+    pub wal_bytes: u64,
+}
+
+impl StoreHandle {
+    pub(super) const fn new(queue: SyncSender<Message>, shared: Arc<Shared>) -> Self {
+        Self { queue, shared }
+    }
+
+    /// Queues a job; never blocks. On an error the job is dropped and its reply is not called.
+    pub fn submit(&self, job: Job) -> Result<(), SubmitError> {
+        self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        let queued = self.queue.try_send(Message::Job(job));
+        queued.map_err(|refused| {
+            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+            match refused {
+                TrySendError::Full(_) => SubmitError::Full,
+                TrySendError::Disconnected(_) => SubmitError::Stopped,
+            }
+        })
+    }
+
+    /// Declares which life of an actor may write. Once this returns, no job of an older one will be committed any
+    /// more; it waits for a commit that is under way (a millisecond or two).
+    ///
+    /// Generations only rise; an older number changes nothing.
+    pub fn set_generation(&self, actor: &str, generation: u32) {
+        let mut generations = self.shared.generations();
+        match generations.get_mut(actor) {
+            Some(known) => *known = generation.max(*known),
+            None => {
+                generations.insert(actor.into(), generation);
+            }
+        }
+    }
+
+    /// How the writer is doing.
+    pub fn stats(&self) -> StoreStats {
+        let shared = &self.shared;
+        StoreStats {
+            queued: shared.queued.load(Ordering::Relaxed),
+            jobs: shared.jobs.load(Ordering::Relaxed),
+            commits: shared.commits.load(Ordering::Relaxed),
+            last_commit_us: shared.last_commit_us.load(Ordering::Relaxed),
+            wal_bytes: shared.wal_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Asks the writer to end once everything queued so far is answered. Blocks while the queue is full; does nothing
+    /// when the writer has ended.
+    pub(super) fn stop(&self) {
+        // A closed queue means that it has ended already, which is what is wanted.
+        self.queue.send(Message::Stop).ok();
+    }
+}

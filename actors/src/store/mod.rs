@@ -1,0 +1,89 @@
+//! The store: SQLite behind one writer thread and a small pool of readers.
+//!
+//! Takes jobs (a few [`Write`]s each), gives each an answer once its rows are durable, power loss included. Owns the
+//! database file, its lock and its schema (`schema.sql`). Never decides anything about orders; what it refuses, it
+//! refuses because a constraint, a trigger or a guarded update carries a promise: P1 (commit before wire), P2 (one
+//! live order), P5 (quantity conserved), P9 (each fill once), P21 (one writer), P22 (no record, no trade).
+//!
+//! This is plain library code, without actix; the actor around it is `store_actor`. All SQL of the program is in this
+//! folder.
+//!
+//! - [`Store::open`]: lock, version, check, migrations; see `open`.
+//! - [`StoreHandle`]: the queue into the writer, and fencing by generation.
+//! - `writer`: the thread; group commit and checkpoints.
+//! - `apply`: one statement or few for each [`Write`].
+//! - [`Reader`]: typed queries, also on the database of a running daemon.
+//! - [`redact`]: what request and response texts go through before they are stored.
+
+mod apply;
+mod codes;
+mod error;
+mod handle;
+mod instruments;
+mod lock;
+mod open;
+mod reader;
+pub mod redact;
+mod rows;
+mod settings;
+mod write;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use codes::{FundsMark, IntentKind, IntentState, OrderRole, UnknownWord};
+pub use error::{OpenError, ReaderError, StoreError, SubmitError};
+pub use handle::{StoreHandle, StoreStats};
+pub use instruments::{InstrumentsWrite, instrument_parts};
+pub use reader::*;
+pub use rows::*;
+pub use settings::StoreSettings;
+pub use write::{Committed, Job, Reply, Write, WriterId};
+
+/// An open store. Dropping it does not end the writer; [`Store::stop`] does, as does the last handle's drop.
+#[derive(Debug)]
+pub struct Store {
+    /// Into the writer.
+    pub handle: StoreHandle,
+    /// Typed queries.
+    pub reader: Reader,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Store {
+    /// Opens the database and starts the writer's thread.
+    ///
+    /// `on_death` is called once, on that thread, with the reason when the writer ends other than by [`Store::stop`]
+    /// or by its last handle's drop. By then the lock is free, and every job taken was answered.
+    pub fn open(
+        settings: &StoreSettings,
+        on_death: impl FnOnce(Arc<str>) + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        if let Some(folder) = settings.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|source| OpenError::File {
+                doing: "make the folder",
+                path: folder.to_owned(),
+                source,
+            })?;
+        }
+        let lock = lock::InstanceLock::take(&settings.path)?;
+        let (connection, epoch) = open::open_writer(settings)?;
+        let reader = Reader::open(&settings.path, settings.readers, settings.busy_timeout)?;
+        let (handle, thread) = writer::start(
+            writer::Database { connection, epoch, path: settings.path.clone(), _lock: lock },
+            settings.queue_capacity,
+            Box::new(on_death),
+        )?;
+        Ok(Self { handle, reader, thread })
+    }
+
+    /// Ends the writer once everything queued so far is answered, and waits for it. Blocks: not for an arbiter.
+    pub fn stop(self) {
+        self.handle.stop();
+        // A panic in the writer was reported by `on_death`.
+        self.thread.join().ok();
+    }
+}

@@ -1,0 +1,194 @@
+//! What an actor rebuilds its picture of a day from.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::Row;
+use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
+use tandem_domain::leader::LeaderOrder;
+use tandem_domain::time::{Timestamp, TradingDay};
+
+use super::Reader;
+use super::columns::{
+    ORDER_COLUMNS, account, account_order, broker_order_id, convert, day, follower, id_or_none, leader_order,
+    quantity, terms, time, time_or_none, word, word_or_none,
+};
+use crate::store::codes::purpose_from_word;
+use crate::store::error::ReaderError;
+use crate::store::rows::{AccountOrder, IntentRow, IntentTiming, MappingRow, MirrorKey, RefusalRow};
+
+/// Everything stored of one mirror.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorRows {
+    /// What was decided.
+    pub mapping: MappingRow,
+    /// The leader's order, in its newest state.
+    pub leader: Arc<LeaderOrder>,
+    /// The intents, oldest first.
+    pub intents: Vec<IntentRow>,
+    /// The follower's orders that came of them, in their newest states.
+    pub orders: Vec<AccountOrder>,
+}
+
+const INTENT_COLUMNS: &str = "
+    client_order_id, kind, serial, trading_day, leader_account, leader_order_id, follower_id, leg, slice, attempt, account,
+    event_fingerprint, purpose, state, segment, security_id, side, product, order_type, time_in_force, quantity, disclosed,
+    price, trigger_price, after_market, broker_order_id, refusal_http, refusal_code, refusal_text, ts_leader_event,
+    ts_received, ts_decided, ts_committed, ts_sent, ts_answered, added_latency_us, created_at";
+
+impl Reader {
+    /// All mirrors of a follower on a day, in the order in which the leader's orders were first seen, as of one moment.
+    pub fn mirrors(&self, day: TradingDay, follower: &FollowerId) -> Result<Vec<MirrorRows>, ReaderError> {
+        let connection = self.pool.get()?;
+        // One transaction: the three queries see the same commits.
+        let snapshot = connection.unchecked_transaction()?;
+        let day = day.to_string();
+        let parameters = [day.as_str(), follower.as_str()];
+
+        let mut mirrors = Vec::new();
+        let mut places = HashMap::new();
+        let sql = format!(
+            "SELECT m.leader_account, m.leader_order_id, m.follower_id, m.outcome, m.reason AS denied, m.inputs,
+                m.target_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at, {ORDER_COLUMNS}
+             FROM copy_mappings AS m JOIN orders AS o ON o.account = m.leader_account
+                AND o.trading_day = m.trading_day AND o.broker_order_id = m.leader_order_id
+             WHERE m.trading_day = ?1 AND m.follower_id = ?2 ORDER BY o.first_seen_at, m.leader_order_id"
+        );
+        let mut statement = snapshot.prepare_cached(&sql)?;
+        for mirror in statement.query_map(parameters, mirror)? {
+            let mirror = mirror?;
+            places.insert(mirror.mapping.key.clone(), mirrors.len());
+            mirrors.push(mirror);
+        }
+
+        let mut places_by_child = HashMap::new();
+        let sql = format!(
+            "SELECT {INTENT_COLUMNS} FROM intents WHERE trading_day = ?1 AND follower_id = ?2
+             ORDER BY created_at, leg, slice, attempt, serial"
+        );
+        let mut statement = snapshot.prepare_cached(&sql)?;
+        for intent in statement.query_map(parameters, intent)? {
+            let intent = intent?;
+            // The foreign key sees to it that there is one.
+            let Some(&place) = places.get(&intent.mirror()) else { continue };
+            places_by_child.insert(intent.client_order_id.clone(), place);
+            mirrors[place].intents.push(intent);
+        }
+
+        let sql = format!(
+            "SELECT {ORDER_COLUMNS} FROM intents AS i JOIN orders AS o ON o.client_order_id = i.client_order_id
+             WHERE i.trading_day = ?1 AND i.follower_id = ?2 AND i.kind = 'place' ORDER BY o.first_seen_at"
+        );
+        let mut statement = snapshot.prepare_cached(&sql)?;
+        for order in statement.query_map(parameters, account_order)? {
+            let order = order?;
+            let place = order.client_order_id.as_ref().and_then(|id| places_by_child.get(id));
+            if let Some(&place) = place {
+                mirrors[place].orders.push(order);
+            }
+        }
+        Ok(mirrors)
+    }
+
+    /// The leader's orders of a day, in the order in which they were first seen.
+    pub fn leader_orders(
+        &self,
+        day: TradingDay,
+        leader: &DhanClientId,
+    ) -> Result<Vec<Arc<LeaderOrder>>, ReaderError> {
+        let sql = format!(
+            "SELECT {ORDER_COLUMNS} FROM orders AS o
+             WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'leader' ORDER BY o.first_seen_at"
+        );
+        self.rows(&sql, [leader.to_string(), day.to_string()], leader_order)
+    }
+
+    /// The leader's orders of a day for which nothing was decided yet for this follower: to be planned at start (P26).
+    pub fn unplanned_leader_orders(
+        &self,
+        day: TradingDay,
+        leader: &DhanClientId,
+        follower: &FollowerId,
+    ) -> Result<Vec<Arc<LeaderOrder>>, ReaderError> {
+        let sql = format!(
+            "SELECT {ORDER_COLUMNS} FROM orders AS o
+             WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'leader' AND NOT EXISTS (
+                 SELECT 1 FROM copy_mappings AS m WHERE m.trading_day = o.trading_day AND m.leader_account = o.account
+                     AND m.leader_order_id = o.broker_order_id AND m.follower_id = ?3
+             ) ORDER BY o.first_seen_at"
+        );
+        self.rows(&sql, [leader.to_string(), day.to_string(), follower.to_string()], leader_order)
+    }
+
+    /// When requests left for a follower's account on a day, oldest first: what the broker's windows are rebuilt from
+    /// (P18). Requests that may have left count.
+    pub fn request_times(
+        &self,
+        day: TradingDay,
+        follower: &FollowerId,
+    ) -> Result<Vec<Timestamp>, ReaderError> {
+        let sql = "SELECT COALESCE(ts_sent, created_at) AS sent FROM intents
+             WHERE trading_day = ?1 AND follower_id = ?2 AND state NOT IN ('PLANNED', 'NOT_SENT', 'VOIDED') ORDER BY 1";
+        self.rows(sql, [day.to_string(), follower.to_string()], |row| time(row, "sent"))
+    }
+}
+
+fn mirror(row: &Row<'_>) -> rusqlite::Result<MirrorRows> {
+    let mapping = MappingRow {
+        key: MirrorKey {
+            trading_day: day(row, "trading_day")?,
+            leader_account: account(row, "leader_account")?,
+            leader_order: broker_order_id(row, "leader_order_id")?,
+            follower: follower(row, "follower_id")?,
+        },
+        outcome: word(row, "outcome")?,
+        reason: word_or_none(row, "denied")?,
+        sizing: convert(row, "inputs", |text: Option<String>| {
+            text.map(|text| serde_json::from_str(&text)).transpose()
+        })?,
+        target: quantity(row, "target_quantity")?,
+        copied: quantity(row, "copied_quantity")?,
+        filled: quantity(row, "filled_quantity")?,
+        updated_at: time(row, "decided_at")?,
+    };
+    Ok(MirrorRows { mapping, leader: leader_order(row)?, intents: Vec::new(), orders: Vec::new() })
+}
+
+fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
+    Ok(IntentRow {
+        client_order_id: convert(row, "client_order_id", |text: String| ClientOrderId::new(text))?,
+        kind: word(row, "kind")?,
+        serial: row.get("serial")?,
+        child: ChildKey {
+            trading_day: day(row, "trading_day")?,
+            leader_order: broker_order_id(row, "leader_order_id")?,
+            follower: follower(row, "follower_id")?,
+            leg: row.get("leg")?,
+            slice: row.get("slice")?,
+            attempt: row.get("attempt")?,
+        },
+        leader_account: account(row, "leader_account")?,
+        account: account(row, "account")?,
+        event: row.get("event_fingerprint")?,
+        purpose: convert(row, "purpose", |text: String| purpose_from_word(&text))?,
+        state: word(row, "state")?,
+        terms: terms(row)?,
+        broker_order_id: id_or_none(row, "broker_order_id", BrokerOrderId::new)?,
+        refusal: refusal(row)?,
+        timing: IntentTiming {
+            leader_event: time_or_none(row, "ts_leader_event")?,
+            received: time_or_none(row, "ts_received")?,
+            decided: time_or_none(row, "ts_decided")?,
+            committed: time_or_none(row, "ts_committed")?,
+            sent: time_or_none(row, "ts_sent")?,
+            answered: time_or_none(row, "ts_answered")?,
+            added_latency_us: row.get("added_latency_us")?,
+        },
+        created_at: time(row, "created_at")?,
+    })
+}
+
+fn refusal(row: &Row<'_>) -> rusqlite::Result<Option<RefusalRow>> {
+    let Some(text) = row.get("refusal_text")? else { return Ok(None) };
+    Ok(Some(RefusalRow { http: row.get("refusal_http")?, code: row.get("refusal_code")?, text }))
+}

@@ -1,0 +1,47 @@
+//! Typed queries over the readers' pool. Every call takes a connection and may wait for one, so: blocking threads only.
+//!
+//! A reader opened by itself ([`Reader::open`]) works on the database of a running daemon; it takes no lock and writes
+//! nothing.
+
+mod accounts;
+mod columns;
+mod mirrors;
+mod status;
+
+use std::path::Path;
+use std::time::Duration;
+
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Params, Row};
+
+pub use mirrors::MirrorRows;
+pub use status::{DayCounts, OutcomeCount};
+
+use super::error::{OpenError, ReaderError};
+use super::open;
+
+/// A pool of connections that only read. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: r2d2::Pool<SqliteConnectionManager>,
+}
+
+impl Reader {
+    /// Opens readers on a database that exists, at this program's schema version. `busy_timeout` bounds both the wait
+    /// for a lock and the wait for a free reader.
+    pub fn open(path: &Path, readers: u32, busy_timeout: Duration) -> Result<Self, OpenError> {
+        open::open_readers(path, readers, busy_timeout).map(|pool| Self { pool })
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, ReaderError> {
+        let connection = self.pool.get()?;
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map(parameters, read)?.collect::<Result<_, _>>()?;
+        Ok(rows)
+    }
+}

@@ -1,0 +1,128 @@
+//! What can be written, and the job that carries it.
+
+use std::sync::Arc;
+
+use super::error::StoreError;
+use super::instruments::InstrumentsWrite;
+use super::rows::{
+    AccountOrder, AuditEntry, ConfigSnapshot, DayCapital, FillComparison, FundsSnapshot, HealthRow,
+    IncidentRow, IntentChange, IntentRow, LeaderEvent, MappingRow, PositionsSnapshot,
+};
+use tandem_domain::order::TradeReport;
+use tandem_domain::time::{Timestamp, TradingDay};
+
+/// One row's worth of change. The writes of a job are applied in order, all or none.
+///
+/// References point backwards: a leader event before its mappings, a mapping before its intents.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// A state of a leader order.
+    LeaderEvent(LeaderEvent),
+    /// A state of an order in a follower's account.
+    AccountOrder(Box<AccountOrder>),
+    /// What was decided for a mirror.
+    Mapping(Box<MappingRow>),
+    /// The fills of a mirror compared.
+    FillComparison(Box<FillComparison>),
+    /// A new intent. One that exists already is refused as a constraint, never ignored: the same decision twice is a
+    /// fault of the caller (P2).
+    Intent(Box<IntentRow>),
+    /// A change of an intent's state.
+    IntentChange(Box<IntentChange>),
+    /// A fill; ignored when it is stored already (P9).
+    Trade {
+        /// The fill.
+        report: Box<TradeReport>,
+        /// Its trading day.
+        trading_day: TradingDay,
+        /// When it reached us.
+        ts_init: Timestamp,
+    },
+    /// All positions of an account.
+    Positions(PositionsSnapshot),
+    /// An account's funds.
+    Funds(FundsSnapshot),
+    /// The capital of a day.
+    DayCapital(DayCapital),
+    /// A part of the day's instrument master.
+    Instruments(InstrumentsWrite),
+    /// A new incident.
+    IncidentOpen(IncidentRow),
+    /// The end of one; closing one that is closed, or was never opened, changes nothing.
+    IncidentClose {
+        /// Which.
+        id: Arc<str>,
+        /// When.
+        closed_at: Timestamp,
+    },
+    /// An actor's health.
+    Health(HealthRow),
+    /// An entry of the audit log.
+    Audit(AuditEntry),
+    /// The settings in force.
+    Config(ConfigSnapshot),
+}
+
+impl Write {
+    /// The name of the variant, for errors.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::LeaderEvent(_) => "leader event",
+            Self::AccountOrder(_) => "account order",
+            Self::Mapping(_) => "mapping",
+            Self::FillComparison(_) => "fill comparison",
+            Self::Intent(_) => "intent",
+            Self::IntentChange(_) => "intent change",
+            Self::Trade { .. } => "trade",
+            Self::Positions(_) => "positions",
+            Self::Funds(_) => "funds",
+            Self::DayCapital(_) => "day capital",
+            Self::Instruments(_) => "instruments",
+            Self::IncidentOpen(_) => "incident",
+            Self::IncidentClose { .. } => "incident close",
+            Self::Health(_) => "health",
+            Self::Audit(_) => "audit entry",
+            Self::Config(_) => "config",
+        }
+    }
+}
+
+/// Who wrote a job, for fencing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriterId {
+    /// The actor's name; each follower's actor has its own.
+    pub actor: Arc<str>,
+    /// Which life of it.
+    pub generation: u32,
+}
+
+/// Called once with the outcome, on the writer's thread, outside any transaction. Must be short and must not block.
+pub type Reply = Box<dyn FnOnce(Committed) + Send>;
+
+/// Writes that are committed together or not at all.
+pub struct Job {
+    /// Who asks.
+    pub writer: WriterId,
+    /// What. Empty is legal: its answer proves that everything queued before it is decided.
+    pub writes: Vec<Write>,
+    /// Where the answer goes. Always called, unless the process dies.
+    pub reply: Reply,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job")
+            .field("writer", &self.writer)
+            .field("writes", &self.writes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// `Ok` means durable, power loss included (P1).
+    pub result: Result<(), StoreError>,
+    /// How long the transaction took that the job was part of, in microseconds; zero when there was none.
+    pub commit_us: u64,
+}

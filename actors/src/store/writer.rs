@@ -1,0 +1,266 @@
+//! The one thread that writes. Jobs that wait at the same moment share one transaction and one sync (group commit).
+//!
+//! For each batch: check generations and the epoch, give each job a savepoint of its own so that a refused one fails
+//! alone, commit, and only then answer. When the commit fails nothing is retried: every job of the batch and of the
+//! queue is answered [`StoreError::Fatal`], and the thread ends (P22).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use rusqlite::Connection;
+
+use super::apply::{self, ApplyError};
+use super::error::{OpenError, StoreError};
+use super::handle::{Message, Shared, StoreHandle};
+use super::lock::InstanceLock;
+use super::write::{Committed, Job};
+
+/// Jobs in one transaction: bounds how long the first of them waits for the last.
+const JOBS_PER_COMMIT_MAX: usize = 512;
+/// From here on the log is copied into the database when nothing waits.
+const WAL_IDLE_BYTES: u64 = 2 * 1024 * 1024;
+/// From here on it is copied whatever waits: a longer log costs every reader, and the copying gets no shorter.
+const WAL_BUSY_BYTES: u64 = 16 * 1024 * 1024;
+
+pub(super) type OnDeath = Box<dyn FnOnce(Arc<str>) + Send>;
+
+/// What the writer owns. The lock is declared last, so that it is given back after the connection is closed.
+pub(super) struct Database {
+    pub(super) connection: Connection,
+    pub(super) epoch: i64,
+    pub(super) path: PathBuf,
+    pub(super) _lock: InstanceLock,
+}
+
+/// Starts the thread.
+pub(super) fn start(
+    database: Database,
+    queue_capacity: usize,
+    on_death: OnDeath,
+) -> Result<(StoreHandle, JoinHandle<()>), OpenError> {
+    let (sender, queue) = sync_channel(queue_capacity.max(1));
+    let shared = Arc::new(Shared::default());
+    let page_bytes = database.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    let path = database.path.clone();
+    let writer = Writer { database, queue, shared: shared.clone(), page_bytes };
+    let guard = DeathGuard { on_death: Some(on_death) };
+    let thread = std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || {
+            let mut guard = guard;
+            // `writer` is gone, and the lock free, before anybody hears of the death.
+            let end = writer.run();
+            match end {
+                Ok(()) => guard.on_death = None,
+                Err(reason) => guard.tell(reason),
+            }
+        })
+        .map_err(|source| OpenError::File { doing: "start the writer of", path, source })?;
+    Ok((StoreHandle::new(sender, shared), thread))
+}
+
+/// Tells of the death also when the thread panics, for instance in a reply.
+struct DeathGuard {
+    on_death: Option<OnDeath>,
+}
+
+impl DeathGuard {
+    fn tell(&mut self, reason: Arc<str>) {
+        if let Some(on_death) = self.on_death.take() {
+            on_death(reason);
+        }
+    }
+}
+
+impl Drop for DeathGuard {
+    fn drop(&mut self) {
+        self.tell("the writer panicked".into());
+    }
+}
+
+struct Writer {
+    database: Database,
+    queue: Receiver<Message>,
+    shared: Arc<Shared>,
+    page_bytes: u64,
+}
+
+/// Whether the thread goes on.
+#[derive(PartialEq, Eq)]
+enum Intake {
+    Open,
+    Stopping,
+}
+
+impl Writer {
+    fn run(self) -> Result<(), Arc<str>> {
+        let mut batch = Vec::with_capacity(JOBS_PER_COMMIT_MAX);
+        loop {
+            let intake = self.take(&mut batch);
+            self.serve(&mut batch)
+                .and_then(|()| self.checkpoint())
+                .inspect_err(|reason| self.refuse_rest(reason))?;
+            if intake == Intake::Stopping {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for a first job and takes what else is there.
+    fn take(&self, batch: &mut Vec<Job>) -> Intake {
+        let mut next = self.queue.recv().map_err(|_| Intake::Stopping);
+        loop {
+            match next {
+                Ok(Message::Job(job)) => batch.push(job),
+                Ok(Message::Stop) => return Intake::Stopping,
+                Err(intake) => return intake,
+            }
+            if batch.len() == JOBS_PER_COMMIT_MAX {
+                return Intake::Open;
+            }
+            next = self.queue.try_recv().map_err(|_| Intake::Open);
+        }
+    }
+
+    /// Commits and answers a batch, and leaves it empty.
+    fn serve(&self, batch: &mut Vec<Job>) -> Result<(), Arc<str>> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let (shared, count) = (&self.shared, batch.len());
+        let started = Instant::now();
+        let outcome = self.commit(batch).map_err(|error| Arc::from(describe(&error)));
+        let commit_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        shared.queued.fetch_sub(count, Ordering::Relaxed);
+        shared.jobs.fetch_add(count as u64, Ordering::Relaxed);
+        shared.commits.fetch_add(1, Ordering::Relaxed);
+        shared.last_commit_us.store(commit_us, Ordering::Relaxed);
+        match outcome {
+            Ok(results) => {
+                for (job, result) in batch.drain(..).zip(results) {
+                    (job.reply)(Committed { result, commit_us });
+                }
+                Ok(())
+            }
+            Err(reason) => {
+                for job in batch.drain(..) {
+                    (job.reply)(Committed { result: Err(StoreError::Fatal(Arc::clone(&reason))), commit_us });
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    fn commit(&self, batch: &[Job]) -> Result<Vec<Result<(), StoreError>>, rusqlite::Error> {
+        // Held to the end of the commit: `set_generation` returns only when no older job can land any more.
+        let generations = self.shared.generations();
+        let connection = &self.database.connection;
+        run(connection, "BEGIN IMMEDIATE")?;
+        let results = self.check_epoch().and_then(|()| {
+            batch
+                .iter()
+                .map(|job| match generations.get(&job.writer.actor) {
+                    Some(&current) if job.writer.generation < current => Ok(Err(StoreError::Fenced {
+                        actor: job.writer.actor.clone(),
+                        generation: job.writer.generation,
+                        current,
+                    })),
+                    _ => self.apply(job),
+                })
+                .collect::<Result<Vec<_>, _>>()
+        });
+        match results.and_then(|results| run(connection, "COMMIT").map(|()| results)) {
+            Ok(results) => Ok(results),
+            Err(error) => {
+                // A full disk may have rolled back already; the first error is the one to tell.
+                run(connection, "ROLLBACK").ok();
+                Err(error)
+            }
+        }
+    }
+
+    /// All writes of a job, or none.
+    fn apply(&self, job: &Job) -> Result<Result<(), StoreError>, rusqlite::Error> {
+        let connection = &self.database.connection;
+        run(connection, "SAVEPOINT job")?;
+        for write in &job.writes {
+            let refusal = match apply::write(connection, write) {
+                Ok(()) => continue,
+                Err(ApplyError::Refused(refusal)) => refusal,
+                Err(ApplyError::Sqlite(error)) if is_about_the_row(&error) => {
+                    StoreError::Constraint { write: write.name(), text: describe(&error).into() }
+                }
+                Err(ApplyError::Sqlite(error)) => return Err(error),
+            };
+            run(connection, "ROLLBACK TO job")?;
+            run(connection, "RELEASE job")?;
+            return Ok(Err(refusal));
+        }
+        run(connection, "RELEASE job")?;
+        Ok(Ok(()))
+    }
+
+    /// P21, should two writers ever pass the lock: the one that was opened later wins.
+    fn check_epoch(&self) -> Result<(), rusqlite::Error> {
+        let mut statement =
+            self.database.connection.prepare_cached("SELECT epoch FROM writer_epoch WHERE id = 1")?;
+        let epoch: i64 = statement.query_row([], |row| row.get(0))?;
+        if epoch == self.database.epoch {
+            return Ok(());
+        }
+        let lost = format!(
+            "another writer has taken the database over (epoch {epoch}, ours {})",
+            self.database.epoch
+        );
+        Err(rusqlite::Error::ToSqlConversionFailure(lost.into()))
+    }
+
+    /// Copies the log into the database, between commits and after the answers. PASSIVE: waits for no reader.
+    fn checkpoint(&self) -> Result<(), Arc<str>> {
+        let told = |error: rusqlite::Error| Arc::<str>::from(describe(&error));
+        let pages = |mode| -> Result<u64, rusqlite::Error> {
+            let mut statement = self.database.connection.prepare_cached(mode)?;
+            let (log, copied): (i64, i64) = statement.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
+            Ok(u64::try_from(log - copied).unwrap_or(0))
+        };
+        let bytes = pages("PRAGMA wal_checkpoint(NOOP)").map_err(told)? * self.page_bytes;
+        self.shared.wal_bytes.store(bytes, Ordering::Relaxed);
+        let idle = self.shared.queued.load(Ordering::Relaxed) == 0;
+        if bytes >= WAL_BUSY_BYTES || (idle && bytes >= WAL_IDLE_BYTES) {
+            let rest = pages("PRAGMA wal_checkpoint(PASSIVE)").map_err(told)? * self.page_bytes;
+            self.shared.wal_bytes.store(rest, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Answers what still waits when the writer dies.
+    fn refuse_rest(&self, reason: &Arc<str>) {
+        while let Ok(message) = self.queue.try_recv() {
+            if let Message::Job(job) = message {
+                self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+                let result = Err(StoreError::Fatal(Arc::clone(reason)));
+                (job.reply)(Committed { result, commit_us: 0 });
+            }
+        }
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+/// Whether the fault is in the row and not in the database: the job fails, the writer lives.
+fn is_about_the_row(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::ToSqlConversionFailure(_) => true,
+        other => other.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation),
+    }
+}
+
+fn describe(error: &rusqlite::Error) -> String {
+    error.to_string()
+}
