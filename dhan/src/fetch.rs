@@ -41,7 +41,7 @@ impl Default for FetchSettings {
         Self {
             local_address: None,
             connect_timeout: Duration::from_secs(5),
-            deadline: Duration::from_secs(300),
+            deadline: Duration::from_mins(5),
             bytes_max: 256 * 1024 * 1024,
             extra_ca_file: None,
         }

@@ -19,9 +19,9 @@ use crate::token::{TokenError, TokenSource};
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("access-token");
 const CLIENT_ID: HeaderName = HeaderName::from_static("client-id");
 /// Longer than the pauses between the periodic reads that keep connections warm.
-const IDLE_MAX: Duration = Duration::from_secs(300);
+const IDLE_MAX: Duration = Duration::from_mins(5);
 /// A connection's whole life.
-const LIFETIME_MAX: Duration = Duration::from_secs(3600);
+const LIFETIME_MAX: Duration = Duration::from_hours(1);
 /// Connections of one account; the broker takes 10 writes a second.
 const CONNECTIONS_MAX: usize = 32;
 

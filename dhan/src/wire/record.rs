@@ -15,9 +15,9 @@ pub trait Record: Default {
     /// Takes one key and value; whether the key is one of this record's. Others are passed over.
     fn set(&mut self, key: &str, value: Scalar<'_>) -> Result<bool, WireError>;
 
-    /// The broker's order id in this record; empty where there is none.
-    fn order_id(&self) -> &str {
-        ""
+    /// The broker's order id in this record, as far as it has been read; none for records that carry none.
+    fn order_id(&self) -> Option<&str> {
+        None
     }
 }
 
@@ -49,8 +49,8 @@ macro_rules! record {
                 Ok(false)
             }
 
-            $(fn order_id(&self) -> &str {
-                &self.$id
+            $(fn order_id(&self) -> Option<&str> {
+                Some(&self.$id)
             })?
         }
 
@@ -107,8 +107,8 @@ impl<'de, T: Record> Deserialize<'de> for Tolerant<T> {
 struct RecordVisitor<T>(PhantomData<T>);
 
 impl<T> RecordVisitor<T> {
-    fn no_object<E>(found: impl Into<String>) -> Result<Tolerant<T>, E> {
-        Ok(Tolerant(Err(WireError::new("row", found))))
+    fn no_object(found: impl Into<String>) -> Tolerant<T> {
+        Tolerant(Err(WireError::new("row", found)))
     }
 }
 
@@ -132,7 +132,7 @@ impl<'de, T: Record> Visitor<'de> for RecordVisitor<T> {
             }
         }
         Ok(Tolerant(match fault {
-            Some(error) => Err(error.about(record.order_id())),
+            Some(error) => Err(error.about(record.order_id().unwrap_or_default())),
             // Missing numbers are zero, so another kind of object would read as a record of zeros.
             None if keys_known == 0 => Err(WireError::new("row", "an object without a known key")),
             None => Ok(record),
@@ -141,31 +141,31 @@ impl<'de, T: Record> Visitor<'de> for RecordVisitor<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Self::no_object("an array")
+        Ok(Self::no_object("an array"))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Self::no_object("null")
+        Ok(Self::no_object("null"))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Self::no_object(value.to_string())
+        Ok(Self::no_object(value.to_string()))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Self::no_object(value.to_string())
+        Ok(Self::no_object(value.to_string()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Self::no_object(value.to_string())
+        Ok(Self::no_object(value.to_string()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Self::no_object(value.to_string())
+        Ok(Self::no_object(value.to_string()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Self::no_object(value)
+        Ok(Self::no_object(value))
     }
 }
 

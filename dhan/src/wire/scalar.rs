@@ -206,9 +206,8 @@ impl FromScalar for i64 {
 impl FromScalar for bool {
     fn from_scalar(value: Scalar<'_>) -> Result<Self, String> {
         match &value {
-            Scalar::Null => Ok(false),
             Scalar::Bool(flag) => Ok(*flag),
-            Scalar::Integer(0) => Ok(false),
+            Scalar::Null | Scalar::Integer(0) => Ok(false),
             Scalar::Integer(1) => Ok(true),
             Scalar::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
                 "true" | "1" | "y" | "yes" => Ok(true),

@@ -161,6 +161,7 @@ record! {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 fn is_zero(number: &i64) -> bool {
     *number == 0
 }
@@ -168,14 +169,14 @@ fn is_zero(number: &i64) -> bool {
 /// How an envelope is written. Live frames and the documentation differ (section 5.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FrameStyle {
-    /// As captured live: camelCase, zeros left out.
+    /// As captured live: `camelCase`, zeros left out.
     #[default]
     Live,
-    /// As captured, with PascalCase keys.
+    /// As captured, with `PascalCase` keys.
     LivePascal,
-    /// As documented: PascalCase, every field there.
+    /// As documented: `PascalCase`, every field there.
     Documented,
-    /// As the classic sample: a cluster of camelCase keys first, the rest PascalCase, every field there.
+    /// As the classic sample: a cluster of `camelCase` keys, the rest `PascalCase`, every field there.
     Mixed,
 }
 
@@ -194,7 +195,7 @@ impl OrderUpdate {
     /// Keys that the classic sample writes in camelCase before the others.
     const CLUSTER: [&'static str; 7] =
         ["series", "goodTillDaysDate", "instrumentType", "refLtp", "tickSize", "algoId", "multiplier"];
-    /// Texts of ours that are numbers left out when zero, so that the documented form can restore them.
+    /// Numbers that live frames leave out when zero; the documented form has them all.
     const OMITTED_NUMBERS: [&'static str; 9] = [
         "discQuantity",
         "discQtyRem",
