@@ -1,0 +1,122 @@
+//! Tokens and addresses of the accounts: who may call, and from where. Pure.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tandem_domain::ids::DhanClientId;
+use tandem_domain::time::Timestamp;
+
+use crate::settings::SimSettings;
+
+/// One account as the broker's door knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct AccountEntry {
+    pub(crate) client_id: DhanClientId,
+    pub(crate) name: String,
+    pub(crate) token: String,
+    /// When the token dies; never when none.
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) addresses: Addresses,
+    renewals: u32,
+}
+
+/// The whitelisted addresses; order writes come from anywhere when there are none.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Addresses {
+    pub(crate) primary: Option<IpAddr>,
+    pub(crate) secondary: Option<IpAddr>,
+}
+
+impl Addresses {
+    /// Whether an order may come from there.
+    pub(crate) fn allow(&self, from: Option<IpAddr>) -> bool {
+        let listed = [self.primary, self.secondary];
+        listed.iter().all(Option::is_none) || from.is_some_and(|from| listed.contains(&Some(from)))
+    }
+}
+
+/// All accounts.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    entries: Vec<AccountEntry>,
+    token_life: Option<Duration>,
+}
+
+impl Accounts {
+    pub(crate) fn new(settings: &SimSettings) -> Self {
+        let token_life =
+            (settings.token_hours > 0).then(|| Duration::from_hours(settings.token_hours.into()));
+        let entries = settings
+            .accounts
+            .iter()
+            .map(|account| AccountEntry {
+                client_id: account.client_id.clone(),
+                name: account.name.clone(),
+                token: account.token(),
+                expires: token_life.map(|life| settings.start.plus(life)),
+                addresses: Addresses { primary: account.whitelisted_ip, secondary: None },
+                renewals: 0,
+            })
+            .collect();
+        Self { entries, token_life }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AccountEntry> {
+        self.entries.iter()
+    }
+
+    pub(crate) fn get(&self, client_id: &str) -> Option<&AccountEntry> {
+        self.entries.iter().find(|entry| entry.client_id.as_str() == client_id)
+    }
+
+    pub(crate) fn get_mut(&mut self, client_id: &DhanClientId) -> Option<&mut AccountEntry> {
+        self.entries.iter_mut().find(|entry| entry.client_id == *client_id)
+    }
+
+    /// The account a token stands for at this moment; none when it is unknown or dead.
+    pub(crate) fn by_token(&self, token: &str, now: Timestamp) -> Option<&AccountEntry> {
+        let entry = self.entries.iter().find(|entry| entry.token == token)?;
+        entry.expires.is_none_or(|expires| now < expires).then_some(entry)
+    }
+
+    /// Gives the account a new token; the old one is dead from now on (`dhanhq-v2.md` section 1.4 e).
+    pub(crate) fn renew(&mut self, client_id: &DhanClientId, now: Timestamp) -> Option<String> {
+        let expires = self.token_life.map(|life| now.plus(life));
+        let entry = self.get_mut(client_id)?;
+        entry.renewals += 1;
+        entry.token = format!("sim-token-{}-{}", entry.client_id, entry.renewals);
+        entry.expires = expires;
+        Some(entry.token.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_lives_its_hours_and_dies_of_its_successor() {
+        let settings = SimSettings::default();
+        let mut accounts = Accounts::new(&settings);
+        let leader = settings.accounts[0].client_id.clone();
+        let owner = |accounts: &Accounts, token: &str, hours: u64| {
+            accounts.by_token(token, settings.start.plus(Duration::from_hours(hours))).is_some()
+        };
+        assert!(owner(&accounts, "sim-token-1000000101", 23));
+        assert!(!owner(&accounts, "sim-token-1000000101", 24));
+        let renewed = accounts.renew(&leader, settings.start.plus(Duration::from_hours(23))).unwrap();
+        assert!(owner(&accounts, &renewed, 40));
+        assert!(!owner(&accounts, "sim-token-1000000101", 1));
+    }
+
+    #[test]
+    fn orders_come_from_listed_addresses_only() {
+        let home: IpAddr = "127.0.0.1".parse().unwrap();
+        let away: IpAddr = "127.0.0.2".parse().unwrap();
+        assert!(Addresses::default().allow(Some(away)));
+        let listed = Addresses { primary: Some(home), secondary: None };
+        assert!(listed.allow(Some(home)));
+        assert!(!listed.allow(Some(away)));
+        assert!(!listed.allow(None));
+    }
+}

@@ -1,0 +1,108 @@
+//! Profile, static IP, token renewal (`dhanhq-v2.md` sections 1.4 to 1.6).
+
+use std::net::IpAddr;
+
+use actix_web::web::{Bytes, Data, ServiceConfig, get, post, put, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use tandem_dhan::wire::{IpAnswer, IpError, IpStatus, Profile, RenewedToken, SetIpRequest};
+use tandem_domain::ids::DhanClientId;
+
+use super::answer::{Call, answer};
+use super::reply::{Reply, Surface};
+use super::requests;
+use crate::broker::streams::Outgoing;
+use crate::broker::{Broker, Shared};
+use crate::exchange::ApiError;
+
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/profile").route(get().to(profile)))
+        .service(resource("/ip/getIP").route(get().to(ip_status)))
+        .service(resource("/ip/setIP").route(post().to(set_ip)))
+        .service(resource("/ip/modifyIP").route(put().to(modify_ip)))
+        .service(resource("/RenewToken").route(get().to(renew_token)));
+}
+
+const READ: Call = Call::read(Surface::Trading);
+
+async fn profile(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
+    answer(&shared, &request, &[], Call::read(Surface::Profile), |broker, account| {
+        let entry = broker.accounts.get(account.as_str()).ok_or_else(ApiError::authentication)?;
+        let expires = entry.expires.map(|at| at.ist().format("%d/%m/%Y %H:%M").to_string());
+        Ok(Reply::ok(&Profile {
+            dhan_client_id: account.to_string(),
+            token_validity: expires.unwrap_or_else(|| "31/12/2099 23:59".to_owned()),
+            active_segment: "E, D, C, M, ".to_owned(), // as seen live, trailing comma and all
+            ddpi: "Active".to_owned(),
+            mtf: "Active".to_owned(),
+            data_plan: "Active".to_owned(),
+            data_validity: "2099-12-31 23:59:00.0".to_owned(),
+        }))
+    })
+    .await
+}
+
+async fn ip_status(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
+    let detected = request.peer_addr().map(|address| address.ip());
+    answer(&shared, &request, &[], READ, |broker, account| {
+        let entry = broker.accounts.get(account.as_str()).ok_or_else(ApiError::authentication)?;
+        let addresses = &entry.addresses;
+        let text = |address: Option<IpAddr>| address.map_or_else(String::new, |address| address.to_string());
+        let matches = |slot: Option<IpAddr>| slot.is_some() && slot == detected;
+        let ip_match_status = match addresses {
+            of if matches(of.primary) => "PRIMARY_MATCH",
+            of if matches(of.secondary) => "SECONDARY_MATCH",
+            of if of.allow(None) => "NOT_CONFIGURED",
+            _ => "MISMATCH",
+        };
+        Ok(Reply::ok(&IpStatus {
+            primary_ip: text(addresses.primary),
+            secondary_ip: text(addresses.secondary),
+            detected_ip: text(detected),
+            ip_match_status: ip_match_status.to_owned(),
+            orders_allowed: Some(addresses.allow(detected)),
+            ..IpStatus::default()
+        }))
+    })
+    .await
+}
+
+async fn set_ip(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    answer(&shared, &request, &body, READ, |broker, account| change_ip(broker, account, &body)).await
+}
+
+async fn modify_ip(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    answer(&shared, &request, &body, READ, |broker, account| change_ip(broker, account, &body)).await
+}
+
+/// Sets a slot. The broker allows one change a slot in seven days; the simulator does not hold anybody to that.
+fn change_ip(broker: &mut Broker, account: &DhanClientId, body: &[u8]) -> Result<Reply, ApiError> {
+    let wire: SetIpRequest = requests::body(body)?;
+    let Ok(address) = wire.ip.parse::<IpAddr>() else {
+        let error = IpError { message: "Invalid IP address".to_owned(), status: "ERROR".to_owned() };
+        return Ok(Reply::ok(&[error])); // an error with HTTP 200, as seen live
+    };
+    let entry = broker.accounts.get_mut(account).ok_or_else(ApiError::authentication)?;
+    match wire.ip_flag.as_str() {
+        "PRIMARY" => entry.addresses.primary = Some(address),
+        "SECONDARY" => entry.addresses.secondary = Some(address),
+        _ => return Err(requests::bad_fields()),
+    }
+    let done = IpAnswer { message: "IP saved successfully".to_owned(), status: "SUCCESS".to_owned() };
+    Ok(Reply::ok(&done))
+}
+
+async fn renew_token(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
+    let named =
+        request.headers().get("dhanClientId").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    answer(&shared, &request, &[], READ, |broker, account| {
+        if named.as_deref() != Some(account.as_str()) {
+            return Err(requests::bad_fields());
+        }
+        let now = broker.exchange.now();
+        let access_token = broker.accounts.renew(account, now).ok_or_else(ApiError::authentication)?;
+        broker.streams.tell(account, || Outgoing::TokenDied);
+        Ok(Reply::ok(&RenewedToken { access_token }))
+    })
+    .await
+}

@@ -1,0 +1,155 @@
+//! Bodies of requests into typed ones: words become enums, rupees become integers. What cannot be read is DH-905.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tandem_dhan::wire::{Decimal, ModifyOrderRequest, PlaceOrderRequest};
+use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
+use tandem_domain::order::{OrderTerms, OrderType, Product, Side, TimeInForce};
+use tandem_domain::price::Price;
+use tandem_domain::quantity::Quantity;
+
+use crate::exchange::{AmoRelease, ApiError, ModifyRequest, PlaceRequest};
+
+/// Numeric fields of order bodies: an empty text in one of them is refused (`dhanhq-v2.md` section 2.2).
+const NUMBERS: [&str; 6] =
+    ["quantity", "disclosedQuantity", "price", "triggerPrice", "boProfitValue", "boStopLossValue"];
+
+/// The refusal without a reason, as the broker gives it.
+pub(crate) fn bad_fields() -> ApiError {
+    ApiError::input(ApiError::GENERIC_INPUT)
+}
+
+/// Reads a JSON body.
+pub(crate) fn body<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|_| bad_fields())
+}
+
+/// Reads the body of an order; with `accept_empty`, empty texts for numbers count as left out.
+pub(crate) fn order_body<T: DeserializeOwned>(body: &[u8], accept_empty: bool) -> Result<T, ApiError> {
+    let mut fields: Value = serde_json::from_slice(body).map_err(|_| bad_fields())?;
+    if accept_empty && let Value::Object(fields) = &mut fields {
+        fields.retain(|key, value| !(NUMBERS.contains(&key.as_str()) && value.as_str() == Some("")));
+    }
+    serde_json::from_value(fields).map_err(|_| bad_fields())
+}
+
+/// Reads a code of a closed list.
+pub(crate) fn word<T: std::str::FromStr>(text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| bad_fields())
+}
+
+/// Reads a security id: digits only (section 2.2).
+pub(crate) fn instrument(segment: &str, security_id: &str) -> Result<InstrumentKey, ApiError> {
+    let digits = !security_id.is_empty() && security_id.bytes().all(|b| b.is_ascii_digit());
+    let number = security_id.parse().ok().filter(|_| digits);
+    let security_id = SecurityId(number.ok_or_else(|| ApiError::input("Invalid SecurityId"))?);
+    Ok(InstrumentKey { segment: word::<ExchangeSegment>(segment)?, security_id })
+}
+
+/// Reads a number of units.
+pub(crate) fn units(number: i64) -> Result<Quantity, ApiError> {
+    u32::try_from(number).map(Quantity::new).map_err(|_| bad_fields())
+}
+
+/// Reads a price; left out and zero are no price.
+pub(crate) fn price(rupees: Option<Decimal>) -> Result<Price, ApiError> {
+    rupees.unwrap_or_default().price().ok_or_else(bad_fields)
+}
+
+/// Reads an order to be placed.
+pub(crate) fn place(wire: &PlaceOrderRequest) -> Result<PlaceRequest, ApiError> {
+    let after_market = wire.after_market_order.unwrap_or(false);
+    let terms = OrderTerms {
+        instrument: instrument(&wire.exchange_segment, &wire.security_id)?,
+        side: word::<Side>(&wire.transaction_type)?,
+        product: word::<Product>(&wire.product_type)?,
+        order_type: word::<OrderType>(&wire.order_type)?,
+        time_in_force: word::<TimeInForce>(&wire.validity)?,
+        quantity: units(wire.quantity)?,
+        disclosed: units(wire.disclosed_quantity.unwrap_or(0))?,
+        price: price(Some(wire.price))?,
+        trigger: price(wire.trigger_price)?,
+        after_market,
+    };
+    let amo_release = if after_market { release(wire.amo_time.as_deref())? } else { AmoRelease::default() };
+    Ok(PlaceRequest { tag: wire.correlation_id.clone(), terms, amo_release })
+}
+
+fn release(amo_time: Option<&str>) -> Result<AmoRelease, ApiError> {
+    match amo_time {
+        None | Some("PRE_OPEN" | "OPEN") => Ok(AmoRelease::Open),
+        Some("OPEN_30") => Ok(AmoRelease::Open30),
+        Some("OPEN_60") => Ok(AmoRelease::Open60),
+        Some(_) => Err(bad_fields()),
+    }
+}
+
+/// Reads a change of an order. `legName` may be left out or name the entry; empty it is refused (section 2.4).
+pub(crate) fn modify(wire: &ModifyOrderRequest) -> Result<ModifyRequest, ApiError> {
+    if !matches!(wire.leg_name.as_deref(), None | Some("ENTRY_LEG" | "NA")) {
+        return Err(bad_fields());
+    }
+    Ok(ModifyRequest {
+        order_type: Some(word::<OrderType>(&wire.order_type)?),
+        time_in_force: Some(word::<TimeInForce>(&wire.validity)?),
+        quantity: wire.quantity.map(units).transpose()?,
+        price: wire.price.map(|rupees| price(Some(rupees))).transpose()?,
+        trigger: wire.trigger_price.map(|rupees| price(Some(rupees))).transpose()?,
+        disclosed: wire.disclosed_quantity.map(units).transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#"{"dhanClientId":"1000000202","correlationId":"x","transactionType":"BUY",
+        "exchangeSegment":"NSE_FNO","productType":"MARGIN","orderType":"LIMIT","validity":"DAY","securityId":"43125",
+        "quantity":65,"disclosedQuantity":0,"price":182.35,"triggerPrice":0,"afterMarketOrder":false,
+        "boProfitValue":null,"boStopLossValue":null}"#;
+
+    fn check(change: (&str, &str), expect: Result<(), &str>) {
+        let body = BODY.replace(change.0, change.1);
+        let read = order_body(body.as_bytes(), false).and_then(|wire| place(&wire));
+        assert_eq!(
+            read.map(drop).map_err(|error| error.message),
+            expect.map_err(str::to_owned),
+            "{change:?}"
+        );
+    }
+
+    #[test]
+    fn bodies_are_read_as_the_broker_reads_them() {
+        let generic = Err(ApiError::GENERIC_INPUT);
+        check(("x", "x"), Ok(()));
+        check((r#""disclosedQuantity":0,"#, ""), Ok(()));
+        check((r#""afterMarketOrder":false,"#, r#""tradingSymbol":"NIFTY","#), Ok(()));
+        check((r#""triggerPrice":0"#, r#""triggerPrice":"""#), generic);
+        check((r#""quantity":65"#, r#""quantity":-65"#), generic);
+        check((r#""quantity":65,"#, ""), generic);
+        check(("BUY", "HOLD"), generic);
+        check(("182.35", "182.356789"), generic);
+        check((r#""43125""#, r#""43125.0""#), Err("Invalid SecurityId"));
+        check((r#""correlationId":"x""#, r#""correlationId":["x"]"#), generic);
+    }
+
+    #[test]
+    fn empty_numbers_can_be_accepted() {
+        let body = BODY.replace(r#""triggerPrice":0"#, r#""triggerPrice":"""#);
+        let wire: PlaceOrderRequest = order_body(body.as_bytes(), true).unwrap();
+        assert_eq!(wire.trigger_price, None);
+    }
+
+    #[test]
+    fn an_empty_leg_is_refused() {
+        let wire = |leg: Option<&str>| ModifyOrderRequest {
+            order_type: "LIMIT".to_owned(),
+            validity: "DAY".to_owned(),
+            leg_name: leg.map(str::to_owned),
+            ..ModifyOrderRequest::default()
+        };
+        assert!(modify(&wire(None)).is_ok());
+        assert!(modify(&wire(Some("ENTRY_LEG"))).is_ok());
+        assert!(modify(&wire(Some(""))).is_err());
+    }
+}
