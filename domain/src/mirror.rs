@@ -3,12 +3,14 @@
 //!
 //! | child \ event | target open | target gone | released | accepted | refused | not sent | answer lost | reported | absent |
 //! |---|---|---|---|---|---|---|---|---|---|
-//! | none | plan | - | - | - | - | - | - | - | - |
-//! | planned | take the new terms | void | place | - | - | - | - | - | - |
+//! | none | plan | skip | - | - | - | - | - | - | - |
+//! | planned | take the new terms | void | place | error | error | error | error | error | error |
 //! | sending | note | note | error | working | refused | planned | unknown | as reported | error |
 //! | unknown | note | note | error | working | error | error | unknown | as reported | absent; an exit is planned again |
 //! | working | note | note | error | - | error | error | - | as reported | error |
-//! | over | note | note | error | - | error | error | - | fills counted | error |
+//! | refused, absent | note | note | error | - | error | error | - | as reported | error |
+//! | voided | - | - | error | - | error | error | - | error | error |
+//! | over otherwise | note | note | error | - | error | error | - | fills counted | error |
 //!
 //! "Note": the target is kept, and [`Mirror::gap`] shows how far the follower's order is from it. Driving a working
 //! order to a changed target (replace, cancel) is the next step of the machine; it is not built yet.
@@ -254,9 +256,15 @@ impl Mirror {
         }
     }
 
-    /// The attempt that counts.
+    /// The attempt that counts: the newest that lives, or the newest if none does.
     pub fn child(&self) -> Option<&Child> {
-        self.children.last()
+        let living = self.children.iter().rfind(|child| !child.state.is_terminal());
+        living.or(self.children.last())
+    }
+
+    /// One attempt, by our id of it.
+    pub fn attempt(&self, client_order_id: &ClientOrderId) -> Option<&Child> {
+        self.children.iter().find(|child| child.client_order_id == *client_order_id)
     }
 
     /// Takes one event and says what to do about it.
@@ -308,6 +316,10 @@ impl Mirror {
     ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
         // A skipped order stays skipped, a given-up one given up: late entries are worse than missed ones.
         if matches!(self.outcome, Outcome::Skipped | Outcome::Voided) {
+            return Ok(Vec::new());
+        }
+        // A status that says nothing of the exchange undoes no decision taken when one did.
+        if target == Target::Undecided && self.target != Target::Undecided {
             return Ok(Vec::new());
         }
         self.target = target;
@@ -364,12 +376,8 @@ impl Mirror {
     }
 
     fn on_release(&mut self, now: Timestamp) -> Result<Vec<MirrorEffect>, IllegalTransition> {
-        let worst_case = self.worst_case();
+        let (worst_case, target) = (self.worst_case(), self.target_units());
         let Some(child) = self.children.last_mut() else { return Ok(Vec::new()) };
-        let target = match &self.target {
-            Target::Open(terms) => u64::from(terms.quantity.get()),
-            Target::Undecided | Target::Gone(_) => 0,
-        };
         let next = transition(&child.state, ChildEvent::Released)?;
         // P5, checked at the last place before the wire: what may be filled already, and this, within the target.
         if worst_case + u64::from(child.terms.quantity.get()) > target {
@@ -431,9 +439,10 @@ impl Mirror {
             status: report.status.clone(),
         };
         let was_over = child.state.is_terminal();
+        let came_back = matches!(child.state, ChildState::Absent | ChildState::Refused);
         child.state = transition(&child.state, event)?;
         child.broker_order_id.get_or_insert(report.broker_order_id);
-        if !was_over {
+        if !was_over || came_back {
             child.status = Some(report.status);
             child.reason = report.reason.or(child.reason.take());
         }
@@ -448,7 +457,30 @@ impl Mirror {
                 effects.push(MirrorEffect::Overfilled(excess));
             }
         }
+        if came_back {
+            self.outcome = Outcome::Sent;
+            self.reason = None;
+            self.make_room()?;
+        }
         Ok(effects)
+    }
+
+    /// Voids a planned attempt that an earlier one, thought absent, leaves no room for (P2, P5).
+    fn make_room(&mut self) -> Result<(), IllegalTransition> {
+        let (worst_case, target) = (self.worst_case(), self.target_units());
+        if let Some(child) = self.children.last_mut().filter(|child| child.state == ChildState::Planned)
+            && worst_case + u64::from(child.terms.quantity.get()) > target
+        {
+            child.state = transition(&child.state, ChildEvent::Voided)?;
+        }
+        Ok(())
+    }
+
+    fn target_units(&self) -> u64 {
+        match &self.target {
+            Target::Open(terms) => u64::from(terms.quantity.get()),
+            Target::Undecided | Target::Gone(_) => 0,
+        }
     }
 
     fn on_absent(

@@ -53,8 +53,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) mirrors: &'a BTreeMap<BrokerOrderId, Mirror>,
     pub(super) leader_of: &'a HashMap<ClientOrderId, BrokerOrderId>,
     pub(super) client_of: &'a HashMap<BrokerOrderId, ClientOrderId>,
-    /// Orders of others that stood in the book before this read.
-    pub(super) external_before: &'a HashSet<BrokerOrderId>,
+    /// Orders of others, and when each was first seen.
+    pub(super) external: &'a HashMap<BrokerOrderId, Timestamp>,
     pub(super) settle: Duration,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn judge(
         if read.started_at < doubt.sent_at.plus(around.settle) {
             continue;
         }
-        if read.orders.iter().any(|report| looks_like(report, child, around)) {
+        if read.orders.iter().any(|report| looks_like(report, child, doubt.sent_at, around)) {
             if !doubt.look_alike_seen {
                 doubt.look_alike_seen = true;
                 judgement.look_alikes.push(client_order_id.clone());
@@ -107,9 +107,10 @@ fn shows_all_known(read: &BookRead, around: &Surroundings<'_>) -> bool {
     })
 }
 
-fn looks_like(report: &OrderReport, child: &Child, around: &Surroundings<'_>) -> bool {
+/// Somebody else's order is explained only if it stood in the book before ours was sent.
+fn looks_like(report: &OrderReport, child: &Child, sent_at: Timestamp, around: &Surroundings<'_>) -> bool {
     let explained = around.client_of.contains_key(&report.broker_order_id)
-        || around.external_before.contains(&report.broker_order_id);
+        || around.external.get(&report.broker_order_id).is_some_and(|first_seen| *first_seen <= sent_at);
     !explained
         && report.terms.instrument == child.terms.instrument
         && report.terms.side == child.terms.side

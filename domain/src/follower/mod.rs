@@ -8,7 +8,8 @@ mod absence;
 mod queue;
 mod record;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,6 +147,8 @@ pub enum Alert {
     Overfill(ClientOrderId),
     /// An order's fate is unknown and a look-alike in the book keeps its absence from being proven.
     LookAlike(ClientOrderId),
+    /// An order whose absence was proven, or whose request was refused, is there after all.
+    AppearedLate(ClientOrderId),
     /// An order carries our tag, and we have no record of it.
     Unrecorded(BrokerOrderId),
     /// The leader changed or ended an order after it was copied; this version does not follow that.
@@ -167,9 +170,11 @@ pub struct FollowerBook {
     queue: Queue,
     pacer: Pacer,
     unknown: BTreeMap<ClientOrderId, Unknown>,
-    external: HashSet<BrokerOrderId>,
+    /// Orders of others in this account, and when each was first seen.
+    external: HashMap<BrokerOrderId, Timestamp>,
     positions: CopiedPositions,
     working: usize,
+    filled_units: u64,
     breaker_open: bool,
     credentials_refused: bool,
     stopping: bool,
@@ -186,9 +191,10 @@ impl FollowerBook {
             client_of: HashMap::new(),
             queue: Queue::default(),
             unknown: BTreeMap::new(),
-            external: HashSet::new(),
+            external: HashMap::new(),
             positions: CopiedPositions::new(),
             working: 0,
+            filled_units: 0,
             breaker_open: false,
             credentials_refused: false,
             stopping: false,
@@ -224,9 +230,9 @@ impl FollowerBook {
                         effects.push(Effect::Lookup { client_order_id, after: Duration::ZERO });
                     }
                 }
-                Some((ChildState::Working { .. }, _)) => self.working += 1,
                 _ => {}
             }
+            self.working += usize::from(is_working(&mirror));
             self.mirrors.insert(leader_order.clone(), mirror);
             if effects.len() > looked_up {
                 self.commit_mirror(&leader_order, &mut effects);
@@ -242,6 +248,11 @@ impl FollowerBook {
     /// Whether the account's book must be read often: an order works or its fate is unknown.
     pub fn is_active(&self) -> bool {
         self.working > 0 || !self.unknown.is_empty()
+    }
+
+    /// Units filled today, over all orders.
+    pub const fn filled_units(&self) -> u64 {
+        self.filled_units
     }
 
     /// Orders whose fate is unknown.
@@ -319,16 +330,16 @@ impl FollowerBook {
             other => other,
         };
         let outcome = self.drive(&id, MirrorEvent::Target { target, sizing, tick, purpose }, now, effects);
-        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
+        let Some(mirror) = self.mirrors.get(&id) else { return };
         if before.is_none() && mirror.gap().is_some() {
             effects.push(Effect::Alert(Alert::CopyGap(id.clone())));
         }
         let event = Record::LeaderEvent(order);
-        let waits = mirror.child().is_some_and(|child| child.state == ChildState::Planned);
-        // What the budget lets go at once is committed with its event in one transaction, born SENDING (P1).
-        if waits && self.queue.front() == Some(&id) && self.pacer.permit(purpose, now).is_ok() {
+        // What may go at once is committed with its event in one transaction, born SENDING (P1).
+        if self.queue.front() == Some(&id) && self.may_go(&id, now) {
             return self.release_front(vec![event], now, effects);
         }
+        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
         let mut records = vec![event];
         if outcome.is_ok() {
             records.push(Record::mapping(mirror, &self.settings.follower));
@@ -353,6 +364,18 @@ impl FollowerBook {
             return Some(DeniedReason::StaleEntry);
         }
         self.breaker_open.then_some(DeniedReason::BreakerOpen)
+    }
+
+    /// Whether the planned child of this order may leave now.
+    fn may_go(&self, id: &BrokerOrderId, now: Timestamp) -> bool {
+        let Some(mirror) = self.mirrors.get(id) else { return false };
+        let planned = mirror.child().filter(|child| child.state == ChildState::Planned);
+        let held = self.queue.not_before(id).is_some_and(|at| at > now);
+        planned.is_some_and(|child| {
+            !held
+                && self.entry_denial(&mirror.leader, child.purpose, now).is_none()
+                && self.pacer.permit(child.purpose, now).is_ok()
+        })
     }
 
     /// Sends what waits and may go; gives up what waited too long.
@@ -415,6 +438,10 @@ impl FollowerBook {
     ) -> Result<(), ()> {
         let Some(mirror) = self.mirrors.get_mut(id) else { return Err(()) };
         let was_working = is_working(mirror);
+        let reported = match &event {
+            MirrorEvent::Report(report) => Some(report.client_order_id.clone()),
+            _ => None,
+        };
         let wanted = match mirror.step(event, &self.settings.follower, now) {
             Ok(wanted) => wanted,
             Err(illegal) => {
@@ -427,7 +454,9 @@ impl FollowerBook {
             (true, false) => self.working = self.working.saturating_sub(1),
             _ => {}
         }
-        let Some(child) = mirror.child() else { return Ok(()) };
+        // News may be about an earlier attempt than the one that counts.
+        let of_report = reported.and_then(|id| mirror.attempt(&id));
+        let Some(child) = of_report.or(mirror.child()) else { return Ok(()) };
         let client_order_id = child.client_order_id.clone();
         self.leader_of.entry(client_order_id.clone()).or_insert_with(|| id.clone());
         if let Some(broker_order_id) = &child.broker_order_id {
@@ -450,6 +479,7 @@ impl FollowerBook {
                     });
                 }
                 MirrorEffect::Filled(growth) => {
+                    self.filled_units += u64::from(growth.get());
                     let terms = &child.terms;
                     *self.positions.entry((terms.instrument, terms.product)).or_default() +=
                         terms.side.signed(growth).0;
@@ -472,6 +502,11 @@ impl FollowerBook {
         effects: &mut Vec<Effect>,
     ) {
         let Some(id) = self.leader_of.get(client_order_id).cloned() else { return };
+        // A doubled answer to an earlier attempt says nothing of the one under way (P24).
+        let of_last = self.mirrors.get(&id).and_then(|mirror| mirror.children.last());
+        if of_last.is_none_or(|child| child.client_order_id != *client_order_id) {
+            return;
+        }
         let busy = answer == PlaceAnswer::Busy;
         let not_sent = answer == PlaceAnswer::NotSent;
         if busy {
@@ -493,7 +528,9 @@ impl FollowerBook {
         let Some(mirror) = self.mirrors.get_mut(&id) else { return };
         let mut records = vec![Record::mapping(mirror, &self.settings.follower)];
         records.extend(Record::intents(mirror));
-        if let (Some(broker_order_id), Some(child)) = (accepted, mirror.child()) {
+        // Once the broker has reported the order itself, its acceptance is old news.
+        let unreported = mirror.attempt(client_order_id).filter(|child| child.status.is_none());
+        if let (Some(broker_order_id), Some(child)) = (accepted, unreported) {
             let report = taken(&self.settings.account, broker_order_id, child, now);
             records
                 .push(Record::Order { client_order_id: client_order_id.clone(), report: Box::new(report) });
@@ -505,12 +542,13 @@ impl FollowerBook {
         let ours = report.tag.as_ref().and_then(|tag| ClientOrderId::new(tag.as_str()).ok());
         let by_id = self.client_of.get(&report.broker_order_id).cloned();
         let Some(client_order_id) = by_id.or(ours) else {
-            self.external.insert(report.broker_order_id.clone());
+            self.external.entry(report.broker_order_id.clone()).or_insert(now);
             return;
         };
         let Some(id) = self.leader_of.get(&client_order_id).cloned() else {
             // Another installation's copy, or a record that was lost: shown once, never touched.
-            if self.external.insert(report.broker_order_id.clone()) {
+            if let Entry::Vacant(unseen) = self.external.entry(report.broker_order_id.clone()) {
+                unseen.insert(now);
                 effects.push(Effect::Alert(Alert::Unrecorded(report.broker_order_id.clone())));
             }
             return;
@@ -529,6 +567,10 @@ impl FollowerBook {
         if taken.is_err() || before.as_ref() == Some(&mirror.children) {
             return;
         }
+        let had_ended = before.iter().flatten().find(|child| child.client_order_id == client_order_id);
+        if had_ended.is_some_and(|child| matches!(child.state, ChildState::Absent | ChildState::Refused)) {
+            effects.push(Effect::Alert(Alert::AppearedLate(client_order_id.clone())));
+        }
         let follower = &self.settings.follower;
         let mut records = vec![Record::mapping(mirror, follower)];
         records.extend(Record::intents(mirror));
@@ -545,8 +587,6 @@ impl FollowerBook {
     }
 
     fn on_book(&mut self, read: BookRead, now: Timestamp, effects: &mut Vec<Effect>) {
-        // Only a doubt needs to know what stood in the book before.
-        let external_before = if self.unknown.is_empty() { HashSet::new() } else { self.external.clone() };
         for report in &read.orders {
             self.on_report(report, now, effects);
         }
@@ -557,7 +597,7 @@ impl FollowerBook {
                 mirrors: &self.mirrors,
                 leader_of: &self.leader_of,
                 client_of: &self.client_of,
-                external_before: &external_before,
+                external: &self.external,
                 settle: self.settings.settle,
             },
         );
@@ -600,7 +640,7 @@ impl FollowerBook {
 }
 
 fn is_working(mirror: &Mirror) -> bool {
-    mirror.child().is_some_and(|child| matches!(child.state, ChildState::Working { .. }))
+    mirror.children.iter().any(|child| matches!(child.state, ChildState::Working { .. }))
 }
 
 /// What an acceptance tells of an order before the broker's book shows it.

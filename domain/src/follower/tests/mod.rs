@@ -1,0 +1,272 @@
+//! A follower book told one thing after another, and asked what it wants done. No clock: each test says what time it is.
+
+mod doubt;
+mod fills;
+mod pacing;
+mod placing;
+mod restart;
+
+use super::*;
+use crate::ids::Tag;
+use crate::instrument::{ExchangeSegment, InstrumentKind, SecurityId};
+use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderType, Side, TimeInForce};
+use crate::pacing::Window;
+use crate::price::Price;
+use crate::quantity::{LotSize, Quantity};
+use crate::sizing::{Ratio, Strategy};
+use crate::time::TradingDay;
+
+const ENTRY_AGE_MAX: Duration = Duration::from_secs(30);
+const SETTLE: Duration = Duration::from_secs(2);
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+const RESEND_DELAY: Duration = Duration::from_millis(200);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Ten a second, eight of them for entries.
+fn settings() -> FollowerSettings {
+    FollowerSettings {
+        follower: FollowerId::new("asha").unwrap(),
+        account: DhanClientId::new("1000000202").unwrap(),
+        copy: CopyPolicy {
+            kinds: [InstrumentKind::IndexOption].into(),
+            product_map: BTreeMap::new(),
+            entry_age_max: ENTRY_AGE_MAX,
+        },
+        pacing: PacingLimits {
+            windows: vec![
+                Window { limit: 10, span: SECOND },
+                Window { limit: 100, span: Duration::from_mins(1) },
+            ],
+            exit_reserve_pct: 20,
+            guard: Duration::ZERO,
+        },
+        settle: SETTLE,
+        lookup_first: Duration::from_millis(100),
+        lookup_max: Duration::from_millis(500),
+        busy_pause: BUSY_PAUSE,
+        resend_delay: RESEND_DELAY,
+    }
+}
+
+fn start() -> Timestamp {
+    TradingDay::from_ymd(2026, 12, 1).unwrap().start().plus(Duration::from_hours(10))
+}
+
+fn broker_id(text: &str) -> BrokerOrderId {
+    BrokerOrderId::new(text).unwrap()
+}
+
+fn terms(side: Side, quantity: u32) -> OrderTerms {
+    OrderTerms {
+        instrument: InstrumentKey { segment: ExchangeSegment::NseFno, security_id: SecurityId(43_125) },
+        side,
+        product: Product::Margin,
+        order_type: OrderType::Limit,
+        time_in_force: TimeInForce::Day,
+        quantity: Quantity::new(quantity),
+        disclosed: Quantity::ZERO,
+        price: Price::from_paise(10_000),
+        trigger: Price::ZERO,
+        after_market: false,
+    }
+}
+
+/// A working order of the leader's, first seen by the broker at `since`.
+fn leader_order(id: &str, terms: OrderTerms, since: Timestamp) -> Arc<LeaderOrder> {
+    Arc::new(LeaderOrder {
+        account: DhanClientId::new("1000000101").unwrap(),
+        trading_day: since.trading_day(),
+        broker_order_id: broker_id(id),
+        tag: None,
+        leg: Leg::Single,
+        terms,
+        status: BrokerStatus::Pending,
+        cumulative: Quantity::ZERO,
+        average_price: Price::ZERO,
+        reason: None,
+        ts_event: since,
+        ts_first_event: since,
+        ts_first_seen: since,
+    })
+}
+
+fn follow(terms: OrderTerms) -> Decision {
+    let lot_size = LotSize::new(65).unwrap();
+    let sizing = Sizing {
+        strategy: Strategy::FixedRatio,
+        ratio: Ratio::ONE,
+        multiplier: Ratio::ONE,
+        leader_quantity: terms.quantity,
+        lot_size,
+        leader_capital: None,
+        follower_capital: None,
+        quantity: terms.quantity,
+    };
+    Decision::Follow { terms, sizing, tick: Price::from_paise(5) }
+}
+
+fn placements(effects: &[Effect]) -> Vec<Placement> {
+    let then = effects.iter().filter_map(|effect| match effect {
+        Effect::Commit { then, .. } => then.as_ref(),
+        _ => None,
+    });
+    then.map(|approved| approved.get().clone()).collect()
+}
+
+fn alerts(effects: &[Effect]) -> Vec<&Alert> {
+    effects
+        .iter()
+        .filter_map(|effect| if let Effect::Alert(alert) = effect { Some(alert) } else { None })
+        .collect()
+}
+
+fn lookups(effects: &[Effect]) -> Vec<(&ClientOrderId, Duration)> {
+    let lookups = effects.iter().filter_map(|effect| match effect {
+        Effect::Lookup { client_order_id, after } => Some((client_order_id, *after)),
+        _ => None,
+    });
+    lookups.collect()
+}
+
+fn wake(effects: &[Effect]) -> Option<Timestamp> {
+    effects.iter().find_map(|effect| if let Effect::WakeAt(at) = effect { Some(*at) } else { None })
+}
+
+/// Everything that was to be stored, as (kind, word of state or outcome).
+fn stored(effects: &[Effect]) -> Vec<(&'static str, String)> {
+    let records = effects.iter().flat_map(|effect| match effect {
+        Effect::Commit { records, .. } => &records[..],
+        _ => &[],
+    });
+    records
+        .map(|record| match record {
+            Record::LeaderEvent(order) => ("event", order.status.to_string()),
+            Record::Mapping { outcome, reason, .. } => {
+                let reason = reason.map_or(String::new(), |reason| format!(" {reason}"));
+                ("mapping", format!("{outcome}{reason}"))
+            }
+            Record::Intent { child, .. } => {
+                ("intent", format!("{} {}", child.key.attempt, child.intent_state()))
+            }
+            Record::Order { report, .. } => ("order", report.status.to_string()),
+            Record::Fills { comparison, .. } => ("fills", comparison.filled.to_string()),
+            Record::Trade(trade) => ("trade", trade.trade_id.to_string()),
+        })
+        .collect()
+}
+
+fn stored_as(rows: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
+    rows.iter().map(|(kind, word)| (*kind, (*word).to_owned())).collect()
+}
+
+/// A follower book and the time.
+struct Desk {
+    book: FollowerBook,
+    now: Timestamp,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { book: FollowerBook::new(settings()), now: start() }
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Effect> {
+        self.book.step(event, self.now)
+    }
+
+    /// The leader places this now, and it is to be followed one to one.
+    fn plan(&mut self, id: &str, terms: OrderTerms) -> Vec<Effect> {
+        let order = leader_order(id, terms.clone(), self.now);
+        self.step(Event::Plan { order, decision: follow(terms) })
+    }
+
+    /// The same for a buy of one lot, sent at once.
+    fn sent(&mut self, id: &str, terms: OrderTerms) -> ClientOrderId {
+        let effects = self.plan(id, terms);
+        placements(&effects).first().expect("the budget is free").client_order_id.clone()
+    }
+
+    fn answer(&mut self, client_order_id: &ClientOrderId, answer: PlaceAnswer) -> Vec<Effect> {
+        self.step(Event::Answered { client_order_id: client_order_id.clone(), answer })
+    }
+
+    fn accepted(&mut self, client_order_id: &ClientOrderId, id: &str) -> Vec<Effect> {
+        self.answer(client_order_id, PlaceAnswer::Accepted(broker_id(id)))
+    }
+
+    /// A complete read of the book, begun and ended now.
+    fn reads(&mut self, orders: Vec<OrderReport>) -> Vec<Effect> {
+        let read = BookRead { started_at: self.now, orders, complete: true };
+        self.step(Event::Book(read))
+    }
+
+    fn passes(&mut self, span: Duration) -> Vec<Effect> {
+        self.now = self.now.plus(span);
+        self.step(Event::Tick)
+    }
+
+    /// The follower holds so much because of an earlier copy.
+    fn holds(&mut self, quantity: u32) -> OrderReport {
+        let client_order_id = self.sent("held", terms(Side::Buy, quantity));
+        self.accepted(&client_order_id, "held-1");
+        let row = self.row(&client_order_id, "held-1", BrokerStatus::Traded, quantity);
+        self.reads(vec![row.clone()]);
+        assert_eq!(self.position(), i64::from(quantity));
+        // The request for it shall not count in what the test is about.
+        self.passes(Duration::from_mins(2));
+        row
+    }
+
+    fn position(&self) -> i64 {
+        let terms = terms(Side::Buy, 0);
+        self.book.positions.get(&(terms.instrument, terms.product)).copied().unwrap_or(0)
+    }
+
+    fn child(&self, leader_order: &str) -> &Child {
+        self.book.mirror(&broker_id(leader_order)).unwrap().child().unwrap()
+    }
+
+    fn outcome(&self, leader_order: &str) -> (Outcome, Option<DeniedReason>) {
+        let mirror = self.book.mirror(&broker_id(leader_order)).unwrap();
+        (mirror.outcome, mirror.reason)
+    }
+
+    /// A row of the account's book for an order of ours.
+    fn row(&self, ours: &ClientOrderId, id: &str, status: BrokerStatus, cumulative: u32) -> OrderReport {
+        let leader_order = &self.book.leader_of[ours];
+        let mirror = self.book.mirror(leader_order).unwrap();
+        let child = mirror.children.iter().find(|child| child.client_order_id == *ours).unwrap();
+        let row = manual(id, child.terms.clone());
+        let average_price = if cumulative > 0 { child.terms.price } else { Price::ZERO };
+        OrderReport {
+            tag: Some(Tag::from(ours)),
+            status,
+            cumulative: Quantity::new(cumulative),
+            average_price,
+            ts_event: self.now,
+            ..row
+        }
+    }
+}
+
+/// A row of the account's book for an order that a person placed.
+fn manual(id: &str, terms: OrderTerms) -> OrderReport {
+    OrderReport {
+        account: settings().account,
+        broker_order_id: broker_id(id),
+        exchange_order_id: None,
+        tag: None,
+        terms,
+        status: BrokerStatus::Pending,
+        cumulative: Quantity::ZERO,
+        average_price: Price::ZERO,
+        reason: None,
+        leg: Leg::Single,
+        ts_event: start(),
+        ts_exchange: None,
+        source: EvidenceSource::Book,
+    }
+}
+
+const BUY: Side = Side::Buy;
+const SELL: Side = Side::Sell;

@@ -1,0 +1,185 @@
+//! From the leader's order to one durable placement, or to one reason why not.
+
+use std::collections::HashSet;
+
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
+
+use super::*;
+
+#[test]
+fn what_may_go_at_once_is_durable_with_its_event_in_one_commit() {
+    let mut desk = Desk::new();
+    let effects = desk.plan("L1", terms(BUY, 65));
+    let [Effect::Commit { records, then: Some(approved) }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(
+        stored(&effects),
+        stored_as(&[("event", "PENDING"), ("mapping", "sent"), ("intent", "1 SENDING")])
+    );
+    let Record::Intent { child, before: None, .. } = &records[2] else { panic!("{records:?}") };
+    let placement = approved.get();
+    assert_eq!((&placement.client_order_id, &placement.terms), (&child.client_order_id, &child.terms));
+    assert_eq!(placement.client_order_id, ClientOrderId::derive(&child.key));
+    assert_eq!(child.ts_sent, Some(desk.now));
+    let Record::Mapping { target, sizing, .. } = &records[1] else { panic!("{records:?}") };
+    assert_eq!((target.get(), sizing.is_some()), (65, true));
+}
+
+#[test]
+fn an_order_the_exchange_has_not_taken_waits_for_that() {
+    let mut desk = Desk::new();
+    let order = leader_order("L1", terms(BUY, 65), desk.now);
+    let effects = desk.step(Event::Plan { order, decision: Decision::Await });
+    assert_eq!(stored(&effects), stored_as(&[("event", "PENDING"), ("mapping", "awaiting_leader")]));
+    assert_eq!(placements(&effects), vec![]);
+    assert_eq!(placements(&desk.plan("L1", terms(BUY, 65))).len(), 1);
+}
+
+#[test]
+fn a_denied_order_is_stored_with_its_reason_and_stays_denied() {
+    let mut desk = Desk::new();
+    let order = leader_order("L1", terms(BUY, 65), desk.now);
+    let effects = desk.step(Event::Plan { order, decision: Decision::Deny(DeniedReason::NotOption) });
+    assert_eq!(stored(&effects), stored_as(&[("event", "PENDING"), ("mapping", "skipped not_option")]));
+    assert_eq!(placements(&desk.plan("L1", terms(BUY, 65))), vec![]);
+    assert_eq!(desk.outcome("L1"), (Outcome::Skipped, Some(DeniedReason::NotOption)));
+}
+
+#[test]
+fn a_change_after_sending_is_stored_and_raised_once() {
+    let mut desk = Desk::new();
+    let client_order_id = desk.sent("L1", terms(BUY, 65));
+    desk.accepted(&client_order_id, "1");
+    let changed = desk.plan("L1", terms(BUY, 130));
+    assert_eq!(alerts(&changed), [&Alert::CopyGap(broker_id("L1"))]);
+    assert_eq!(alerts(&desk.plan("L1", terms(BUY, 130))), Vec::<&Alert>::new());
+    assert_eq!(desk.child("L1").terms.quantity.get(), 65);
+}
+
+#[test]
+fn what_denies_entries_and_what_denies_exits() {
+    let stale = || Event::Tick;
+    let table: [(&str, Event, Option<DeniedReason>, Option<DeniedReason>); 5] = [
+        ("nothing", Event::Tick, None, None),
+        ("breaker", Event::Breaker { open: true }, Some(DeniedReason::BreakerOpen), None),
+        (
+            "credentials",
+            Event::Credentials { refused: true },
+            Some(DeniedReason::AccountHalted),
+            Some(DeniedReason::AccountHalted),
+        ),
+        ("stop", Event::Stop, Some(DeniedReason::ShuttingDown), Some(DeniedReason::ShuttingDown)),
+        ("age", stale(), Some(DeniedReason::StaleEntry), None),
+    ];
+    for (what, event, entry, exit) in table {
+        let mut desk = Desk::new();
+        desk.holds(65);
+        desk.step(event);
+        let since = if what == "age" { desk.now.minus(ENTRY_AGE_MAX + SECOND) } else { desk.now };
+        for (id, side, expected) in [("entry", BUY, entry), ("exit", SELL, exit)] {
+            let order = leader_order(id, terms(side, 65), since);
+            let effects = desk.step(Event::Plan { order, decision: follow(terms(side, 65)) });
+            let outcome = expected.map_or(Outcome::Sent, |_| Outcome::Skipped);
+            assert_eq!(desk.outcome(id), (outcome, expected), "{what}: {id}");
+            assert_eq!(placements(&effects).len(), usize::from(expected.is_none()), "{what}: {id}");
+        }
+    }
+}
+
+#[test]
+fn what_is_mended_lets_entries_pass_again() {
+    for (broken, mended) in [
+        (Event::Breaker { open: true }, Event::Breaker { open: false }),
+        (Event::Credentials { refused: true }, Event::Credentials { refused: false }),
+    ] {
+        let mut desk = Desk::new();
+        desk.step(broken);
+        assert_eq!(placements(&desk.plan("L1", terms(BUY, 65))), vec![]);
+        desk.step(mended);
+        assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))).len(), 1);
+        assert_eq!(placements(&desk.plan("L1", terms(BUY, 65))), vec![], "skipped stays skipped");
+    }
+}
+
+#[test]
+fn a_halted_account_is_raised_once() {
+    let mut desk = Desk::new();
+    let effects = desk.step(Event::Credentials { refused: true });
+    assert_eq!((alerts(&effects), desk.book.is_halted()), (vec![&Alert::AccountHalted], true));
+    assert_eq!(alerts(&desk.step(Event::Credentials { refused: true })), Vec::<&Alert>::new());
+}
+
+#[test]
+fn a_refusal_ends_the_attempt_with_its_words() {
+    let mut desk = Desk::new();
+    let client_order_id = desk.sent("L1", terms(BUY, 65));
+    let effects = desk.answer(&client_order_id, PlaceAnswer::Refused("margin shortfall".into()));
+    assert_eq!(stored(&effects), stored_as(&[("mapping", "sent"), ("intent", "1 REFUSED")]));
+    assert_eq!(desk.child("L1").reason.as_deref(), Some("margin shortfall"));
+    assert_eq!(placements(&desk.plan("L1", terms(BUY, 65))), vec![]);
+}
+
+#[test]
+fn a_request_that_never_left_waits_a_little_and_goes_again_under_its_own_id() {
+    let mut desk = Desk::new();
+    let client_order_id = desk.sent("L1", terms(BUY, 65));
+    let effects = desk.answer(&client_order_id, PlaceAnswer::NotSent);
+    assert_eq!(stored(&effects), stored_as(&[("mapping", "sent"), ("intent", "1 NOT_SENT")]));
+    assert_eq!((placements(&effects), wake(&effects)), (vec![], Some(desk.now.plus(RESEND_DELAY))));
+
+    // News of the leader's order does not shorten the wait.
+    assert_eq!(placements(&desk.plan("L1", terms(BUY, 65))), vec![]);
+
+    let again = placements(&desk.passes(RESEND_DELAY));
+    assert_eq!(again.iter().map(|order| &order.client_order_id).collect::<Vec<_>>(), [&client_order_id]);
+}
+
+#[test]
+fn a_request_that_never_left_is_given_up_once_it_is_too_old() {
+    let mut desk = Desk::new();
+    let client_order_id = desk.sent("L1", terms(BUY, 65));
+    desk.answer(&client_order_id, PlaceAnswer::NotSent);
+    assert_eq!(placements(&desk.passes(ENTRY_AGE_MAX + SECOND)), vec![]);
+    assert_eq!(desk.outcome("L1"), (Outcome::Voided, Some(DeniedReason::StaleEntry)));
+}
+
+#[test]
+fn a_doubled_answer_to_an_earlier_sending_is_no_answer_to_the_next() {
+    let mut desk = Desk::new();
+    desk.holds(65);
+    let first = desk.sent("exit", terms(SELL, 65));
+    desk.answer(&first, PlaceAnswer::Lost);
+    desk.now = desk.now.plus(SETTLE);
+    let known = desk.row(&desk.child("held").client_order_id.clone(), "held-1", BrokerStatus::Traded, 65);
+    desk.reads(vec![known.clone()]);
+    let second = placements(&desk.reads(vec![known]));
+    assert_eq!(second.len(), 1);
+    assert_eq!(placements(&desk.answer(&first, PlaceAnswer::NotSent)), vec![]);
+    assert_eq!(placements(&desk.passes(SECOND)), vec![], "the second is still on its way");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn repeated_and_permuted_news_places_each_order_once(
+        picks in prop::collection::vec((0usize..3, any::<bool>()), 1..40)
+    ) {
+        let mut desk = Desk::new();
+        let mut placed = Vec::new();
+        for (which, answers) in &picks {
+            let effects = desk.plan(["L1", "L2", "L3"][*which], terms(BUY, 65));
+            prop_assert_eq!(stored(&effects)[0].0, "event", "every event is stored, with or without a copy");
+            for placement in placements(&effects) {
+                if *answers {
+                    desk.accepted(&placement.client_order_id, placement.client_order_id.as_str());
+                }
+                placed.push(placement.client_order_id);
+            }
+        }
+        let distinct: HashSet<_> = placed.iter().collect();
+        let seen: HashSet<_> = picks.iter().map(|(which, _)| which).collect();
+        prop_assert_eq!(placed.len(), distinct.len());
+        prop_assert_eq!(placed.len(), seen.len());
+        prop_assert!(desk.book.outcomes().all(|(_, outcome, _)| outcome == Outcome::Sent));
+    }
+}
