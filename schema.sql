@@ -231,7 +231,7 @@ WHERE i.kind = 'place';
 -- P2: the next attempt exists only once the one before is proven terminal or absent.
 -- P5: filled + working + unknown never passes the target, checked on rows at the last moment before the wire.
 CREATE TRIGGER intents_guard_insert BEFORE INSERT ON intents
-WHEN NEW.kind = 'place' AND NEW.state IN ('PLANNED', 'SENDING', 'UNKNOWN')
+WHEN NEW.kind = 'place' AND NEW.state NOT IN ('REFUSED', 'VOIDED', 'ABSENT')
 BEGIN
     SELECT RAISE(ABORT, 'P2: an earlier attempt of this child order may still be alive')
     FROM child_orders AS c

@@ -82,8 +82,11 @@ impl Store {
 
     /// Ends the writer once everything queued so far is answered, and waits for it. Blocks: not for an arbiter.
     pub fn stop(self) {
-        self.handle.stop();
+        let Self { handle, reader, thread } = self;
+        // If no other reader is open, the writer closes last, and SQLite then leaves no log behind.
+        drop(reader);
+        handle.stop();
         // A panic in the writer was reported by `on_death`.
-        self.thread.join().ok();
+        thread.join().ok();
     }
 }

@@ -174,7 +174,7 @@ FROM intents AS i LEFT JOIN orders AS o ON o.client_order_id = i.client_order_id
 WHERE i.kind = 'place';
 
 CREATE TRIGGER intents_guard_insert BEFORE INSERT ON intents
-WHEN NEW.kind = 'place' AND NEW.state IN ('PLANNED', 'SENDING', 'UNKNOWN')
+WHEN NEW.kind = 'place' AND NEW.state NOT IN ('REFUSED', 'VOIDED', 'ABSENT')
 BEGIN
     SELECT RAISE(ABORT, 'P2: an earlier attempt of this child order may still be alive')
     FROM child_orders AS c

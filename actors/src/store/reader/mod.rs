@@ -33,6 +33,11 @@ impl Reader {
         open::open_readers(path, readers, busy_timeout).map(|pool| Self { pool })
     }
 
+    #[cfg(test)]
+    pub(super) fn connection_for_tests(&self) -> r2d2::PooledConnection<SqliteConnectionManager> {
+        self.pool.get().unwrap()
+    }
+
     fn rows<T>(
         &self,
         sql: &str,
