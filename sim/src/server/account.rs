@@ -9,7 +9,7 @@ use tandem_domain::ids::DhanClientId;
 
 use super::answer::{Call, answer};
 use super::reply::{Reply, Surface};
-use super::requests;
+use super::{plain, requests};
 use crate::broker::streams::Outgoing;
 use crate::broker::{Broker, Shared};
 use crate::exchange::ApiError;
@@ -20,7 +20,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(resource("/ip/getIP").route(get().to(ip_status)))
         .service(resource("/ip/setIP").route(post().to(set_ip)))
         .service(resource("/ip/modifyIP").route(put().to(modify_ip)))
-        .service(resource("/RenewToken").route(get().to(renew_token)));
+        .service(resource("/RenewToken").route(get().to(renew_token)).route(post().to(not_by_post)));
 }
 
 const READ: Call = Call::read(Surface::Trading);
@@ -105,4 +105,9 @@ async fn renew_token(shared: Data<Shared>, request: HttpRequest) -> HttpResponse
         Ok(Reply::ok(&RenewedToken { access_token }))
     })
     .await
+}
+
+/// Seen live: a POST is answered with 400.
+async fn not_by_post() -> HttpResponse {
+    plain(requests::bad_fields().into())
 }

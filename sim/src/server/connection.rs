@@ -16,12 +16,8 @@ impl Connection {
     pub(crate) fn remember(connection: &dyn Any, extensions: &mut Extensions) {
         let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else { return };
         match stream.as_fd().try_clone_to_owned() {
-            Ok(descriptor) => {
-                extensions.insert(Self { socket: descriptor.into() });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection's socket could not be doubled; it cannot be cut")
-            }
+            Ok(descriptor) => drop(extensions.insert(Self { socket: descriptor.into() })),
+            Err(error) => tracing::warn!(%error, "a connection's socket was not doubled: it cannot be cut"),
         }
     }
 
