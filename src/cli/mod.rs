@@ -1,7 +1,11 @@
 //! The command line: one module for each command.
 
+mod check;
+mod clock_skew;
 mod exit;
 mod run;
+mod sim;
+mod status;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -32,6 +36,22 @@ enum Command {
     },
     /// Trade a simulated day with two followers in this process, and compare the books.
     Demo,
+    /// Serve a simulated broker on this machine until SIGINT or SIGTERM.
+    Sim(sim::Options),
+    /// Show what the database knows: accounts, outcomes, active orders, latency, health.
+    Status {
+        #[command(flatten)]
+        place: status::Place,
+        /// One JSON object instead of tables.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look whether copying could start: tokens, funds, addresses, instruments, clock, database. Places nothing.
+    Check {
+        /// Settings file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 /// Reads the command line and does what it says. Errors go to standard error, with every cause and no secret.
@@ -43,6 +63,9 @@ pub fn main() -> ExitStatus {
     let done = match arguments.command {
         Command::Run { config } => run::run(&config),
         Command::Demo => crate::demo::run(),
+        Command::Sim(options) => sim::sim(options),
+        Command::Status { place, json } => status::status(place, json),
+        Command::Check { config } => check::check(&config),
     };
     done.unwrap_or_else(|error| {
         say_error(&format!("error: {error:#}"));

@@ -8,6 +8,7 @@
 //!
 //! Secrets are not here: only the names of environment variables and of token files.
 
+mod clients;
 mod environment;
 mod fault;
 mod file;
@@ -20,15 +21,14 @@ mod tests;
 mod validate;
 mod value;
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use clients::InstrumentSource;
 pub use fault::{Fault, Faults, Origin};
 pub use load::{Purpose, Sources, StoreOnly};
 pub use sections::{
-    AmoTime, BreakerSettings, BrokerLimits, BrokerSettings, ClockSettings, CopySettings, FollowerSettings,
+    BreakerSettings, BrokerLimits, BrokerSettings, ClockSettings, CopySettings, FollowerSettings,
     LeaderSettings, LimitsSettings, LogSettings, RecoverySettings, SizingSettings, StoreSettings,
     SupervisorSettings,
 };
@@ -63,25 +63,6 @@ pub struct Settings {
     pub store: StoreSettings,
     /// The log lines.
     pub log: LogSettings,
-}
-
-/// Where the instrument master is read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InstrumentSource {
-    /// Over HTTP, without a token.
-    Url(String),
-    /// From disk.
-    File(PathBuf),
-}
-
-impl BrokerSettings {
-    /// Where the instrument master is read from: the file if there is one, else the URL.
-    pub fn instruments(&self) -> InstrumentSource {
-        match &self.instruments_file {
-            Some(path) => InstrumentSource::File(path.clone()),
-            None => InstrumentSource::Url(self.instruments_url.clone()),
-        }
-    }
 }
 
 impl Settings {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use tandem_domain::sizing::{CapitalBasis, Minimum, Strategy};
 
-use super::value::{ClockSource, CopyOn, LogFormat, parse_ratio};
+use super::value::{AMO_TIME_WORDS, ClockSource, CopyOn, LogFormat, parse_ratio};
 
 /// What a setting takes.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,6 @@ const INSTRUMENT_KINDS: &[&str] =
     &["OPTIDX", "OPTSTK", "OPTFUT", "OPTCUR", "FUTIDX", "FUTSTK", "FUTCOM", "FUTCUR", "EQUITY"];
 /// Products an order may be placed in (section 2.2). Cover and bracket orders are not copied.
 const PRODUCTS: &[&str] = &["CNC", "INTRADAY", "MARGIN", "MTF"];
-const AMO_TIMES: &[&str] = &["PRE_OPEN", "OPEN", "OPEN_30", "OPEN_60"];
 const STRATEGIES: &[&str] = &[Strategy::CapitalProportional.as_str(), Strategy::FixedRatio.as_str()];
 const MINIMA: &[&str] = &[Minimum::Skip.as_str(), Minimum::OneLot.as_str()];
 const CAPITAL_BASES: &[&str] = &[CapitalBasis::Total.as_str(), CapitalBasis::Available.as_str()];
@@ -105,7 +104,7 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("copy.on", Kind::Choice(CopyOn::SPELLINGS)),
     leaf("copy.instrument_kinds", Kind::Choices(INSTRUMENT_KINDS)),
     leaf("copy.product_map", Kind::ChoiceMap(PRODUCTS)),
-    leaf("copy.amo_time", Kind::Choice(AMO_TIMES)),
+    leaf("copy.amo_time", Kind::Choice(AMO_TIME_WORDS)),
     leaf("copy.entry_age_ms_max", Kind::Whole(1, HOUR_S * 1_000)),
     leaf("sizing.strategy", Kind::Choice(STRATEGIES)),
     leaf("sizing.ratio", Kind::Ratio),

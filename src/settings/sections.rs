@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tandem_dhan::codes::AmoTime;
 use tandem_domain::breaker::BreakerLimits;
 use tandem_domain::gates::CopyPolicy;
 use tandem_domain::ids::{DhanClientId, FollowerId};
@@ -15,7 +16,7 @@ use tandem_domain::pacing::{PacingLimits, Window};
 use tandem_domain::restart::RestartLimits;
 use tandem_domain::sizing::{CapitalBasis, Minimum, Ratio, SizingPolicy, Strategy};
 
-use super::value::{ClockSource, CopyOn, LogFormat, millis, optional_ratio, ratio, seconds};
+use super::value::{ClockSource, CopyOn, LogFormat, amo_time, millis, optional_ratio, ratio, seconds};
 
 /// `[broker]`: where the broker is and how long it is waited for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -157,6 +158,7 @@ pub struct CopySettings {
     /// Product the follower uses for each of the leader's; the same where not listed.
     pub product_map: BTreeMap<Product, Product>,
     /// When an after-market copy goes to the exchange.
+    #[serde(with = "amo_time")]
     pub amo_time: AmoTime,
     /// Age, by the broker's time, beyond which an entry not yet sent is skipped.
     #[serde(rename = "entry_age_ms_max", with = "millis")]
@@ -172,23 +174,6 @@ impl CopySettings {
             entry_age_max: self.entry_age_max,
         }
     }
-}
-
-/// When an after-market order goes to the exchange (`dhanhq-v2.md` section 2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AmoTime {
-    /// In the pre-open session.
-    #[serde(rename = "PRE_OPEN")]
-    PreOpen,
-    /// At the open.
-    #[serde(rename = "OPEN")]
-    Open,
-    /// 30 minutes after the open.
-    #[serde(rename = "OPEN_30")]
-    Open30,
-    /// 60 minutes after the open.
-    #[serde(rename = "OPEN_60")]
-    Open60,
 }
 
 /// `[sizing]`: how much a follower copies.

@@ -1,5 +1,7 @@
 //! Settings from texts: what they come to, and every fault at once.
 
+use std::path::PathBuf;
+
 use tandem_domain::instrument::InstrumentKind;
 use tandem_domain::order::Product;
 use tandem_domain::sizing::Ratio;
@@ -166,4 +168,17 @@ fn a_disabled_follower_needs_no_variables() {
     let settings = load(&text, &[]);
     assert_eq!(settings.followers.len(), 2);
     assert_eq!(settings.enabled_followers().count(), 1);
+}
+
+#[test]
+fn the_example_files_are_good() {
+    let live = include_str!("../../config/live.example.toml");
+    let settings = load(live, &[]);
+    assert!(!settings.is_loopback());
+    assert_eq!(settings.followers[0].sizing.multiplier, Ratio { numerator: 1, denominator: 10 });
+
+    let demo = include_str!("../../config/demo.toml");
+    let settings = load(demo, &[("ASHA_CLIENT_ID", "1000000202"), ("BALA_CLIENT_ID", "1000000303")]);
+    assert!(settings.is_loopback());
+    assert_eq!(settings.enabled_followers().count(), 2);
 }

@@ -1,6 +1,7 @@
 //! Values the settings hold: exact decimals, closed choices, durations.
 
 use serde::{Deserialize, Serialize};
+use tandem_dhan::codes::AmoTime;
 use tandem_domain::sizing::Ratio;
 use thiserror::Error;
 
@@ -131,6 +132,36 @@ pub(super) mod seconds {
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_secs)
+    }
+}
+
+/// Every time an after-market order may go to the exchange.
+const AMO_TIMES: [AmoTime; 4] = [AmoTime::PreOpen, AmoTime::Open, AmoTime::Open30, AmoTime::Open60];
+
+/// Their words.
+pub(super) const AMO_TIME_WORDS: &[&str] =
+    &[AmoTime::PreOpen.as_str(), AmoTime::Open.as_str(), AmoTime::Open30.as_str(), AmoTime::Open60.as_str()];
+
+/// The time of an after-market order, in the broker's word.
+pub(super) mod amo_time {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use tandem_dhan::codes::AmoTime;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference to the field")]
+    pub(in crate::settings) fn serialize<S: Serializer>(
+        time: &AmoTime,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(time.as_str())
+    }
+
+    pub(in crate::settings) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<AmoTime, D::Error> {
+        let word = String::deserialize(deserializer)?;
+        let known = super::AMO_TIMES.into_iter().find(|time| time.as_str() == word);
+        known.ok_or_else(|| D::Error::custom("no time of an after-market order"))
     }
 }
 

@@ -1,5 +1,10 @@
-//! The built binary's command line: bad settings, version, checks with nobody listening.
+//! The built binary's command line: bad settings, version, status, the simulator, and checks against it and nobody.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod check;
 
 mod bad_settings;
 mod program;
+mod simulator;
+mod status;
 mod version;

@@ -1,0 +1,73 @@
+//! `tandem check` against the simulator and against nobody.
+
+use std::path::Path;
+
+use tandem_sim::{SimSettings, Simulator};
+
+use crate::program::{SECRET, Said, tandem};
+
+const FOLLOWER: &str = "[[follower]]\nid = \"asha\"\n";
+
+fn check(folder: &Path, urls: [&str; 3], tokens: [&str; 2]) -> Said {
+    let [base_url, stream_url, instruments_url] = urls;
+    let settings = format!(
+        "[broker]\nbase_url = \"{base_url}\"\nstream_url = \"{stream_url}\"\n\
+         instruments_url = \"{instruments_url}\"\n{FOLLOWER}"
+    );
+    std::fs::write(folder.join("my.toml"), settings).unwrap();
+    let variables = [
+        ("LEADER_CLIENT_ID", "1000000101"),
+        ("LEADER_ACCESS_TOKEN", tokens[0]),
+        ("FOLLOWER_CLIENT_ID", "1000000202"),
+        ("FOLLOWER_ACCESS_TOKEN", tokens[1]),
+    ];
+    tandem(folder, &["check", "--config", "my.toml"], &variables)
+}
+
+/// Verdict and first word of what was said, for each line about `subject`.
+fn verdicts<'a>(said: &'a Said, subject: &str) -> Vec<(&'a str, &'a str)> {
+    let about = said.out.lines().filter(|line| line.contains(subject));
+    about
+        .map(|line| (line.split_whitespace().next().unwrap(), line[31..].split([':', ' ']).next().unwrap()))
+        .collect()
+}
+
+#[test]
+fn nobody_listening_fails_every_account_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = ["http://127.0.0.1:1/v2", "ws://127.0.0.1:1", "http://127.0.0.1:1/instruments.csv"];
+    let said = check(folder.path(), nobody, [SECRET, SECRET]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(verdicts(&said, "settings"), [("ok", "one")]);
+    assert_eq!(verdicts(&said, "leader leader"), [("fail", "token")]);
+    assert_eq!(verdicts(&said, "follower asha"), [("fail", "token")]);
+    assert!(said.out.lines().any(|line| line.starts_with("fail  instruments")), "{said:?}");
+    assert!(said.out.lines().any(|line| line.starts_with("warn  clock")), "{said:?}");
+    assert!(said.out.lines().any(|line| line.starts_with("ok    database")), "{said:?}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "a check makes nothing: {left:?}");
+}
+
+#[test]
+fn a_broker_that_knows_everybody_passes_and_no_order_is_placed() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(SimSettings::default()).unwrap();
+    let (rest, stream, instruments) =
+        (simulator.rest_url(), simulator.stream_url(), simulator.instruments_url());
+    let urls = [rest.as_str(), stream.as_str(), instruments.as_str()];
+
+    let said = check(folder.path(), urls, ["sim-token-1000000101", "sim-token-1000000202"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(
+        verdicts(&said, "leader leader").iter().map(|(_, what)| *what).collect::<Vec<_>>(),
+        ["token", "funds"]
+    );
+    let follower = verdicts(&said, "follower asha");
+    assert_eq!(follower.iter().map(|(_, what)| *what).collect::<Vec<_>>(), ["token", "funds", "address"]);
+    assert!(said.out.contains("ok    clock"), "{said:?}");
+
+    let said = check(folder.path(), urls, ["sim-token-1000000101", SECRET]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(verdicts(&said, "follower asha"), [("fail", "token")]);
+    simulator.stop();
+}
