@@ -11,6 +11,8 @@ use crate::ids::DhanClientId;
 use crate::instrument::{Instrument, InstrumentKind, coded_enum};
 use crate::leader::LeaderOrder;
 use crate::order::{BrokerStatus, Leg, OrderTerms, OrderType, Product};
+use crate::quantity::Quantity;
+use crate::sizing::Sizing;
 use crate::time::Timestamp;
 
 coded_enum! {
@@ -120,7 +122,23 @@ pub fn examine(
     Ok(OrderTerms { product, quantity: order.standing_quantity(), ..order.terms.clone() })
 }
 
+/// Whether the exchange takes the quantity in one order. Slicing larger ones comes with the order lifecycle.
+pub fn within_freeze(sizing: Sizing, instrument: Option<&Instrument>) -> Result<Sizing, DeniedReason> {
+    match instrument.and_then(|instrument| instrument.freeze_quantity) {
+        Some(freeze) if sizing.quantity > freeze => Err(DeniedReason::AboveFreezeQuantity),
+        _ => Ok(sizing),
+    }
+}
+
+/// The leader's terms with the follower's quantity; disclosed quantity is not carried over until it is scaled by rule.
+pub fn scaled(terms: OrderTerms, sizing: &Sizing) -> OrderTerms {
+    OrderTerms { quantity: sizing.quantity, disclosed: Quantity::ZERO, ..terms }
+}
+
 /// Whether the leader's order is too old to be followed as an entry (P13), by the broker's own times.
 pub fn is_stale(order: &LeaderOrder, policy: &CopyPolicy, now: Timestamp) -> bool {
     now.since(order.ts_first_event) > policy.entry_age_max
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,364 @@
+//! FollowerOrderActor: drives one account's orders to their targets. One for each follower.
+//!
+//! Takes [`Plan`]; gives requests to the broker, and what they came to back to its [`FollowerBook`]; owns that book and the
+//! account's REST client. Decides nothing itself: the book's `step` does. Never sends before the Store has answered
+//! (P1), never sends twice (P2, P3), and sends only what is [`RiskApproved`] (P16). On restart the book is rebuilt from
+//! the rows of the day, and what was being sent is looked up.
+
+mod reads;
+mod sending;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
+use serde_json::json;
+use tandem_dhan::codes::AmoTime;
+use tandem_dhan::rest::AccountClient;
+use tandem_domain::account::Funds;
+use tandem_domain::breaker::ApiOutcome;
+use tandem_domain::follower::{Alert, Effect, Event, FollowerBook, FollowerSettings};
+use tandem_domain::ids::ClientOrderId;
+use tandem_domain::time::Timestamp;
+use tracing::{error, info};
+
+use crate::account::{AccountParams, RefusedToken};
+use crate::alerts::{AlertText, raise};
+use crate::clock::Clock;
+use crate::in_flight::{InFlight, Underway};
+use crate::messages::{Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, Link, Plan, Probe};
+use crate::records::{Circumstances, restored};
+use crate::store::{IntentTiming, Reader, ReaderError, StoreHandle};
+use crate::vitals::{Health, Ping, Vitals};
+
+/// What a follower's actor is told once.
+#[derive(Debug, Clone)]
+pub struct FollowerParams {
+    /// The account.
+    pub account: AccountParams,
+    /// What its book is told.
+    pub settings: FollowerSettings,
+    /// When after-market orders go to the exchange.
+    pub amo_time: AmoTime,
+    /// How often the account's book is read while an order works or its fate is unknown.
+    pub poll: Duration,
+    /// How often otherwise; keeps the connection warm.
+    pub idle_poll: Duration,
+    /// Where everything is recorded.
+    pub store: StoreHandle,
+    /// Where the day is read at the start.
+    pub reader: Reader,
+    /// The clock.
+    pub clock: Clock,
+    /// Counts what is under way.
+    pub in_flight: InFlight,
+    /// The generation that may send: checked again before each request leaves.
+    pub fence: Arc<AtomicU32>,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct FollowerOrderActor {
+    params: FollowerParams,
+    vitals: Vitals,
+    client: Option<AccountClient>,
+    addresses: Option<Arc<Addresses>>,
+    /// None until the rows of the day are read.
+    book: Option<FollowerBook>,
+    /// Plans that came before.
+    early: Vec<Plan>,
+    /// Whose plan is being decided: stamped on the intents born of it.
+    present: Present,
+    wake: Option<(Timestamp, SpawnHandle)>,
+    poll: Option<SpawnHandle>,
+    reading_book: bool,
+    funds: Option<Funds>,
+    funds_seen: bool,
+    refused_token: RefusedToken,
+    /// Held while an order's fate is unknown or one waits for the budget: time must not jump past them.
+    unsettled: Option<Underway>,
+    sending: HashMap<ClientOrderId, sending::Sent>,
+}
+
+/// Circumstances of the event being handled.
+#[derive(Debug, Default)]
+struct Present {
+    received: Option<Instant>,
+    timing: IntentTiming,
+    underway: Option<Arc<Underway>>,
+}
+
+impl FollowerOrderActor {
+    /// An actor that knows nothing yet.
+    pub fn new(params: FollowerParams, vitals: Vitals) -> Self {
+        Self {
+            unsettled: Some(params.in_flight.begin()),
+            params,
+            vitals,
+            client: None,
+            addresses: None,
+            book: None,
+            early: Vec::new(),
+            present: Present::default(),
+            wake: None,
+            poll: None,
+            reading_book: false,
+            funds: None,
+            funds_seen: false,
+            refused_token: RefusedToken::default(),
+            sending: HashMap::new(),
+        }
+    }
+
+    fn load(&mut self, ctx: &mut Context<Self>) {
+        let reader = self.params.reader.clone();
+        let (day, follower) = (self.params.clock.now().trading_day(), self.params.settings.follower.clone());
+        // Reading blocks: never on the arbiter that serves sockets.
+        let reading = actix_rt::task::spawn_blocking(move || reader.mirrors(day, &follower));
+        ctx.spawn(reading.into_actor(self).map(|rows, actor, ctx| match rows {
+            Ok(Ok(rows)) => actor.on_loaded(rows, ctx),
+            Ok(Err(error)) => actor.give_up(&error, ctx),
+            Err(error) => {
+                actor.vitals.dying_of(error);
+                actix::ActorContext::stop(ctx);
+            }
+        }));
+    }
+
+    fn give_up(&mut self, error: &ReaderError, ctx: &mut Context<Self>) {
+        self.vitals.dying_of(format!("read the rows of the day: {error}"));
+        actix::ActorContext::stop(ctx);
+    }
+
+    fn on_loaded(&mut self, rows: Vec<crate::store::MirrorRows>, ctx: &mut Context<Self>) {
+        let mirrors = restored(rows);
+        let follower = &self.params.settings.follower;
+        info!(%follower, generation = self.vitals.generation, mirrors = mirrors.len(), "follower's day loaded");
+        let mut book = FollowerBook::new(self.params.settings.clone());
+        let effects = book.restore(mirrors, self.params.clock.now());
+        self.book = Some(book);
+        self.run(effects, ctx);
+        for plan in std::mem::take(&mut self.early) {
+            self.take_plan(plan, ctx);
+        }
+        self.step(Event::Tick, ctx);
+        self.announce_ready();
+        self.read_book_now(ctx);
+    }
+
+    fn announce_ready(&self) {
+        let (Some(addresses), Some(_)) = (&self.addresses, &self.book) else { return };
+        let follower = self.params.settings.follower.clone();
+        addresses.sizer.tell(FundsRead { account: self.params.account.account.clone(), funds: self.funds });
+        addresses.sizer.tell(FollowerReady { follower });
+    }
+
+    fn take_plan(&mut self, plan: Plan, ctx: &mut Context<Self>) {
+        let now = self.params.clock.now();
+        let ago = plan.received.map(|at| at.elapsed());
+        self.present = Present {
+            received: plan.received,
+            timing: IntentTiming {
+                leader_event: Some(plan.order.ts_event),
+                received: ago.map(|ago| now.minus(ago)),
+                decided: Some(now),
+                ..IntentTiming::default()
+            },
+            underway: Some(plan.underway),
+        };
+        self.step(Event::Plan { order: plan.order, decision: plan.decision }, ctx);
+        self.present = Present::default();
+    }
+
+    fn step(&mut self, event: Event, ctx: &mut Context<Self>) {
+        self.step_with(event, Circumstances::default(), ctx);
+    }
+
+    fn step_with(&mut self, event: Event, around: Circumstances, ctx: &mut Context<Self>) {
+        let Some(book) = self.book.as_mut() else { return };
+        let now = self.params.clock.now();
+        let effects = book.step(event, now);
+        self.run_with(effects, around, ctx);
+    }
+
+    fn run(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
+        self.run_with(effects, Circumstances::default(), ctx);
+    }
+
+    fn run_with(&mut self, effects: Vec<Effect>, around: Circumstances, ctx: &mut Context<Self>) {
+        for effect in effects {
+            match effect {
+                Effect::Commit { records, then } => self.commit(records, then, &around, ctx),
+                Effect::Lookup { client_order_id, after } => {
+                    ctx.run_later(after, |actor, ctx| actor.look_up(client_order_id, ctx));
+                }
+                Effect::WakeAt(at) => self.wake_at(at, ctx),
+                Effect::Alert(alert) => self.alert(alert),
+            }
+        }
+        let unsettled = self.book.as_ref().is_none_or(|book| book.unknown_count() + book.waiting_count() > 0);
+        if !unsettled {
+            self.unsettled = None;
+        } else if self.unsettled.is_none() {
+            self.unsettled = Some(self.params.in_flight.begin());
+        }
+        self.poll_when_due(ctx);
+    }
+
+    fn wake_at(&mut self, at: Timestamp, ctx: &mut Context<Self>) {
+        if let Some((earlier, handle)) = self.wake.take() {
+            if earlier <= at {
+                self.wake = Some((earlier, handle));
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let wait = self.params.clock.real_time_until(at).max(Duration::from_micros(200));
+        let handle = ctx.run_later(wait, |actor, ctx| {
+            actor.wake = None;
+            actor.step(Event::Tick, ctx);
+        });
+        self.wake = Some((at, handle));
+    }
+
+    fn alert(&mut self, alert: Alert) {
+        let (kind, subject, text) = match alert {
+            Alert::AccountHalted => (
+                "account_halted",
+                self.params.account.account.to_string(),
+                "the broker refuses this follower's access token: nothing is sent until it is replaced".to_owned(),
+            ),
+            Alert::Overfill(id) => {
+                ("overfill", id.to_string(), "more was filled than was ordered: check the account".to_owned())
+            }
+            Alert::LookAlike(id) => (
+                "outcome_in_doubt",
+                id.to_string(),
+                "an order's answer was lost, and the book holds an unexplained order like it: check the account"
+                    .to_owned(),
+            ),
+            Alert::Unrecorded(id) => (
+                "unrecorded_order",
+                id.to_string(),
+                "an order carries Tandem's tag and is on no record here; it is left alone".to_owned(),
+            ),
+            Alert::AppearedLate(id) => (
+                "appeared_late",
+                id.to_string(),
+                "an order that was thought absent or refused appeared in the book: it is tracked, check the account"
+                    .to_owned(),
+            ),
+            Alert::CopyGap(id) => (
+                "copy_gap",
+                id.to_string(),
+                "the leader changed or ended an order after it was copied; this version does not follow that: \
+                 change or cancel the copy by hand"
+                    .to_owned(),
+            ),
+            Alert::Illegal(illegal) => {
+                self.vitals.failed(&illegal);
+                return error!(follower = %self.params.settings.follower, %illegal, "an event that makes no sense");
+            }
+        };
+        let follower = self.params.settings.follower.clone();
+        let alert = AlertText { kind, subject, text };
+        raise(&self.params.store, &self.vitals, Some(&follower), alert, self.params.clock.now());
+    }
+
+    fn tell_breaker(&self, outcome: ApiOutcome) {
+        let own = self.addresses.as_ref().and_then(|addresses| {
+            addresses.followers.iter().find(|follower| follower.id == self.params.settings.follower)
+        });
+        if let Some(own) = own {
+            own.breaker.tell(ApiDid(outcome));
+        }
+    }
+
+    fn is_present_generation(&self) -> bool {
+        self.params.fence.load(Ordering::Acquire) == self.vitals.generation
+    }
+}
+
+impl Actor for FollowerOrderActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        match self.params.account.connect() {
+            Ok(client) => self.client = Some(client),
+            Err(error) => {
+                self.vitals.dying_of(format!("follower's account: {error}"));
+                return actix::ActorContext::stop(ctx);
+            }
+        }
+        self.read_funds(ctx);
+        self.load(ctx);
+    }
+}
+
+impl Handler<Link> for FollowerOrderActor {
+    type Result = ();
+
+    fn handle(&mut self, Link(addresses): Link, _: &mut Self::Context) {
+        self.vitals.received();
+        self.addresses = Some(addresses);
+        self.announce_ready();
+    }
+}
+
+impl Handler<Plan> for FollowerOrderActor {
+    type Result = ();
+
+    fn handle(&mut self, plan: Plan, ctx: &mut Self::Context) {
+        self.vitals.received();
+        if self.book.is_some() {
+            self.take_plan(plan, ctx);
+        } else {
+            self.early.push(plan);
+        }
+    }
+}
+
+impl Handler<BreakerIs> for FollowerOrderActor {
+    type Result = ();
+
+    fn handle(&mut self, BreakerIs { open }: BreakerIs, ctx: &mut Self::Context) {
+        self.vitals.received();
+        self.step(Event::Breaker { open }, ctx);
+    }
+}
+
+impl Handler<Probe> for FollowerOrderActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Probe, ctx: &mut Self::Context) {
+        self.vitals.received();
+        self.read_book_now(ctx);
+    }
+}
+
+impl Handler<Drain> for FollowerOrderActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) {
+        self.vitals.received();
+        self.step(Event::Stop, ctx);
+    }
+}
+
+impl Handler<Ping> for FollowerOrderActor {
+    type Result = Health;
+
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Health {
+        let mut details = serde_json::Map::new();
+        let available = self.funds.map(|funds| funds.available.to_string());
+        details.insert("available_margin".to_owned(), json!(available));
+        let Some(book) = &self.book else { return self.vitals.health("loading", details) };
+        details.insert("waiting".to_owned(), json!(book.waiting_count()));
+        details.insert("unknown".to_owned(), json!(book.unknown_count()));
+        details.insert("sending".to_owned(), json!(self.sending.len()));
+        let state = if book.is_halted() { "account_halted" } else { "working" };
+        self.vitals.health(state, details)
+    }
+}

@@ -1,0 +1,191 @@
+//! What the account itself says: lookups of unknown orders, the order book on a period, fills, funds.
+
+use std::time::Duration;
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use tandem_dhan::rest::{Book, ReadError};
+use tandem_domain::account::Funds;
+use tandem_domain::breaker::ApiOutcome;
+use tandem_domain::follower::{BookRead, Event};
+use tandem_domain::ids::ClientOrderId;
+use tandem_domain::order::{OrderReport, TradeReport};
+use tandem_domain::time::Timestamp;
+use tracing::{info, warn};
+
+use super::FollowerOrderActor;
+use crate::account::{FUNDS_INTERVAL, funds_row, is_credentials_refusal};
+use crate::messages::FundsRead;
+use crate::records::submit_quietly;
+
+/// How often a refused token is looked at again.
+const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+impl FollowerOrderActor {
+    pub(super) fn look_up(&mut self, client_order_id: ClientOrderId, ctx: &mut Context<Self>) {
+        let Some(client) = self.client.clone() else { return };
+        let lookup = async move {
+            let found = client.orders_by_tag(&client_order_id).await;
+            (client_order_id, found)
+        };
+        ctx.spawn(lookup.into_actor(self).map(|(client_order_id, found), actor, ctx| {
+            actor.vitals.progressed();
+            match found {
+                Ok(reports) if !reports.is_empty() => {
+                    actor.tell_breaker(ApiOutcome::Answered);
+                    for report in reports {
+                        info!(%client_order_id, broker_order_id = %report.broker_order_id,
+                            old_state = "unknown", state = report.status.as_str(), "order found by its tag: adopted");
+                        actor.step(Event::Found(report), ctx);
+                    }
+                }
+                // Not found, or not to be asked: neither proves anything (P4).
+                Ok(_) => actor.step(Event::NotFound(client_order_id), ctx),
+                Err(error) => {
+                    actor.on_read_error(&error, ctx);
+                    actor.step(Event::NotFound(client_order_id), ctx);
+                }
+            }
+        }));
+    }
+
+    pub(super) fn poll_when_due(&mut self, ctx: &mut Context<Self>) {
+        if self.poll.is_some() || self.reading_book {
+            return;
+        }
+        let Some(book) = &self.book else { return };
+        let wait = if book.is_active() { self.params.poll } else { self.params.idle_poll };
+        self.poll = Some(ctx.run_later(wait, |actor, ctx| {
+            actor.poll = None;
+            actor.read_book_now(ctx);
+        }));
+    }
+
+    pub(super) fn read_book_now(&mut self, ctx: &mut Context<Self>) {
+        let halted = self.book.as_ref().is_some_and(tandem_domain::follower::FollowerBook::is_halted);
+        let Some(client) = self.client.clone().filter(|_| !self.reading_book && !halted) else { return };
+        self.reading_book = true;
+        let started_at = self.params.clock.now();
+        let read = async move { client.orders().await };
+        ctx.spawn(read.into_actor(self).map(move |book, actor, ctx| {
+            actor.reading_book = false;
+            actor.vitals.progressed();
+            actor.on_book(book, started_at, ctx);
+            actor.poll_when_due(ctx);
+        }));
+    }
+
+    fn on_book(
+        &mut self,
+        book: Result<Book<OrderReport>, ReadError>,
+        started_at: Timestamp,
+        ctx: &mut Context<Self>,
+    ) {
+        let book = match book {
+            Ok(book) => book,
+            Err(error) => return self.on_read_error(&error, ctx),
+        };
+        self.tell_breaker(ApiOutcome::Answered);
+        for error in &book.unreadable {
+            warn!(follower = %self.params.settings.follower, %error, "a row of the order book could not be read");
+        }
+        let filled_before = self.filled_units();
+        let complete = book.is_complete();
+        self.step(Event::Book(BookRead { started_at, orders: book.rows, complete }), ctx);
+        if self.filled_units() > filled_before {
+            self.read_trades(ctx);
+        }
+    }
+
+    fn filled_units(&self) -> u64 {
+        self.book.as_ref().map_or(0, tandem_domain::follower::FollowerBook::filled_units)
+    }
+
+    fn read_trades(&mut self, ctx: &mut Context<Self>) {
+        let Some(client) = self.client.clone() else { return };
+        let underway = self.params.in_flight.begin();
+        let read = async move { (client.trades().await, underway) };
+        ctx.spawn(read.into_actor(self).map(|(trades, underway), actor, ctx| {
+            actor.vitals.progressed();
+            actor.on_trades(trades, ctx);
+            drop(underway);
+        }));
+    }
+
+    fn on_trades(&mut self, trades: Result<Book<TradeReport>, ReadError>, ctx: &mut Context<Self>) {
+        match trades {
+            Ok(trades) => self.step(Event::Trades(trades.rows), ctx),
+            Err(error) => self.on_read_error(&error, ctx),
+        }
+    }
+
+    pub(super) fn read_funds(&mut self, ctx: &mut Context<Self>) {
+        let halted = self.book.as_ref().is_some_and(tandem_domain::follower::FollowerBook::is_halted);
+        let Some(client) = self.client.clone().filter(|_| !halted) else {
+            ctx.run_later(FUNDS_INTERVAL, Self::read_funds);
+            return;
+        };
+        let read = async move { client.funds().await };
+        ctx.spawn(read.into_actor(self).map(|funds, actor, ctx| {
+            actor.vitals.progressed();
+            actor.on_funds(funds, ctx);
+            ctx.run_later(FUNDS_INTERVAL, Self::read_funds);
+        }));
+    }
+
+    fn on_funds(&mut self, funds: Result<Funds, ReadError>, ctx: &mut Context<Self>) {
+        let account = self.params.account.account.clone();
+        self.funds = match funds {
+            Ok(funds) => {
+                self.tell_breaker(ApiOutcome::Answered);
+                let row = funds_row(&account, funds, !self.funds_seen, self.params.clock.now());
+                self.funds_seen = true;
+                submit_quietly(&self.params.store, &self.vitals, vec![row]);
+                Some(funds)
+            }
+            Err(error) => {
+                self.on_read_error(&error, ctx);
+                None
+            }
+        };
+        if let Some(addresses) = &self.addresses {
+            addresses.sizer.tell(FundsRead { account, funds: self.funds });
+        }
+    }
+
+    fn on_read_error(&mut self, error: &ReadError, ctx: &mut Context<Self>) {
+        warn!(follower = %self.params.settings.follower, %error, "a read of the account failed");
+        self.vitals.failed(error);
+        match error {
+            ReadError::Refused(_) | ReadError::Busy { .. } => self.tell_breaker(ApiOutcome::Answered),
+            ReadError::NotSent { .. } | ReadError::Failed { .. } => self.tell_breaker(ApiOutcome::Failed),
+        }
+        if is_credentials_refusal(error) {
+            self.on_credentials_refused(ctx);
+        }
+    }
+
+    /// The account is halted until its token is another one (P15); nobody else is (P19).
+    pub(super) fn on_credentials_refused(&mut self, ctx: &mut Context<Self>) {
+        let halted = self.book.as_ref().is_some_and(tandem_domain::follower::FollowerBook::is_halted);
+        if halted {
+            return;
+        }
+        self.refused_token.remember(&self.params.account.token);
+        self.step(Event::Credentials { refused: true }, ctx);
+        self.await_new_token(ctx);
+    }
+
+    fn await_new_token(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_later(TOKEN_CHECK_INTERVAL, |actor, ctx| {
+            let replaced = actor.refused_token.is_replaced(&actor.params.account.token);
+            let reloaded = actor.client.as_ref().is_some_and(|client| client.reload_token().is_ok());
+            if replaced && reloaded {
+                info!(follower = %actor.params.settings.follower, "the access token was replaced: the account resumes");
+                actor.step(Event::Credentials { refused: false }, ctx);
+                actor.read_book_now(ctx);
+            } else {
+                actor.await_new_token(ctx);
+            }
+        });
+    }
+}

@@ -1,0 +1,209 @@
+//! From a decision to a request and its answer: commit, then send, then commit what came of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use serde_json::json;
+use tandem_dhan::refusal::{Refusal, RefusalClass};
+use tandem_dhan::rest::{NewOrder, OrderRequestError, PlacedOrder};
+use tandem_domain::breaker::ApiOutcome;
+use tandem_domain::follower::{Event, Record};
+use tandem_domain::gates::RiskApproved;
+use tandem_domain::mirror::{PlaceAnswer, Placement};
+use tracing::{info, warn};
+
+use super::FollowerOrderActor;
+use crate::in_flight::Underway;
+use crate::records::{Circumstances, request_text, writer, writes};
+use crate::store::{Committed, IntentTiming, Job, RefusalRow, StoreError, redact};
+
+/// A request that is on its way.
+#[derive(Debug)]
+pub(super) struct Sent {
+    timing: IntentTiming,
+    request: String,
+    /// Held until the answer is durable.
+    _underway: Option<Arc<Underway>>,
+}
+
+/// The Store's answer, come back through the mailbox.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Stored {
+    committed: Committed,
+    then: Option<ToSend>,
+    /// Held until this is handled.
+    _underway: Arc<Underway>,
+}
+
+#[derive(Debug)]
+struct ToSend {
+    placement: RiskApproved<Placement>,
+    timing: IntentTiming,
+    received: Option<Instant>,
+    underway: Option<Arc<Underway>>,
+}
+
+impl FollowerOrderActor {
+    /// Hands records to the Store; what may leave once they are durable comes back in [`Stored`].
+    pub(super) fn commit(
+        &mut self,
+        records: Vec<Record>,
+        then: Option<RiskApproved<Placement>>,
+        around: &Circumstances,
+        ctx: &mut Context<Self>,
+    ) {
+        let now = self.params.clock.now();
+        let mut around = Circumstances { now, ..around.clone() };
+        // Intents born of a plan carry its timing; answers bring their own.
+        if around.timing == IntentTiming::default() {
+            around.timing = self.present.timing;
+        }
+        let then = then.map(|placement| ToSend {
+            placement,
+            timing: around.timing,
+            received: self.present.received,
+            underway: self.present.underway.clone(),
+        });
+        let address = ctx.address();
+        let underway = Arc::new(self.params.in_flight.begin());
+        let job = Job {
+            writer: writer(&self.vitals),
+            writes: writes(records, &self.params.account.account, &around),
+            reply: Box::new(move |committed| {
+                address.do_send(Stored { committed, then, _underway: underway });
+            }),
+        };
+        if let Err(error) = self.params.store.submit(job) {
+            // Nothing may be sent that is not recorded (P22); what was decided is decided again from the rows.
+            self.vitals.dying_of(error);
+            actix::ActorContext::stop(ctx);
+        }
+    }
+
+    fn on_stored(&mut self, stored: Stored, ctx: &mut Context<Self>) {
+        match stored.committed.result {
+            Ok(()) => {
+                if let Some(to_send) = stored.then {
+                    self.send(to_send, ctx);
+                }
+            }
+            Err(StoreError::Fenced { .. }) => actix::ActorContext::stop(ctx),
+            Err(error) => {
+                // The rows and this book disagree, or there are no rows any more: the next life reads them again.
+                self.vitals.dying_of(error);
+                actix::ActorContext::stop(ctx);
+            }
+        }
+    }
+
+    fn send(&mut self, to_send: ToSend, ctx: &mut Context<Self>) {
+        let Some(client) = self.client.clone().filter(|_| self.is_present_generation()) else {
+            return actix::ActorContext::stop(ctx);
+        };
+        let ToSend { placement, mut timing, received, underway } = to_send;
+        let placement = placement.get().clone();
+        let client_order_id = placement.client_order_id.clone();
+        let now = self.params.clock.now();
+        timing.committed = Some(now);
+        timing.sent = Some(now);
+        timing.added_latency_us =
+            received.map(|received| u64::try_from(received.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let sent = Sent { timing, request: request_text(&placement), _underway: underway };
+        let amo_time = self.params.amo_time;
+        let request = async move {
+            let order =
+                NewOrder { client_order_id: &placement.client_order_id, terms: &placement.terms, amo_time };
+            let answer = client.place(&order).await;
+            (placement, answer)
+        };
+        self.sending.insert(client_order_id, sent);
+        ctx.spawn(request.into_actor(self).map(|(placement, answer), actor, ctx| {
+            actor.vitals.progressed();
+            actor.on_answer(&placement, answer, ctx);
+        }));
+    }
+
+    fn on_answer(
+        &mut self,
+        placement: &Placement,
+        answer: Result<PlacedOrder, OrderRequestError>,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = &placement.client_order_id;
+        let follower = self.params.settings.follower.clone();
+        let Some(sent) = self.sending.remove(id) else { return };
+        let mut around = Circumstances {
+            timing: IntentTiming { answered: Some(self.params.clock.now()), ..sent.timing },
+            request: Some(redact::json_text(&sent.request)),
+            ..Circumstances::default()
+        };
+        let added_us = sent.timing.added_latency_us;
+        let (outcome, answer) = match answer {
+            Ok(placed) => {
+                info!(%follower, client_order_id = %id, broker_order_id = %placed.broker_order_id,
+                    side = %placement.terms.side, instrument = %placement.terms.instrument,
+                    quantity = %placement.terms.quantity, price = %placement.terms.price, added_us,
+                    old_state = "sending", state = "working", "order placed");
+                let response =
+                    json!({ "orderId": placed.broker_order_id, "orderStatus": placed.status.as_str() });
+                around.response = Some(response.to_string());
+                (ApiOutcome::Answered, PlaceAnswer::Accepted(placed.broker_order_id))
+            }
+            Err(OrderRequestError::Refused(refusal)) => {
+                warn!(%follower, client_order_id = %id, %refusal, old_state = "sending", state = "refused",
+                    "order refused");
+                self.on_refused(&refusal, ctx);
+                around.refusal = Some(refusal_row(&refusal));
+                around.response = Some(redact::json_text(
+                    &json!({ "errorCode": refusal.code, "errorMessage": refusal.text }).to_string(),
+                ));
+                (ApiOutcome::Answered, PlaceAnswer::Refused(refusal.text.into()))
+            }
+            Err(OrderRequestError::Busy { text, .. }) => {
+                warn!(%follower, client_order_id = %id, text, old_state = "sending", state = "unknown",
+                    "the broker asks for fewer requests: looking the order up before anything else");
+                (ApiOutcome::Answered, PlaceAnswer::Busy)
+            }
+            Err(OrderRequestError::NotSent { why }) => {
+                warn!(%follower, client_order_id = %id, why, old_state = "sending", state = "planned",
+                    "request not sent");
+                self.vitals.failed(why);
+                (ApiOutcome::Failed, PlaceAnswer::NotSent)
+            }
+            Err(OrderRequestError::Unknown { why }) => {
+                warn!(%follower, client_order_id = %id, why, old_state = "sending", state = "unknown",
+                    "the answer was lost: looking the order up");
+                self.vitals.failed(why);
+                (ApiOutcome::Failed, PlaceAnswer::Lost)
+            }
+        };
+        self.tell_breaker(outcome);
+        self.step_with(Event::Answered { client_order_id: id.clone(), answer }, around, ctx);
+    }
+
+    fn on_refused(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
+        self.vitals.failed(refusal);
+        if refusal.class == RefusalClass::Credentials {
+            self.on_credentials_refused(ctx);
+        }
+    }
+}
+
+fn refusal_row(refusal: &Refusal) -> RefusalRow {
+    RefusalRow {
+        http: Some(refusal.http),
+        code: Some(refusal.code.as_str().into()),
+        text: redact::plain_text(&refusal.text).into(),
+    }
+}
+
+impl Handler<Stored> for FollowerOrderActor {
+    type Result = ();
+
+    fn handle(&mut self, stored: Stored, ctx: &mut Self::Context) {
+        self.vitals.progressed();
+        self.on_stored(stored, ctx);
+    }
+}

@@ -1,0 +1,115 @@
+//! What the actors say to each other. Facts are domain types; addresses travel only in [`Link`].
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::Message;
+use tandem_domain::account::Funds;
+use tandem_domain::breaker::ApiOutcome;
+use tandem_domain::follower::Decision;
+use tandem_domain::ids::{DhanClientId, FollowerId};
+use tandem_domain::leader::LeaderOrder;
+
+use crate::in_flight::Underway;
+use crate::vitals::Mailbox;
+use crate::{CircuitBreaker, FollowerOrderActor, LeaderStream, Sizer};
+
+/// The present addresses. Sent to every actor whenever any of them changed; each then says again what the others
+/// must know, so that a new life learns it.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Link(pub Arc<Addresses>);
+
+/// Who is where.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    /// The leader's stream.
+    pub leader: Mailbox<LeaderStream>,
+    /// The sizer.
+    pub sizer: Mailbox<Sizer>,
+    /// The followers, in the order of the settings.
+    pub followers: Vec<FollowerAddresses>,
+}
+
+/// One follower's two actors.
+#[derive(Debug, Clone)]
+pub struct FollowerAddresses {
+    /// The follower.
+    pub id: FollowerId,
+    /// Its order actor.
+    pub orders: Mailbox<FollowerOrderActor>,
+    /// Its circuit breaker.
+    pub breaker: Mailbox<CircuitBreaker>,
+}
+
+/// LeaderStream to Sizer: the leader's order is in this state now.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct LeaderOrderChanged {
+    /// The order.
+    pub order: Arc<LeaderOrder>,
+    /// When the frame that said so was received, if one did (not a snapshot or a repetition).
+    pub received: Option<Instant>,
+    /// Kept until every follower has decided.
+    pub underway: Arc<Underway>,
+}
+
+/// Sizer to follower: what to do about a leader order.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Plan {
+    /// The leader's order.
+    pub order: Arc<LeaderOrder>,
+    /// The Sizer's word.
+    pub decision: Decision,
+    /// When the frame that led to it was received.
+    pub received: Option<Instant>,
+    /// Kept until the decision is durable and its request answered.
+    pub underway: Arc<Underway>,
+}
+
+/// An account's funds were read, or could not be.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct FundsRead {
+    /// Whose.
+    pub account: DhanClientId,
+    /// The figures; none when the read failed.
+    pub funds: Option<Funds>,
+}
+
+/// Follower to Sizer: its rows are loaded, it takes plans.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct FollowerReady {
+    /// Which.
+    pub follower: FollowerId,
+}
+
+/// Sizer to LeaderStream: connect, if you have not; and say again all that you know.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct GoLive;
+
+/// Follower to breaker: what the account's API did.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ApiDid(pub ApiOutcome);
+
+/// Breaker to follower: entries may pass, or not.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct BreakerIs {
+    /// Whether entries are stopped.
+    pub open: bool,
+}
+
+/// Breaker to follower: make one read and report what it came to.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Probe;
+
+/// The process is stopping: take nothing new in.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Drain;

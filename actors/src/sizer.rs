@@ -1,0 +1,293 @@
+//! Sizer: turns one leader order and one follower's policy into what that follower should do about it.
+//!
+//! Takes [`LeaderOrderChanged`], [`FundsRead`], [`FollowerReady`]; gives [`Plan`] and [`GoLive`]; owns the instruments of
+//! the day and the day's capital in memory; never talks to a broker's order API and never waits on the hot path. Upholds
+//! P26: every leader order gets a word for every follower. On restart it asks for everything again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::ActorFutureExt;
+use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
+use serde_json::json;
+use tandem_domain::account::Funds;
+use tandem_domain::follower::Decision;
+use tandem_domain::gates::{self, CopyPolicy};
+use tandem_domain::ids::{DhanClientId, FollowerId};
+use tandem_domain::instrument::{Instrument, InstrumentTable};
+use tandem_domain::leader::LeaderOrder;
+use tandem_domain::price::Money;
+use tandem_domain::quantity::LotSize;
+use tandem_domain::sizing::{self, CapitalBasis, DayCapital, SizingPolicy};
+use tandem_domain::time::TradingDay;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::instruments::{InstrumentSource, Instruments};
+use crate::messages::{Addresses, FollowerReady, FundsRead, GoLive, LeaderOrderChanged, Link, Plan};
+use crate::store::{self, StoreHandle, Write};
+use crate::vitals::{Health, Ping, Vitals};
+
+/// How soon after a look into the master file the next one is worth it.
+const INSTRUMENT_REFRESH_INTERVAL: Duration = Duration::from_mins(1);
+
+/// One follower's policy.
+#[derive(Debug, Clone)]
+pub struct FollowerPolicy {
+    /// The follower.
+    pub id: FollowerId,
+    /// Its account.
+    pub account: DhanClientId,
+    /// What it copies.
+    pub copy: CopyPolicy,
+    /// How much.
+    pub sizing: SizingPolicy,
+}
+
+/// What the Sizer is told once.
+#[derive(Debug, Clone)]
+pub struct SizerParams {
+    /// The leader's account.
+    pub leader: DhanClientId,
+    /// Which figure of the leader's funds counts as capital.
+    pub leader_capital: CapitalBasis,
+    /// The followers.
+    pub followers: Vec<FollowerPolicy>,
+    /// The instruments of the day, shared with whoever needs them.
+    pub instruments: Instruments,
+    /// Where they come from.
+    pub source: InstrumentSource,
+    /// Day capital already on record for today.
+    pub day_capital: BTreeMap<DhanClientId, Money>,
+    /// Where the capital of a day is put on record.
+    pub store: StoreHandle,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct Sizer {
+    params: SizerParams,
+    vitals: Vitals,
+    addresses: Option<Arc<Addresses>>,
+    day: Option<TradingDay>,
+    capital: BTreeMap<DhanClientId, Money>,
+    /// Accounts whose funds were read, or tried to be.
+    heard_from: BTreeSet<DhanClientId>,
+    ready: BTreeSet<FollowerId>,
+    is_live: bool,
+    refresh: Refresh,
+}
+
+/// Looking an unknown instrument up in the source.
+#[derive(Debug, Default)]
+struct Refresh {
+    running: bool,
+    last: Option<Instant>,
+    waiting: Vec<LeaderOrderChanged>,
+}
+
+impl Sizer {
+    /// A sizer that knows the capital on record.
+    pub fn new(params: SizerParams, vitals: Vitals) -> Self {
+        Self {
+            capital: params.day_capital.clone(),
+            day: Some(params.clock.now().trading_day()),
+            params,
+            vitals,
+            addresses: None,
+            heard_from: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            is_live: false,
+            refresh: Refresh::default(),
+        }
+    }
+
+    fn plan(&self, change: &LeaderOrderChanged, instrument: Option<&Instrument>) {
+        let Some(addresses) = &self.addresses else { return };
+        for (policy, to) in self.params.followers.iter().zip(&addresses.followers) {
+            to.orders.tell(Plan {
+                decision: self.decide(&change.order, instrument, policy),
+                order: Arc::clone(&change.order),
+                received: change.received,
+                underway: Arc::clone(&change.underway),
+            });
+        }
+    }
+
+    fn decide(
+        &self,
+        order: &LeaderOrder,
+        instrument: Option<&Instrument>,
+        policy: &FollowerPolicy,
+    ) -> Decision {
+        if !order.is_accepted() && !order.status.is_terminal() {
+            return Decision::Await;
+        }
+        let examined = gates::examine(order, instrument, &policy.copy, &policy.account);
+        let terms = match examined {
+            Ok(terms) => terms,
+            Err(reason) => return Decision::Deny(reason),
+        };
+        let lot_size = instrument.map_or(LotSize::ONE, |instrument| instrument.lot_size);
+        let capital = DayCapital {
+            leader: self.capital.get(&self.params.leader).copied(),
+            follower: self.capital.get(&policy.account).copied(),
+        };
+        let sized = sizing::size(&policy.sizing, capital, terms.quantity, lot_size)
+            .and_then(|sizing| gates::within_freeze(sizing, instrument));
+        match sized {
+            Ok(sizing) => {
+                let tick = instrument.map(|instrument| instrument.tick).unwrap_or_default();
+                Decision::Follow { terms: gates::scaled(terms, &sizing), sizing, tick }
+            }
+            Err(reason) => Decision::Deny(reason),
+        }
+    }
+
+    /// The first figures of a trading day are its capital; they are put on record, and what is on record stands.
+    fn take_capital(&mut self, account: &DhanClientId, funds: &Funds) {
+        let today = self.params.clock.now().trading_day();
+        if self.day != Some(today) {
+            self.day = Some(today);
+            self.capital.clear();
+        }
+        let followers = &self.params.followers;
+        let basis = match followers.iter().find(|policy| policy.account == *account) {
+            Some(policy) => policy.sizing.capital,
+            None => self.params.leader_capital,
+        };
+        let figure = match basis {
+            CapitalBasis::Total => funds.total(),
+            CapitalBasis::Available => funds.available,
+        };
+        if self.capital.contains_key(account) {
+            return;
+        }
+        self.capital.insert(account.clone(), figure);
+        info!(%account, capital = %figure, basis = %basis, day = %today, "capital of the day taken");
+        let row = store::DayCapital {
+            trading_day: today,
+            account: account.clone(),
+            capital: figure,
+            recorded_at: self.params.clock.now(),
+        };
+        crate::records::submit_quietly(&self.params.store, &self.vitals, vec![Write::DayCapital(row)]);
+    }
+
+    fn go_live_when_ready(&mut self) {
+        let Some(addresses) = &self.addresses else { return };
+        let followers = &self.params.followers;
+        let all_ready = followers
+            .iter()
+            .all(|policy| self.ready.contains(&policy.id) && self.heard_from.contains(&policy.account));
+        if all_ready && self.heard_from.contains(&self.params.leader) {
+            self.is_live = true;
+            addresses.leader.tell(GoLive);
+        }
+    }
+
+    /// Looks an unknown instrument up in the source, once for all that wait for it.
+    fn look_up(&mut self, change: LeaderOrderChanged, ctx: &mut Context<Self>) {
+        let recently = self.refresh.last.is_some_and(|last| last.elapsed() < INSTRUMENT_REFRESH_INTERVAL);
+        if recently && !self.refresh.running {
+            return self.plan(&change, None);
+        }
+        info!(instrument = %change.order.terms.instrument, "instrument not in the master file of the day: reading it again");
+        self.refresh.waiting.push(change);
+        if self.refresh.running {
+            return;
+        }
+        self.refresh.running = true;
+        let loading = self.params.source.clone().load();
+        ctx.spawn(loading.into_actor(self).map(|loaded, sizer, _| sizer.on_refreshed(loaded)));
+    }
+
+    fn on_refreshed(&mut self, loaded: Result<InstrumentTable, crate::instruments::LoadError>) {
+        self.vitals.progressed();
+        self.refresh.running = false;
+        self.refresh.last = Some(Instant::now());
+        match loaded {
+            Ok(table) => {
+                info!(instruments = table.len(), "instruments loaded");
+                self.params.instruments.replace(table);
+            }
+            Err(error) => {
+                warn!(%error, "instruments could not be read again");
+                self.vitals.failed(error);
+            }
+        }
+        for change in std::mem::take(&mut self.refresh.waiting) {
+            let instrument = self.params.instruments.get(change.order.terms.instrument);
+            self.plan(&change, instrument.as_ref());
+        }
+    }
+}
+
+impl Actor for Sizer {
+    type Context = Context<Self>;
+}
+
+impl Handler<Link> for Sizer {
+    type Result = ();
+
+    fn handle(&mut self, Link(addresses): Link, _: &mut Self::Context) {
+        self.vitals.received();
+        self.addresses = Some(addresses);
+        self.go_live_when_ready();
+    }
+}
+
+impl Handler<LeaderOrderChanged> for Sizer {
+    type Result = ();
+
+    fn handle(&mut self, change: LeaderOrderChanged, ctx: &mut Self::Context) {
+        self.vitals.received();
+        match self.params.instruments.get(change.order.terms.instrument) {
+            Some(instrument) => self.plan(&change, Some(&instrument)),
+            None if change.order.is_accepted() => self.look_up(change, ctx),
+            None => self.plan(&change, None),
+        }
+    }
+}
+
+impl Handler<FundsRead> for Sizer {
+    type Result = ();
+
+    fn handle(&mut self, read: FundsRead, _: &mut Self::Context) {
+        self.vitals.received();
+        if let Some(funds) = &read.funds {
+            self.take_capital(&read.account, funds);
+        }
+        let first = self.heard_from.insert(read.account);
+        if first && !self.is_live {
+            self.go_live_when_ready();
+        }
+    }
+}
+
+impl Handler<FollowerReady> for Sizer {
+    type Result = ();
+
+    fn handle(&mut self, FollowerReady { follower }: FollowerReady, _: &mut Self::Context) {
+        self.vitals.received();
+        self.ready.insert(follower);
+        self.go_live_when_ready();
+    }
+}
+
+impl Handler<Ping> for Sizer {
+    type Result = Health;
+
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Health {
+        let mut details = serde_json::Map::new();
+        details.insert("instruments".to_owned(), json!(self.params.instruments.len()));
+        details.insert("waiting_for_instruments".to_owned(), json!(self.refresh.waiting.len()));
+        for (account, capital) in &self.capital {
+            details.insert(format!("capital/{account}"), json!(capital.to_string()));
+        }
+        self.vitals.health(if self.is_live { "live" } else { "gathering" }, details)
+    }
+}

@@ -1,0 +1,400 @@
+//! Supervisor: starts the actors in order, watches them, restarts those that died or hang, and stops them all.
+//!
+//! It holds a factory for each actor, not the actor: `actix::Supervisor` restarts only on `ctx.stop()`, keeps the old
+//! state and has no limit. A death is told by the guard in [`Vitals`](crate::vitals::Vitals), a hang is seen when a
+//! [`Ping`] is not answered in time. A hung actor cannot be killed; it is abandoned, and fenced: its generation may
+//! neither write nor send any more. Restarts are delayed, doubling, and limited ([`RestartLog`]); past the limit, or when the Store dies,
+//! the process ends with a code of its own (P23). It lives on an arbiter of its own, so that nothing an actor does keeps it
+//! from seeing.
+
+mod house;
+mod state;
+
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
+use tandem_domain::restart::{RestartLimits, RestartLog, Verdict};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tracing::{error, info, warn};
+
+pub use self::house::House;
+pub use self::state::SystemState;
+use crate::clock::Clock;
+use crate::in_flight::InFlight;
+use crate::records::submit_quietly;
+use crate::store::{AuditEntry, HealthRow, StoreHandle, Write};
+use crate::vitals::{ActorName, Death, Depth, Health, Ping, Vitals};
+
+/// What the supervisor is told once.
+#[derive(Debug, Clone)]
+pub struct SupervisorParams {
+    /// When restarting ends.
+    pub restarts: RestartLimits,
+    /// How often health is logged.
+    pub health_interval: Duration,
+    /// How often actors are asked.
+    pub ping_interval: Duration,
+    /// How long an actor may take to answer before it counts as hung.
+    pub hang_deadline: Duration,
+    /// How long a shutdown waits for what is under way.
+    pub shutdown_deadline: Duration,
+    /// Where health and restarts are recorded.
+    pub store: StoreHandle,
+    /// The clock, for records.
+    pub clock: Clock,
+    /// What is under way.
+    pub in_flight: InFlight,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// As asked.
+    Stopped,
+    /// An actor failed more often than is borne.
+    Escalated(ActorName),
+    /// Nothing can be recorded any more.
+    StorageFault,
+}
+
+/// One actor's start: its number, and where its end is told.
+#[derive(Debug, Clone)]
+pub struct Birth {
+    /// Which actor.
+    pub actor: ActorName,
+    /// Which life of it, from 1.
+    pub generation: u32,
+    /// Messages on their way to it.
+    pub depth: Depth,
+    /// Where its end is told.
+    pub deaths: UnboundedSender<Death>,
+}
+
+impl Birth {
+    /// The vitals of this life.
+    pub fn vitals(&self) -> Vitals {
+        Vitals::new(self.actor.clone(), self.generation, self.depth.clone(), self.deaths.clone())
+    }
+}
+
+/// What the supervisor needs of whoever knows the concrete actors: in production the [`House`], in tests a stand-in.
+pub trait Household: 'static {
+    /// The actors, in order of start.
+    fn actors(&self) -> Vec<ActorName>;
+    /// Starts one life of an actor; nothing of an older one may write or send from now on. None for an actor that is not
+    /// one of [`Household::actors`].
+    fn start(&mut self, birth: Birth) -> Option<Recipient<Ping>>;
+    /// Tells every actor the present addresses.
+    fn link(&self);
+    /// Tells every actor to take nothing new.
+    fn drain(&self);
+}
+
+/// The actor.
+pub struct Supervisor<H> {
+    params: SupervisorParams,
+    house: H,
+    children: Vec<Child>,
+    deaths: UnboundedSender<Death>,
+    started: Instant,
+    state: SystemState,
+    on_end: Option<Box<dyn FnOnce(Ending)>>,
+}
+
+struct Child {
+    name: ActorName,
+    depth: Depth,
+    generation: u32,
+    /// None while it is down.
+    ping: Option<Recipient<Ping>>,
+    answered: Instant,
+    asked: bool,
+    log: RestartLog,
+    health: Option<Health>,
+}
+
+/// Stop everything, in order, within the deadline.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Shutdown;
+
+impl<H: Household + Unpin> Supervisor<H> {
+    /// Builds the supervisor; it starts the actors when it starts itself. `on_end` is called once, when all is over.
+    pub fn start(
+        params: SupervisorParams,
+        house: H,
+        on_end: impl FnOnce(Ending) + 'static,
+    ) -> actix::Addr<Self> {
+        Self::create(|ctx| {
+            let (deaths, told) = tokio::sync::mpsc::unbounded_channel();
+            ctx.add_stream(death_stream(told));
+            Self {
+                params,
+                house,
+                children: Vec::new(),
+                deaths,
+                started: Instant::now(),
+                state: SystemState::Initializing,
+                on_end: Some(Box::new(on_end)),
+            }
+        })
+    }
+
+    fn give_birth(&mut self, at: usize) {
+        let Some(child) = self.children.get_mut(at) else { return };
+        child.generation += 1;
+        let name = child.name.clone();
+        // From here on the Store refuses whatever an older life still tries to write.
+        self.params.store.set_generation(&name.to_string(), child.generation);
+        let birth = Birth {
+            actor: name.clone(),
+            generation: child.generation,
+            depth: child.depth.clone(),
+            deaths: self.deaths.clone(),
+        };
+        child.ping = self.house.start(birth);
+        child.answered = Instant::now();
+        child.asked = false;
+        info!(actor = %name, generation = child.generation, old_state = "down", state = "started", "actor started");
+    }
+
+    fn ping_all(&mut self, ctx: &mut Context<Self>) {
+        let mut hung = Vec::new();
+        for (at, child) in self.children.iter_mut().enumerate() {
+            let Some(ping) = child.ping.clone() else { continue };
+            if child.asked {
+                if child.answered.elapsed() > self.params.hang_deadline {
+                    hung.push(at);
+                }
+                continue;
+            }
+            child.asked = true;
+            child.answered = Instant::now();
+            let generation = child.generation;
+            let asking = async move { ping.send(Ping).await };
+            ctx.spawn(actix::fut::wrap_future::<_, Self>(asking).map(move |health, supervisor, _| {
+                let Some(child) = supervisor.children.get_mut(at) else { return };
+                // An answer of a life that was given up counts for nothing.
+                if let (Ok(health), true) = (health, child.generation == generation) {
+                    child.answered = Instant::now();
+                    child.asked = false;
+                    child.health = Some(health);
+                }
+            }));
+        }
+        for at in hung {
+            self.on_hang(at, ctx);
+        }
+        self.judge_state();
+    }
+
+    fn on_hang(&mut self, at: usize, ctx: &mut Context<Self>) {
+        let Some(child) = self.children.get_mut(at) else { return };
+        error!(actor = %child.name, generation = child.generation,
+            silent_ms = u64::try_from(child.answered.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "actor hangs: given up and fenced");
+        child.ping = None;
+        self.bury(at, "hung", ctx);
+    }
+
+    fn on_death(&mut self, death: &Death, ctx: &mut Context<Self>) {
+        if self.state.is_ending() {
+            return;
+        }
+        let known = self.children.iter().position(|child| {
+            child.name == death.actor && child.generation == death.generation && child.ping.is_some()
+        });
+        // The death of a life that was given up already is no news.
+        let Some(at) = known else { return };
+        let how = if death.panicking { "panicked" } else { "stopped" };
+        error!(actor = %death.actor, generation = death.generation, cause = death.cause.as_deref(), "actor {how}");
+        self.children[at].ping = None;
+        self.bury(at, how, ctx);
+    }
+
+    fn bury(&mut self, at: usize, how: &'static str, ctx: &mut Context<Self>) {
+        let since_start = self.started.elapsed();
+        let child = &mut self.children[at];
+        let (name, generation) = (child.name.clone(), child.generation);
+        let verdict = child.log.on_death(since_start, jitter_pct(since_start));
+        self.record_restart(&name, generation, how);
+        if name == ActorName::Store {
+            return self.end(Ending::StorageFault);
+        }
+        match verdict {
+            Verdict::RestartAfter(delay) => {
+                warn!(actor = %name, generation, delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+                    "actor will be restarted from its rows");
+                ctx.run_later(delay, move |supervisor, _| {
+                    if !supervisor.state.is_ending() {
+                        supervisor.give_birth(at);
+                        supervisor.house.link();
+                    }
+                });
+                self.judge_state();
+            }
+            Verdict::Escalate => {
+                error!(actor = %name, generation, "actor failed too often: halting");
+                self.end(Ending::Escalated(name));
+            }
+        }
+    }
+
+    fn record_restart(&self, name: &ActorName, generation: u32, how: &'static str) {
+        let entry = AuditEntry {
+            recorded_at: self.params.clock.now(),
+            actor: "supervisor".into(),
+            event: "actor_down".into(),
+            subject: Some(name.to_string().into()),
+            details: serde_json::json!({ "generation": generation, "how": how }).to_string(),
+        };
+        self.store_quietly(vec![Write::Audit(entry)]);
+    }
+
+    fn store_quietly(&self, writes: Vec<Write>) {
+        let nobody =
+            Vitals::new(ActorName::Store, 0, Depth::default(), tokio::sync::mpsc::unbounded_channel().0);
+        submit_quietly(&self.params.store, &nobody, writes);
+    }
+
+    fn judge_state(&mut self) {
+        let down = self.children.iter().any(|child| child.ping.is_none());
+        let healths: Vec<&Health> = self.children.iter().filter_map(|child| child.health.as_ref()).collect();
+        let next = self.state.judge(down, &healths);
+        self.enter(next);
+    }
+
+    fn enter(&mut self, next: SystemState) {
+        if next != self.state {
+            info!(old_state = self.state.as_str(), state = next.as_str(), "system changes state");
+            self.state = next;
+        }
+    }
+
+    /// One line for each actor, and the supervisor's own with what matters of all.
+    fn log_health(&self) {
+        let now = self.params.clock.now();
+        let mut rows = Vec::new();
+        for child in &self.children {
+            let Some(health) = &child.health else { continue };
+            info!(actor = health.actor, generation = health.generation, state = health.state,
+                mailbox_depth = health.mailbox_depth, handled = health.handled,
+                progress_age_ms = health.progress_age_ms, last_error = health.last_error.as_deref(),
+                details = %serde_json::Value::Object(health.details.clone()), "health");
+            rows.push(health_row(health, now));
+        }
+        let own = state::summary(&self.children.iter().filter_map(|c| c.health.clone()).collect::<Vec<_>>());
+        info!(actor = "supervisor", generation = 1, state = self.state.as_str(),
+            uptime_s = self.started.elapsed().as_secs(), in_flight = self.params.in_flight.count(),
+            stream = own.stream, last_event_age_ms = own.last_event_age_ms, commit_us = own.commit_us,
+            accounts = %own.accounts, "health");
+        rows.push(Write::Health(HealthRow {
+            actor: "supervisor".into(),
+            generation: 1,
+            reported_at: now,
+            snapshot: serde_json::json!({
+                "state": self.state.as_str(), "stream": own.stream, "last_event_age_ms": own.last_event_age_ms,
+                "commit_us": own.commit_us, "accounts": own.accounts,
+            })
+            .to_string(),
+        }));
+        self.store_quietly(rows);
+    }
+
+    /// Graceful end: nothing new is taken in, what is under way may finish within the deadline. Correctness does not
+    /// rest on it: an end without it is a crash, and start-up is recovery.
+    fn shut_down(&mut self, ctx: &mut Context<Self>) {
+        if self.state.is_ending() {
+            return;
+        }
+        self.enter(SystemState::ShuttingDown);
+        self.house.drain();
+        let asked = Instant::now();
+        ctx.run_interval(Duration::from_millis(5), move |supervisor, ctx| {
+            let under_way = supervisor.params.in_flight.count();
+            if under_way > 0 && asked.elapsed() < supervisor.params.shutdown_deadline {
+                return;
+            }
+            if under_way > 0 {
+                warn!(under_way, "not everything finished in time; it is resolved at the next start");
+            }
+            supervisor.log_health();
+            supervisor.enter(SystemState::Stopped);
+            actix::ActorContext::stop(ctx);
+            supervisor.end(Ending::Stopped);
+        });
+    }
+
+    fn end(&mut self, ending: Ending) {
+        if ending != Ending::Stopped {
+            self.enter(SystemState::Halted);
+        }
+        if let Some(on_end) = self.on_end.take() {
+            on_end(ending);
+        }
+    }
+}
+
+fn health_row(health: &Health, now: tandem_domain::time::Timestamp) -> Write {
+    Write::Health(HealthRow {
+        actor: health.actor.as_str().into(),
+        generation: health.generation,
+        reported_at: now,
+        snapshot: serde_json::to_string(health).unwrap_or_default(),
+    })
+}
+
+/// Spreads restarts of actors that died together; needs no quality of randomness.
+fn jitter_pct(since_start: Duration) -> u32 {
+    since_start.subsec_nanos() % 100
+}
+
+fn death_stream(mut told: UnboundedReceiver<Death>) -> impl futures_util::Stream<Item = Death> {
+    futures_util::stream::poll_fn(move |cx| told.poll_recv(cx))
+}
+
+impl<H: Household + Unpin> Actor for Supervisor<H> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        info!(state = self.state.as_str(), "supervisor started");
+        self.children = self
+            .house
+            .actors()
+            .into_iter()
+            .map(|name| Child {
+                name,
+                depth: Depth::default(),
+                generation: 0,
+                ping: None,
+                answered: Instant::now(),
+                asked: false,
+                log: RestartLog::new(self.params.restarts),
+                health: None,
+            })
+            .collect();
+        for at in 0..self.children.len() {
+            self.give_birth(at);
+        }
+        self.house.link();
+        ctx.run_interval(self.params.ping_interval, Self::ping_all);
+        ctx.run_interval(self.params.health_interval, |supervisor, _| supervisor.log_health());
+    }
+}
+
+impl<H: Household + Unpin> StreamHandler<Death> for Supervisor<H> {
+    fn handle(&mut self, death: Death, ctx: &mut Self::Context) {
+        self.on_death(&death, ctx);
+    }
+}
+
+impl<H: Household + Unpin> Handler<Shutdown> for Supervisor<H> {
+    type Result = ();
+
+    fn handle(&mut self, _: Shutdown, ctx: &mut Self::Context) {
+        self.shut_down(ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! The actors of a running Tandem: how each is made, on one arbiter, and who must know whose address.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::{Actor, Addr, ArbiterHandle, Context, Recipient};
+use tandem_domain::ids::FollowerId;
+
+use super::{Birth, Household};
+use crate::messages::{Addresses, Drain, FollowerAddresses, Link};
+use crate::store::StoreHandle;
+use crate::vitals::{ActorName, Mailbox, Ping};
+use crate::{
+    BreakerParams, CircuitBreaker, FollowerOrderActor, FollowerParams, LeaderParams, LeaderStream, Sizer,
+    SizerParams, Store, WriterDeath,
+};
+
+/// The recipes of all actors, and the addresses of their present lives.
+pub struct House {
+    /// The arbiter that serves the sockets; all but the Supervisor live on it.
+    arbiter: ArbiterHandle,
+    store: StoreHandle,
+    writer_death: WriterDeath,
+    breakers: Vec<BreakerParams>,
+    followers: Vec<FollowerParams>,
+    sizer: SizerParams,
+    leader: LeaderParams,
+    present: Present,
+}
+
+#[derive(Default)]
+struct Present {
+    breakers: BTreeMap<FollowerId, Mailbox<CircuitBreaker>>,
+    followers: BTreeMap<FollowerId, Mailbox<FollowerOrderActor>>,
+    sizer: Option<Mailbox<Sizer>>,
+    leader: Option<Mailbox<LeaderStream>>,
+}
+
+impl House {
+    /// A house whose actors will live on `arbiter`.
+    pub fn new(
+        arbiter: ArbiterHandle,
+        store: StoreHandle,
+        writer_death: WriterDeath,
+        breakers: Vec<BreakerParams>,
+        followers: Vec<FollowerParams>,
+        sizer: SizerParams,
+        leader: LeaderParams,
+    ) -> Self {
+        Self { arbiter, store, writer_death, breakers, followers, sizer, leader, present: Present::default() }
+    }
+
+    fn start_one<A>(
+        &self,
+        birth: &Birth,
+        make: impl FnOnce(&mut Context<A>) -> A + Send + 'static,
+    ) -> (Recipient<Ping>, Mailbox<A>)
+    where
+        A: Actor<Context = Context<A>> + actix::Handler<Ping>,
+    {
+        let address: Addr<A> = A::start_in_arbiter(&self.arbiter, make);
+        (address.clone().recipient(), Mailbox::new(address, birth.depth.clone()))
+    }
+
+    fn addresses(&self) -> Option<Addresses> {
+        let followers = self
+            .followers
+            .iter()
+            .map(|params| {
+                let id = params.settings.follower.clone();
+                Some(FollowerAddresses {
+                    orders: self.present.followers.get(&id)?.clone(),
+                    breaker: self.present.breakers.get(&id)?.clone(),
+                    id,
+                })
+            })
+            .collect::<Option<Vec<_>>>()?;
+        Some(Addresses {
+            leader: self.present.leader.clone()?,
+            sizer: self.present.sizer.clone()?,
+            followers,
+        })
+    }
+}
+
+impl Household for House {
+    /// Source last: nobody sends to an address that is not there yet.
+    fn actors(&self) -> Vec<ActorName> {
+        let ids = || self.followers.iter().map(|params| params.settings.follower.clone());
+        std::iter::once(ActorName::Store)
+            .chain(ids().map(ActorName::Breaker))
+            .chain(ids().map(ActorName::Follower))
+            .chain([ActorName::Sizer, ActorName::LeaderStream])
+            .collect()
+    }
+
+    fn start(&mut self, birth: Birth) -> Option<Recipient<Ping>> {
+        let vitals = birth.vitals();
+        let ping = match birth.actor.clone() {
+            ActorName::Store => {
+                let (handle, death) = (self.store.clone(), Arc::clone(&self.writer_death));
+                self.start_one(&birth, move |_| Store::new(handle, death, vitals)).0
+            }
+            ActorName::Breaker(id) => {
+                let params = self.breakers.iter().find(|params| params.follower == id).cloned()?;
+                let (ping, mailbox) = self.start_one(&birth, move |_| CircuitBreaker::new(params, vitals));
+                self.present.breakers.insert(id, mailbox);
+                ping
+            }
+            ActorName::Follower(id) => {
+                let params = self.followers.iter().find(|params| params.settings.follower == id).cloned()?;
+                // What an abandoned life still holds in hand may not leave any more.
+                params.fence.store(birth.generation, Ordering::Release);
+                let (ping, mailbox) =
+                    self.start_one(&birth, move |_| FollowerOrderActor::new(params, vitals));
+                self.present.followers.insert(id, mailbox);
+                ping
+            }
+            ActorName::Sizer => {
+                let params = self.sizer.clone();
+                let (ping, mailbox) = self.start_one(&birth, move |_| Sizer::new(params, vitals));
+                self.present.sizer = Some(mailbox);
+                ping
+            }
+            ActorName::LeaderStream => {
+                let params = self.leader.clone();
+                let (ping, mailbox) = self.start_one(&birth, move |_| LeaderStream::new(params, vitals));
+                self.present.leader = Some(mailbox);
+                ping
+            }
+        };
+        Some(ping)
+    }
+
+    fn link(&self) {
+        let Some(addresses) = self.addresses().map(Arc::new) else { return };
+        for breaker in self.present.breakers.values() {
+            breaker.tell(Link(Arc::clone(&addresses)));
+        }
+        // The leader before the sizer, the sizer before the followers: each can answer what the next one asks.
+        addresses.leader.tell(Link(Arc::clone(&addresses)));
+        addresses.sizer.tell(Link(Arc::clone(&addresses)));
+        for follower in self.present.followers.values() {
+            follower.tell(Link(Arc::clone(&addresses)));
+        }
+    }
+
+    fn drain(&self) {
+        if let Some(leader) = &self.present.leader {
+            leader.tell(Drain);
+        }
+        for follower in self.present.followers.values() {
+            follower.tell(Drain);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The supervisor over stand-in actors: it must see every way an actor can end, and bear each only so often.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use actix::{ActorContext, Addr};
+use tandem_domain::ids::FollowerId;
+
+use super::*;
+use crate::store::{Store, StoreSettings};
+
+/// An actor that does as it is told.
+struct Puppet {
+    vitals: Vitals,
+}
+
+impl Actor for Puppet {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ping> for Puppet {
+    type Result = Health;
+
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Health {
+        self.vitals.health("working", serde_json::Map::new())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+enum Do {
+    Stop,
+    PanicInHandler,
+    PanicInFuture,
+    Hang,
+}
+
+impl Handler<Do> for Puppet {
+    type Result = ();
+
+    fn handle(&mut self, what: Do, ctx: &mut Self::Context) {
+        match what {
+            Do::Stop => ctx.stop(),
+            Do::PanicInHandler => panic!("as told"),
+            Do::PanicInFuture => {
+                ctx.spawn(async { panic!("as told, later") }.into_actor(self));
+            }
+            Do::Hang => ctx.wait(std::future::pending::<()>().into_actor(self)),
+        }
+    }
+}
+
+/// Every start of every actor, in order, with its address.
+type Births = Rc<RefCell<Vec<(ActorName, u32, Addr<Puppet>)>>>;
+
+struct Puppets {
+    births: Births,
+    links: Rc<RefCell<u32>>,
+    /// Told to each new life of the sizer.
+    at_birth: Option<Do>,
+}
+
+impl Household for Puppets {
+    fn actors(&self) -> Vec<ActorName> {
+        let follower = FollowerId::new("asha").unwrap();
+        vec![ActorName::Store, ActorName::Follower(follower), ActorName::Sizer]
+    }
+
+    fn start(&mut self, birth: Birth) -> Option<Recipient<Ping>> {
+        let address = Puppet { vitals: birth.vitals() }.start();
+        if let (Some(what), ActorName::Sizer) = (self.at_birth, &birth.actor) {
+            address.do_send(what);
+        }
+        self.births.borrow_mut().push((birth.actor, birth.generation, address.clone()));
+        Some(address.recipient())
+    }
+
+    fn link(&self) {
+        *self.links.borrow_mut() += 1;
+    }
+
+    fn drain(&self) {}
+}
+
+struct Stage {
+    births: Births,
+    links: Rc<RefCell<u32>>,
+    ending: Rc<RefCell<Option<Ending>>>,
+    supervisor: Addr<Supervisor<Puppets>>,
+    store: StoreHandle,
+    in_flight: InFlight,
+    _folder: tempfile::TempDir,
+}
+
+fn stage(at_birth: Option<Do>) -> Stage {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&StoreSettings::at(folder.path().join("t.db")), |_| {}).unwrap();
+    let in_flight = InFlight::default();
+    let params = SupervisorParams {
+        restarts: RestartLimits {
+            restarts_max: 3,
+            window: Duration::from_mins(1),
+            restarts_per_day_max: 10,
+            backoff_first: Duration::from_millis(1),
+            backoff_max: Duration::from_millis(5),
+        },
+        health_interval: Duration::from_millis(20),
+        ping_interval: Duration::from_millis(5),
+        hang_deadline: Duration::from_millis(50),
+        shutdown_deadline: Duration::from_millis(100),
+        store: store.handle.clone(),
+        clock: Clock::system(),
+        in_flight: in_flight.clone(),
+    };
+    let (births, links) = (Births::default(), Rc::new(RefCell::new(0)));
+    let ending = Rc::new(RefCell::new(None));
+    let house = Puppets { births: Rc::clone(&births), links: Rc::clone(&links), at_birth };
+    let told = Rc::clone(&ending);
+    let supervisor = Supervisor::start(params, house, move |end| *told.borrow_mut() = Some(end));
+    Stage { births, links, ending, supervisor, store: store.handle, in_flight, _folder: folder }
+}
+
+impl Stage {
+    fn lives(&self, of: &ActorName) -> Vec<u32> {
+        self.births
+            .borrow()
+            .iter()
+            .filter(|(name, ..)| name == of)
+            .map(|(_, generation, _)| *generation)
+            .collect()
+    }
+
+    fn newest(&self, of: &ActorName) -> Addr<Puppet> {
+        self.births.borrow().iter().rev().find(|(name, ..)| name == of).unwrap().2.clone()
+    }
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "never came: {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn restarted_after(what: Do) {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == 3).await;
+    stage.newest(&ActorName::Sizer).do_send(what);
+    until("a second life", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
+    until("new addresses handed out", || *stage.links.borrow() == 2).await;
+    assert_eq!(stage.births.borrow().len(), 4, "nobody else was restarted");
+    assert_eq!(*stage.ending.borrow(), None);
+}
+
+#[actix_rt::test]
+async fn starts_in_order() {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == 3).await;
+    let names: Vec<_> = stage.births.borrow().iter().map(|(name, ..)| name.to_string()).collect();
+    assert_eq!(names, ["store", "follower/asha", "sizer"]);
+}
+
+#[actix_rt::test]
+async fn an_actor_that_stopped_is_restarted() {
+    restarted_after(Do::Stop).await;
+}
+
+#[actix_rt::test]
+async fn an_actor_that_panicked_in_a_handler_is_restarted() {
+    restarted_after(Do::PanicInHandler).await;
+}
+
+#[actix_rt::test]
+async fn an_actor_that_panicked_in_a_spawned_future_is_restarted() {
+    restarted_after(Do::PanicInFuture).await;
+}
+
+#[actix_rt::test]
+async fn an_actor_that_hangs_is_given_up_and_restarted() {
+    restarted_after(Do::Hang).await;
+}
+
+#[actix_rt::test]
+async fn an_actor_that_dies_at_every_start_is_borne_three_times() {
+    let stage = stage(Some(Do::PanicInHandler));
+    until("the end", || stage.ending.borrow().is_some()).await;
+    assert_eq!(*stage.ending.borrow(), Some(Ending::Escalated(ActorName::Sizer)));
+    assert_eq!(stage.lives(&ActorName::Sizer), [1, 2, 3, 4]);
+}
+
+#[actix_rt::test]
+async fn without_a_store_nothing_goes_on() {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == 3).await;
+    stage.newest(&ActorName::Store).do_send(Do::Stop);
+    until("the end", || stage.ending.borrow().is_some()).await;
+    assert_eq!(*stage.ending.borrow(), Some(Ending::StorageFault));
+}
+
+#[actix_rt::test]
+async fn a_life_that_was_given_up_can_no_longer_write() {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == 3).await;
+    stage.newest(&ActorName::Sizer).do_send(Do::Hang);
+    until("a second life", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
+    let (told, answer) = tokio::sync::oneshot::channel();
+    let job = crate::store::Job {
+        writer: crate::store::WriterId { actor: "sizer".into(), generation: 1 },
+        writes: Vec::new(),
+        reply: Box::new(move |committed| {
+            told.send(committed).unwrap();
+        }),
+    };
+    stage.store.submit(job).unwrap();
+    let refused = answer.await.unwrap().result;
+    assert!(matches!(refused, Err(crate::store::StoreError::Fenced { current: 2, .. })), "{refused:?}");
+}
+
+#[actix_rt::test]
+async fn a_shutdown_waits_for_what_is_under_way() {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == 3).await;
+    let underway = stage.in_flight.begin();
+    stage.supervisor.send(Shutdown).await.unwrap();
+    assert_eq!(*stage.ending.borrow(), None);
+    drop(underway);
+    until("the end", || stage.ending.borrow().is_some()).await;
+    assert_eq!(*stage.ending.borrow(), Some(Ending::Stopped));
+}
