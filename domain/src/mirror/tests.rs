@@ -170,17 +170,17 @@ fn cell(mut mirror: Mirror, event: MirrorEvent) -> String {
         if child.key.attempt == 1 { state.to_owned() } else { format!("{}:{state}", child.key.attempt) }
     });
     if mirror.outcome != before {
-        text += &format!("={}", mirror.outcome);
+        text.push('=');
+        text.push_str(mirror.outcome.as_str());
     }
-    for effect in effects {
-        text += &match effect {
-            MirrorEffect::Queue(_) => "+queue".to_owned(),
-            MirrorEffect::Place(_) => "+place".to_owned(),
-            MirrorEffect::Resolve => "+resolve".to_owned(),
-            MirrorEffect::Filled(quantity) => format!("+filled({quantity})"),
-            MirrorEffect::Overfilled(quantity) => format!("+overfilled({quantity})"),
-        };
-    }
+    let effects = effects.iter().map(|effect| match effect {
+        MirrorEffect::Queue(_) => "+queue".to_owned(),
+        MirrorEffect::Place(_) => "+place".to_owned(),
+        MirrorEffect::Resolve => "+resolve".to_owned(),
+        MirrorEffect::Filled(quantity) => format!("+filled({quantity})"),
+        MirrorEffect::Overfilled(quantity) => format!("+overfilled({quantity})"),
+    });
+    text.extend(effects);
     text
 }
 

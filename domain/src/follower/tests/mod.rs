@@ -2,8 +2,10 @@
 
 mod doubt;
 mod fills;
+mod model;
 mod pacing;
 mod placing;
+mod property;
 mod restart;
 
 use super::*;

@@ -1,0 +1,303 @@
+//! The follower's book against the model broker, through random days with lost answers, late books, manual orders and
+//! restarts: never two orders for one (P2), never more than the target (P5), one outcome for each (P26).
+
+use std::collections::{BTreeSet, VecDeque};
+
+use proptest::prelude::{Just, ProptestConfig, Strategy as _, any, prop, prop_oneof, proptest};
+
+use super::model::{Broker, Fate, Rows};
+use super::*;
+
+/// The leader's orders: side and units.
+const LEADER: [(&str, Side, u32); 6] = [
+    ("L0", BUY, 130),
+    ("L1", BUY, 65),
+    ("L2", SELL, 65),
+    ("L3", SELL, 130),
+    ("L4", BUY, 195),
+    ("L5", SELL, 195),
+];
+
+/// What happens next.
+#[derive(Debug, Clone)]
+enum Step {
+    Follow { which: usize, units: Option<u32> },
+    Await(usize),
+    Withdraw(usize),
+    Answer(prop::sample::Index),
+    BeginRead { complete: bool },
+    EndRead(prop::sample::Index),
+    LookUp(prop::sample::Index),
+    Fill(prop::sample::Index, u32),
+    End(prop::sample::Index, BrokerStatus),
+    ByHand { like: usize },
+    Pass(Duration),
+    Breaker(bool),
+    Credentials(bool),
+    Restart,
+}
+
+fn step() -> impl proptest::strategy::Strategy<Value = Step> {
+    let which = 0..LEADER.len();
+    let index = any::<prop::sample::Index>;
+    let ends =
+        prop_oneof![Just(BrokerStatus::Cancelled), Just(BrokerStatus::Rejected), Just(BrokerStatus::Expired)];
+    prop_oneof![
+        8 => which.clone().prop_map(|which| Step::Follow { which, units: None }),
+        1 => (which.clone(), 1u32..4)
+            .prop_map(|(which, lots)| Step::Follow { which, units: Some(65 * lots) }),
+        1 => which.clone().prop_map(Step::Await),
+        1 => which.clone().prop_map(Step::Withdraw),
+        8 => index().prop_map(Step::Answer),
+        8 => prop::bool::weighted(0.8).prop_map(|complete| Step::BeginRead { complete }),
+        8 => index().prop_map(Step::EndRead),
+        3 => index().prop_map(Step::LookUp),
+        5 => (index(), 1u32..=195).prop_map(|(at, units)| Step::Fill(at, units)),
+        1 => (index(), ends).prop_map(|(at, status)| Step::End(at, status)),
+        1 => which.prop_map(|like| Step::ByHand { like }),
+        8 => (0u64..4_000).prop_map(|ms| Step::Pass(Duration::from_millis(ms))),
+        1 => any::<bool>().prop_map(Step::Breaker),
+        1 => prop::bool::weighted(0.3).prop_map(Step::Credentials),
+        2 => Just(Step::Restart),
+    ]
+}
+
+/// What becomes of a request, and how late the books show its order.
+fn fate() -> impl proptest::strategy::Strategy<Value = (Fate, Duration)> {
+    let fates = prop_oneof![
+        3 => Just(Fate::Taken),
+        1 => Just(Fate::Refused),
+        1 => Just(Fate::NeverLeft),
+        1 => Just(Fate::BusyRefused),
+        1 => Just(Fate::BusyTaken),
+        2 => Just(Fate::LostBefore),
+        2 => Just(Fate::LostAfter),
+        1 => Just(Fate::LostAfterAndUntagged),
+    ];
+    (fates, (0..=SETTLE.as_millis()).prop_map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))))
+}
+
+/// One follower, its broker, its rows, and what is under way between them.
+struct World {
+    desk: Desk,
+    broker: Broker,
+    rows: Rows,
+    fates: VecDeque<(Fate, Duration)>,
+    answers: Vec<(ClientOrderId, PlaceAnswer)>,
+    reads: Vec<BookRead>,
+    lookups: Vec<ClientOrderId>,
+    first_seen: BTreeMap<usize, Timestamp>,
+    largest_target: BTreeMap<BrokerOrderId, u32>,
+    requested: BTreeSet<BrokerOrderId>,
+    sent_at: Vec<(Timestamp, Purpose)>,
+}
+
+impl World {
+    fn new(fates: Vec<(Fate, Duration)>) -> Self {
+        Self {
+            desk: Desk::new(),
+            broker: Broker::default(),
+            rows: Rows::default(),
+            fates: fates.into(),
+            answers: Vec::new(),
+            reads: Vec::new(),
+            lookups: Vec::new(),
+            first_seen: BTreeMap::new(),
+            largest_target: BTreeMap::new(),
+            requested: BTreeSet::new(),
+            sent_at: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Follow { which, units } => {
+                let (id, side, whole) = LEADER[which];
+                let terms = terms(side, units.unwrap_or(whole));
+                let largest = self.largest_target.entry(broker_id(id)).or_default();
+                *largest = terms.quantity.get().max(*largest);
+                self.plan(which, follow(terms));
+            }
+            Step::Await(which) => self.plan(which, Decision::Await),
+            Step::Withdraw(which) => self.plan(which, Decision::Deny(DeniedReason::LeaderGone)),
+            Step::Answer(at) => {
+                if let Some((client_order_id, answer)) = picked(&mut self.answers, at) {
+                    self.tell(Event::Answered { client_order_id, answer });
+                }
+            }
+            Step::BeginRead { complete } => {
+                let mut orders = self.broker.book(self.desk.now);
+                // What an incomplete read lacks is what it could not make out.
+                orders.truncate(if complete { orders.len() } else { orders.len() / 2 });
+                self.reads.push(BookRead { started_at: self.desk.now, orders, complete });
+            }
+            Step::EndRead(at) => {
+                if let Some(read) = picked(&mut self.reads, at) {
+                    self.tell(Event::Book(read));
+                }
+            }
+            Step::LookUp(at) => {
+                if let Some(id) = picked(&mut self.lookups, at) {
+                    let found = self.broker.lookup(&id, self.desk.now);
+                    self.tell(found.map_or(Event::NotFound(id), Event::Found));
+                }
+            }
+            Step::Fill(at, units) if !self.broker.orders.is_empty() => {
+                self.broker.fill(at.index(self.broker.orders.len()), units);
+            }
+            Step::End(at, status) if !self.broker.orders.is_empty() => {
+                self.broker.end(at.index(self.broker.orders.len()), status);
+            }
+            Step::Fill(..) | Step::End(..) => {}
+            Step::ByHand { like } => {
+                let (_, side, units) = LEADER[like];
+                self.broker.by_hand(terms(side, units), self.desk.now);
+            }
+            Step::Pass(span) => {
+                self.desk.now = self.desk.now.plus(span);
+                self.tell(Event::Tick);
+            }
+            Step::Breaker(open) => self.tell(Event::Breaker { open }),
+            Step::Credentials(refused) => self.tell(Event::Credentials { refused }),
+            Step::Restart => self.restart(),
+        }
+    }
+
+    fn plan(&mut self, which: usize, decision: Decision) {
+        let (id, side, units) = LEADER[which];
+        let since = *self.first_seen.entry(which).or_insert(self.desk.now);
+        let order = leader_order(id, terms(side, units), since);
+        self.tell(Event::Plan { order, decision });
+    }
+
+    /// All that was in memory or under way is gone; orders that reached the broker, and rows, are not.
+    fn restart(&mut self) {
+        self.answers.clear();
+        self.reads.clear();
+        self.lookups.clear();
+        self.desk.book = FollowerBook::new(settings());
+        let effects = self.desk.book.restore(self.rows.mirrors(), self.desk.now);
+        assert_eq!(placements(&effects), vec![], "a restart sends nothing by itself");
+        self.perform(effects);
+    }
+
+    fn tell(&mut self, event: Event) {
+        let effects = self.desk.step(event);
+        self.perform(effects);
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Commit { records, then } => {
+                    for record in &records {
+                        self.rows.store(record);
+                    }
+                    if let Some(approved) = then {
+                        self.send(approved.get());
+                    }
+                }
+                Effect::Lookup { client_order_id, .. } => self.lookups.push(client_order_id),
+                Effect::WakeAt(at) => assert!(at > self.desk.now, "a wake-up in the past would spin"),
+                Effect::Alert(alert) => assert!(
+                    matches!(alert, Alert::AccountHalted | Alert::LookAlike(_) | Alert::CopyGap(_)),
+                    "in this world nothing can cause {alert:?}"
+                ),
+            }
+        }
+        self.check();
+    }
+
+    fn send(&mut self, placement: &Placement) {
+        let row = &self.rows.intents[&placement.client_order_id];
+        assert_eq!(row.state, ChildState::Sending, "durable before the wire (P1)");
+        assert_eq!(row.terms, placement.terms);
+        let leader_order = row.key.leader_order.clone();
+        let before = self.broker.exposure(&self.rows.attempts(&leader_order));
+        let target = self.rows.mappings[&leader_order].target;
+        assert!(before + placement.terms.quantity.get() <= target.get(), "P5: {leader_order}");
+
+        let now = self.desk.now;
+        let (fate, shown_after) = self.fates.pop_front().unwrap_or((Fate::Taken, Duration::ZERO));
+        let answer = self.broker.request(placement, fate, shown_after, now);
+        self.answers.push((placement.client_order_id.clone(), answer));
+        self.requested.insert(leader_order);
+        self.sent_at.push((now, placement.purpose));
+        let in_last_second = self.sent_at.iter().filter(|(at, _)| now.since(*at) < SECOND).count();
+        assert!(in_last_second <= 10, "P18");
+    }
+
+    /// What must hold after every step.
+    fn check(&self) {
+        for (id, mirror) in &self.desk.book.mirrors {
+            let largest = self.largest_target.get(id).copied().unwrap_or(0);
+            assert!(mirror.worst_case() <= u64::from(largest), "P5: {mirror:?}");
+            let attempts = self.rows.attempts(id);
+            assert!(self.broker.exposure(&attempts) <= largest, "P5 at the broker: {id}");
+            let orders = self.broker.of(&attempts).count();
+            assert!(orders <= 1, "P2: {orders} orders for {id}");
+            let row = &self.rows.mappings[id];
+            assert_eq!((row.outcome, row.reason), (mirror.outcome, mirror.reason), "P26: rows are the truth");
+            assert_eq!(row.copied, mirror.worst_case(), "P5 on durable rows");
+        }
+    }
+
+    /// The network heals; all that is under way arrives; nobody trades any more.
+    fn settle(&mut self) {
+        self.fates.clear();
+        for _ in 0..12 {
+            for (client_order_id, answer) in std::mem::take(&mut self.answers) {
+                self.tell(Event::Answered { client_order_id, answer });
+            }
+            for read in std::mem::take(&mut self.reads) {
+                self.tell(Event::Book(read));
+            }
+            self.lookups.clear();
+            self.take(Step::Pass(SECOND * 3));
+            self.take(Step::BeginRead { complete: true });
+        }
+    }
+
+    /// What must hold in the end.
+    fn check_end(&self) {
+        let book = &self.desk.book;
+        assert_eq!(self.first_seen.len(), book.outcomes().count(), "one outcome for each (P26)");
+        assert_eq!(book.waiting_count(), 0);
+        let untagged = self.broker.orders.iter().filter(|order| order.row.tag.is_none()).count();
+        assert!(book.unknown_count() == 0 || untagged > 0, "a doubt without a cause stays");
+        assert_eq!(self.desk.position(), self.broker.position(), "each fill counts once (P9)");
+        for (id, outcome, reason) in book.outcomes() {
+            let requested = self.requested.contains(id);
+            let orders = self.broker.of(&self.rows.attempts(id)).count();
+            let fits = match outcome {
+                Outcome::AwaitingLeader => !requested && reason.is_none(),
+                Outcome::Waiting => false,
+                Outcome::Sent => requested && reason.is_none(),
+                Outcome::Skipped => !requested && reason.is_some(),
+                Outcome::Voided => orders == 0 && reason.is_some(),
+            };
+            assert!(fits, "{id} is {outcome} {reason:?}, requested {requested}, {orders} orders");
+        }
+    }
+}
+
+fn picked<T>(from: &mut Vec<T>, at: prop::sample::Index) -> Option<T> {
+    (!from.is_empty()).then(|| from.remove(at.index(from.len())))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn whatever_happens_each_order_is_copied_at_most_once_and_at_most_whole(
+        steps in prop::collection::vec(step(), 1..64),
+        fates in prop::collection::vec(fate(), 0..12),
+    ) {
+        let mut world = World::new(fates);
+        for step in steps {
+            world.take(step);
+        }
+        world.settle();
+        world.check_end();
+    }
+}
