@@ -104,11 +104,20 @@ impl Exchange {
         Ok(())
     }
 
-    /// Whether the account can pay for an order, what it already holds counted in.
+    /// Whether the account can pay for an order, or deliver it; what it already holds is counted in.
     fn refuse_money(&self, order: &SimOrder) -> Result<(), String> {
-        let Some(account) = self.account_index.get(&order.account).map(|at| &self.accounts[*at]) else {
-            return Err(reject(order, "RMS:<id>:Account is not known."));
-        };
+        self.refuse_delivery(order)?;
+        let missing = self.shortfall(order);
+        if missing > Money::ZERO {
+            let text = format!("RMS:<id>:You have insufficient funds. Please add Rs.{missing} to trade.");
+            return Err(reject(order, &text));
+        }
+        Ok(())
+    }
+
+    /// Whether shares sold for delivery are there.
+    fn refuse_delivery(&self, order: &SimOrder) -> Result<(), String> {
+        let Some(account) = self.find(&order.account) else { return Ok(()) };
         let terms = &order.terms;
         if terms.product == Product::Cnc && terms.side == Side::Sell {
             let offered: i64 = self
@@ -124,16 +133,18 @@ impl Exchange {
                 ));
             }
         }
-        let missing = self.shortfall(account, order);
-        if missing > Money::ZERO {
-            let text = format!("RMS:<id>:You have insufficient funds. Please add Rs.{missing} to trade.");
-            return Err(reject(order, &text));
-        }
         Ok(())
     }
 
+    /// Whether the account can pay for a change that asks for more than the order did.
+    pub(super) fn refuse_dearer(&self, before: &SimOrder, after: &SimOrder) -> Result<(), String> {
+        let dearer = after.remaining() > before.remaining() || after.working_price > before.working_price;
+        if dearer { self.refuse_money(after) } else { Ok(()) }
+    }
+
     /// What an account lacks to let `order` work; zero for an order that needs nothing more than before.
-    pub(super) fn shortfall(&self, account: &Account, order: &SimOrder) -> Money {
+    fn shortfall(&self, order: &SimOrder) -> Money {
+        let Some(account) = self.find(&order.account) else { return Money::ZERO };
         let demands: Vec<Demand<'_>> =
             self.working(account, &order.id).filter_map(|other| self.demand(other)).collect();
         let before = self.reserve(account, true, &demands);
@@ -157,12 +168,15 @@ impl Exchange {
     }
 
     pub(super) fn demand<'a>(&'a self, order: &SimOrder) -> Option<Demand<'a>> {
+        let contract = self.universe.get(order.terms.instrument)?;
+        // A market order has no price of its own to count with.
+        let at_market = order.terms.order_type == OrderType::Market;
         Some(Demand {
-            contract: self.universe.get(order.terms.instrument)?,
+            contract,
             product: order.terms.product,
             side: order.terms.side,
             quantity: order.remaining().get().into(),
-            price: order.working_price,
+            price: if at_market { self.price_of(contract) } else { order.working_price },
         })
     }
 

@@ -89,7 +89,7 @@ impl Exchange {
         if moment.micros() % SECOND_US == 0 && self.market.is_open(moment) {
             let active: Vec<_> = self.active_books.iter().copied().collect();
             for instrument in active {
-                self.refresh(instrument);
+                self.tick(instrument);
             }
         }
         if self.next_step.0 <= moment {
@@ -134,41 +134,43 @@ impl Exchange {
         }
     }
 
-    /// The broker's own closing of INTRADAY positions: orders first, then positions at the market.
+    /// The broker's own closing of INTRADAY positions.
     fn square_off(&mut self) {
-        let open: Vec<usize> = (0..self.orders.len())
-            .filter(|index| {
-                let order = &self.orders[*index];
-                !order.is_terminal() && order.terms.product == Product::Intraday
-            })
-            .collect();
-        for index in open {
-            self.apply_cancel(index);
-        }
         for account in 0..self.accounts.len() {
-            let positions: Vec<_> = self.accounts[account]
-                .positions
-                .values()
-                .filter(|row| row.product == Product::Intraday && row.net() != 0)
-                .map(|row| (row.instrument, row.net()))
-                .collect();
-            for (instrument, net) in positions {
-                let terms = OrderTerms {
-                    instrument,
-                    side: if net > 0 { Side::Sell } else { Side::Buy },
-                    product: Product::Intraday,
-                    order_type: OrderType::Market,
-                    time_in_force: TimeInForce::Day,
-                    quantity: Quantity::new(u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX)),
-                    disclosed: Quantity::ZERO,
-                    price: Price::ZERO,
-                    trigger: Price::ZERO,
-                    after_market: false,
-                };
-                for quantity in self.slices(instrument, terms.quantity) {
-                    let slice = OrderTerms { quantity, ..terms.clone() };
-                    self.submit(account, Source::Broker, &PlaceRequest::new(slice));
-                }
+            self.close_out(account, |product| product == Product::Intraday);
+        }
+    }
+
+    /// Cancels an account's orders in some products, then closes its positions in them at the market.
+    pub(super) fn close_out(&mut self, account: usize, concerns: impl Fn(Product) -> bool) {
+        let open: Vec<usize> = self.accounts[account].open.iter().copied().collect();
+        for index in open {
+            if concerns(self.orders[index].terms.product) {
+                self.take_out(index, BrokerStatus::Cancelled, "Order cancelled by the broker");
+            }
+        }
+        let positions: Vec<_> = self.accounts[account]
+            .positions
+            .values()
+            .filter(|row| concerns(row.product) && row.net() != 0)
+            .map(|row| (row.instrument, row.product, row.net()))
+            .collect();
+        for (instrument, product, net) in positions {
+            let terms = OrderTerms {
+                instrument,
+                side: if net > 0 { Side::Sell } else { Side::Buy },
+                product,
+                order_type: OrderType::Market,
+                time_in_force: TimeInForce::Day,
+                quantity: Quantity::new(u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX)),
+                disclosed: Quantity::ZERO,
+                price: Price::ZERO,
+                trigger: Price::ZERO,
+                after_market: false,
+            };
+            for quantity in self.slices(instrument, terms.quantity) {
+                let slice = OrderTerms { quantity, ..terms.clone() };
+                self.submit(account, Source::Broker, &PlaceRequest::new(slice));
             }
         }
     }
@@ -181,8 +183,7 @@ impl Exchange {
             let waits_for_next_session =
                 self.orders[index].terms.after_market && self.orders[index].exchange_id.is_none();
             if !waits_for_next_session {
-                self.withdraw(index);
-                self.end(index, BrokerStatus::Expired, "Order expired at the end of the session");
+                self.take_out(index, BrokerStatus::Expired, "Order expired at the end of the session");
             }
         }
         let today = self.now.ist().date();

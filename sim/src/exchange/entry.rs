@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chrono::Duration as Span;
 use tandem_domain::ids::{BrokerOrderId, DhanClientId};
 use tandem_domain::instrument::InstrumentKey;
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType, Side, TimeInForce};
+use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType, Product, Side, TimeInForce};
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 
-use super::checks::{refuse_terms, reject};
+use super::checks::{OFFLINE, refuse_terms, reject};
 use super::clock::Errand;
 use super::market::on_tick;
 use super::order::SimOrder;
@@ -95,6 +95,39 @@ impl Exchange {
         let answer = self.answer(index, BrokerStatus::Cancelled);
         self.send(Errand::Cancel(index));
         Ok(answer)
+    }
+
+    /// Cancels all orders and closes all positions at the market (`DELETE /positions`, `dhanhq-v2.md` section 3.6).
+    pub fn exit_all(&mut self, account: &DhanClientId, source: Source) -> Result<(), ApiError> {
+        let owner = self.account_of(account)?;
+        self.admit_write(owner, source)?;
+        if !self.is_open() {
+            return Err(ApiError::order(OFFLINE));
+        }
+        self.close_out(owner, |_| true);
+        Ok(())
+    }
+
+    /// Moves a position, or part of one, to another product at its cost (`POST /positions/convert`, section 4.6).
+    pub fn convert_position(
+        &mut self,
+        account: &DhanClientId,
+        instrument: InstrumentKey,
+        from: Product,
+        to: Product,
+        quantity: Quantity,
+    ) -> Result<(), ApiError> {
+        let owner = self.account_of(account)?;
+        let account = &mut self.accounts[owner];
+        let net = account.net(instrument, from);
+        if from == to || quantity.is_zero() || i64::from(quantity.get()) > net.abs() {
+            return Err(ApiError::order(ApiError::INCORRECT_REQUEST));
+        }
+        let side = if net > 0 { Side::Buy } else { Side::Sell };
+        let cost = account.position(instrument, from).cost_price();
+        account.position(instrument, from).fill(side.opposite(), quantity, cost);
+        account.position(instrument, to).fill(side, quantity, cost);
+        Ok(())
     }
 
     fn admit_write(&mut self, owner: usize, source: Source) -> Result<(), ApiError> {
@@ -233,7 +266,7 @@ impl Exchange {
         }
     }
 
-    /// What the broker makes of MARKET and STOP_LOSS_MARKET (`dhanhq-v2.md` section 2.9).
+    /// What the broker makes of `MARKET` and `STOP_LOSS_MARKET` (`dhanhq-v2.md` section 2.9).
     fn convert(&mut self, index: usize) {
         let order = &mut self.orders[index];
         let by_api = order.source == Source::Api;
@@ -281,11 +314,12 @@ impl Exchange {
     fn protected(&self, index: usize, price: Price) -> Price {
         let terms = &self.orders[index].terms;
         let Some(contract) = self.universe.get(terms.instrument) else { return price };
-        let width = price.units() * i64::from(self.settings.variants.protection_bps) / 10_000;
+        let width = price.units() / 10_000 * i64::from(self.settings.variants.protection_bps)
+            + price.units() % 10_000 * i64::from(self.settings.variants.protection_bps) / 10_000;
         let tick = contract.tick.units().max(1);
         let (low, high) = self.band(contract);
         match terms.side {
-            Side::Buy => on_tick(price.units() + width, tick),
+            Side::Buy => on_tick(price.units().saturating_add(width), tick),
             Side::Sell => on_tick(price.units() - width + tick - 1, tick),
         }
         .clamp(low, high)
@@ -335,19 +369,7 @@ impl Exchange {
             working_price: if changed.price.is_zero() { order.working_price } else { changed.price },
             ..order.clone()
         };
-        let account = self.account_index.get(&order.account).map(|at| &self.accounts[*at]);
-        let missing = account.map_or(Money::ZERO, |account| self.change_shortfall(account, order, &imagined));
-        if missing > Money::ZERO {
-            let text = format!("RMS:<id>:You have insufficient funds. Please add Rs.{missing} to trade.");
-            return Err(ApiError::order(reject(order, &text)));
-        }
-        Ok(())
-    }
-
-    /// What an account lacks for a change that asks for more than the order did.
-    fn change_shortfall(&self, account: &super::Account, before: &SimOrder, after: &SimOrder) -> Money {
-        let dearer = after.remaining() > before.remaining() || after.working_price > before.working_price;
-        if dearer { self.shortfall(account, after) } else { Money::ZERO }
+        self.refuse_dearer(order, &imagined).map_err(ApiError::order)
     }
 
     /// A change reaches the exchange. If the order ended or filled past it meanwhile, nothing happens.
@@ -378,9 +400,14 @@ impl Exchange {
     /// A cancel reaches the exchange. If the order ended meanwhile, nothing happens.
     pub(super) fn apply_cancel(&mut self, index: usize) {
         if !self.orders[index].is_terminal() {
-            self.withdraw(index);
-            self.end(index, BrokerStatus::Cancelled, "Order cancelled by user");
+            self.take_out(index, BrokerStatus::Cancelled, "Order cancelled by user");
         }
+    }
+
+    /// Ends an order, whatever book it is in.
+    pub(super) fn take_out(&mut self, index: usize, status: BrokerStatus, reason: &str) {
+        self.withdraw(index);
+        self.end(index, status, reason);
     }
 
     /// Ends an order that is in no book.

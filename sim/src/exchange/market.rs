@@ -21,6 +21,7 @@ const SPOT_BAND_PERCENT: i64 = 8;
 const CIRCUIT_PERCENT: i64 = 10;
 /// Seconds in a 365-day year.
 const YEAR_SECONDS: i64 = 31_536_000;
+const YEAR_SECONDS_ROOT: i64 = 5615;
 
 /// All spot paths at one moment.
 #[derive(Debug, Clone)]
@@ -180,12 +181,9 @@ impl Market {
                 intrinsic(option, spot) + time_value(option, spot, left) + noise * step
             }
             None if contract.kind == InstrumentKind::IndexFuture => {
-                // Carry of 6.5 % a year.
-                spot + i64::try_from(
-                    i128::from(spot) * 65 * i128::from(self.seconds_left(contract, tick))
-                        / (1000 * i128::from(YEAR_SECONDS)),
-                )
-                .unwrap_or(0)
+                // Carry of 6.5 % a year, in 1/10,000 of the spot at a time to stay within the range.
+                spot + spot / 10_000 * (650 * self.seconds_left(contract, tick) / 1000)
+                    / (YEAR_SECONDS / 1000)
             }
             None => spot,
         };
@@ -242,18 +240,17 @@ fn intrinsic(option: OptionContract, spot: i64) -> i64 {
 /// About what 12 % volatility gives at the money (0.4 x spot x volatility x root of time), falling off with the
 /// distance to the strike.
 fn time_value(option: OptionContract, spot: i64, seconds_left: i64) -> i64 {
-    let root_milli = u64::try_from(seconds_left).unwrap_or(0).saturating_mul(1_000_000).isqrt();
-    let at_the_money =
-        i128::from(spot) * 48 * i128::from(root_milli) / (1000 * i128::from(YEAR_SECONDS.isqrt()) * 1000);
-    if at_the_money == 0 {
-        return 0;
-    }
-    let distance = i128::from((spot - option.strike.units()).abs());
-    // The width at which half is left is three times the value at the money.
-    let width = at_the_money * 3;
-    let width_squared = width * width;
-    let left = at_the_money * width_squared / (width_squared + distance * distance);
-    i64::try_from(left * width_squared / (width_squared + distance * distance)).unwrap_or(0)
+    // Roots in thousandths. The largest product is a spot of 100,000 rupees and a year: far within the range.
+    let root = u64::try_from(seconds_left).unwrap_or(0).saturating_mul(1_000_000).isqrt();
+    let root = i64::try_from(root).unwrap_or(i64::MAX);
+    let at_the_money = spot.saturating_mul(48).saturating_mul(root) / (YEAR_SECONDS_ROOT * 1_000_000);
+    // The width at which a quarter is left is three times the value at the money. Squares are of 1/20 rupee.
+    let width = at_the_money * 3 / 500;
+    let distance = (spot - option.strike.units()) / 500;
+    let (width, distance) = (width.saturating_mul(width), distance.saturating_mul(distance));
+    let whole = width.saturating_add(distance).max(1);
+    let left = at_the_money.saturating_mul(width) / whole;
+    left.saturating_mul(width) / whole
 }
 
 const SALT_SPOT: u64 = 1;
@@ -265,7 +262,7 @@ fn day_number(day: NaiveDate) -> u64 {
     u64::try_from((day - NaiveDate::default()).num_days()).unwrap_or(0)
 }
 
-/// SplitMix64 over the parts in turn: fast, and the same on every machine.
+/// `SplitMix64` over the parts in turn: fast, and the same on every machine.
 pub(super) fn hash(parts: &[u64]) -> u64 {
     parts
         .iter()

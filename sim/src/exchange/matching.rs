@@ -12,6 +12,7 @@ use tandem_domain::quantity::Quantity;
 use super::book::Book;
 use super::ladder::Ladder;
 use super::order::SimTrade;
+use super::settings::Depth;
 use super::{Exchange, draw};
 
 /// Who an incoming order trades with next.
@@ -21,6 +22,27 @@ enum Maker {
 }
 
 impl Exchange {
+    /// A tick of an instrument's book. Most ticks touch nothing: synthetic depth lies beyond the last price, so it is
+    /// only built when an order lies on the far side of that price.
+    pub(super) fn tick(&mut self, instrument: InstrumentKey) {
+        let (Some(contract), Some(book)) = (self.universe.get(instrument), self.books.get(&instrument))
+        else {
+            return;
+        };
+        let beyond_last = matches!(
+            book.depth.as_ref().unwrap_or(&self.settings.depth),
+            Depth::Synthetic | Depth::Capped(_)
+        );
+        let last = self.price_of(contract);
+        let best = |side| book.resting(side).first().map(|index| self.orders[*index].working_price);
+        let out_of_reach = best(Side::Buy).is_none_or(|price| price <= last)
+            && best(Side::Sell).is_none_or(|price| price >= last);
+        let asleep = book.stops().iter().all(|index| !self.is_triggered(*index));
+        if !(beyond_last && out_of_reach && asleep) {
+            self.refresh(instrument);
+        }
+    }
+
     /// Brings an instrument's book to the present tick: new depth, fills of resting orders, stops that fire.
     pub(super) fn refresh(&mut self, instrument: InstrumentKey) {
         self.with_book(instrument, |exchange, book| {
@@ -79,7 +101,7 @@ impl Exchange {
     fn renew_ladder(&mut self, instrument: InstrumentKey, book: &mut Book) -> bool {
         let at = self.market.position();
         let depth = book.depth.as_ref().unwrap_or(&self.settings.depth);
-        let kept = matches!(depth, super::Depth::Fixed { .. });
+        let kept = matches!(depth, Depth::Fixed { .. });
         let Some(contract) = self.universe.get(instrument) else { return false };
         if book.ladder_at == Some(at) {
             return false;

@@ -3,7 +3,7 @@
 //! Pure, synchronous and deterministic: no sockets, no wall clock, no randomness but the seed. Equal settings and the
 //! same calls at the same simulated times give the same orders, fills and events.
 //!
-//! - `settings`, `request`, `order`: what goes in and comes out; `views`: the same as rows of the wire.
+//! - `settings`, `request`, `order`: what goes in and comes out.
 //! - `calendar`, `universe`, `files`: trading days, contracts, instrument files.
 //! - `market`, `tape`: prices; `ladder`, `book`, `matching`: depth, queues, fills.
 //! - `entry`, `checks`: placing, changing, cancelling; `account`, `margin`, `limits`: whose money and how much.
@@ -27,6 +27,8 @@ mod reads;
 mod request;
 mod settings;
 mod tape;
+#[cfg(test)]
+mod tests;
 mod universe;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use tandem_domain::account::Funds;
 use tandem_domain::ids::{BrokerOrderId, DhanClientId};
-use tandem_domain::instrument::{InstrumentKey, OptionType};
+use tandem_domain::instrument::{InstrumentKey, InstrumentKind, OptionType};
 use tandem_domain::order::{BrokerStatus, OrderTerms, Product, Side};
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
@@ -165,7 +165,7 @@ impl Exchange {
 
     /// Levels of one side, strangers and accounts together.
     fn levels(&self, contract: &Contract, last: Price, side: Side) -> Vec<Level> {
-        if !self.is_open() {
+        if !self.is_open() || contract.kind == InstrumentKind::Index {
             return Vec::new();
         }
         let at = self.market.position();

@@ -146,7 +146,7 @@ pub struct Variants {
     pub tag_length_max: usize,
     /// What becomes of MARKET orders of the API.
     pub market_orders: MarketOrders,
-    /// What becomes of STOP_LOSS_MARKET orders of the API.
+    /// What becomes of `STOP_LOSS_MARKET` orders of the API.
     pub stop_market_orders: StopMarketOrders,
     /// Width of the market price protection, in basis points of the last price. Default 500.
     pub protection_bps: u32,
@@ -173,7 +173,7 @@ pub enum MarketOrders {
     AsMarket,
 }
 
-/// What becomes of STOP_LOSS_MARKET orders of the API (`dhanhq-v2.md` section 2.9).
+/// What becomes of `STOP_LOSS_MARKET` orders of the API (`dhanhq-v2.md` section 2.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopMarketOrders {
     /// The trigger is dropped: a LIMIT at trigger x 0.95 (sell) or x 1.05 (buy) goes out at once. As seen in July 2026.
