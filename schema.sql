@@ -84,6 +84,7 @@ CREATE TABLE orders (
 -- One order for each of our ids (P2).
 CREATE UNIQUE INDEX orders_by_client_order_id ON orders (client_order_id) WHERE client_order_id IS NOT NULL;
 CREATE INDEX orders_working ON orders (trading_day, account) WHERE terminal = 0;
+CREATE INDEX orders_of_leaders ON orders (trading_day) WHERE role = 'leader';
 
 -- Fills. Each counts once, however often it is reported (P9).
 CREATE TABLE trades (
@@ -142,8 +143,6 @@ CREATE TABLE copy_mappings (
     CHECK (outcome NOT IN ('skipped', 'voided') OR reason IS NOT NULL),
     CHECK ((ratio_numerator IS NULL) = (ratio_denominator IS NULL))
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX copy_mappings_by_follower ON copy_mappings (trading_day, follower_id);
 
 -- The durable decisions to ask the broker for something: place, modify or cancel one child order. Committed before the
 -- request leaves (P1).
@@ -205,14 +204,14 @@ CREATE TABLE intents (
     FOREIGN KEY (leader_account, trading_day, leader_order_id, event_fingerprint)
         REFERENCES order_events (account, trading_day, broker_order_id, fingerprint),
     CHECK (state <> 'ACKED' OR broker_order_id IS NOT NULL)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
--- One attempt, one intent (P2).
-CREATE UNIQUE INDEX intents_place_key
-    ON intents (trading_day, leader_account, leader_order_id, follower_id, leg, slice, attempt) WHERE kind = 'place';
+-- One attempt, one intent (P2): an intent to place has serial 0. Leader order first, so that the rows of a fan-out lie
+-- side by side.
+CREATE UNIQUE INDEX intents_key
+    ON intents (trading_day, leader_account, leader_order_id, follower_id, leg, slice, attempt, kind, serial);
 -- At most one request in flight for each child order.
 CREATE UNIQUE INDEX intents_one_in_flight ON intents (client_order_id) WHERE state = 'SENDING';
-CREATE INDEX intents_by_follower ON intents (trading_day, follower_id);
 
 -- Each child order as it weighs on its mirror: `live` while it may still fill, `exposure` the units it has filled or
 -- may yet fill. What is not known counts in full.

@@ -53,6 +53,8 @@ pub(super) fn open_writer(settings: &StoreSettings) -> Result<(Connection, i64),
     set_and_check(&connection, "foreign_keys", "ON", "1")?;
     // So that REPLACE cannot pass the append-only triggers by.
     set_and_check(&connection, "recursive_triggers", "ON", "1")?;
+    // The pages a savepoint keeps for its rollback would go to a temporary file past 64 KiB: twice the cost of a burst.
+    set_and_check(&connection, "temp_store", "MEMORY", "2")?;
     // Checkpoints are made by the writer between commits (writer.rs).
     set_and_check(&connection, "wal_autocheckpoint", "0", "0")?;
     set_and_check(&connection, "mmap_size", "0", "0")?;

@@ -160,6 +160,7 @@ impl Writer {
         let generations = self.shared.generations();
         let connection = &self.database.connection;
         run(connection, "BEGIN IMMEDIATE")?;
+        let mut stored = apply::Batch::default();
         let results = self.check_epoch().and_then(|()| {
             batch
                 .iter()
@@ -169,7 +170,7 @@ impl Writer {
                         generation: job.writer.generation,
                         current,
                     })),
-                    _ => self.apply(job),
+                    _ => self.apply(job, &mut stored),
                 })
                 .collect::<Result<Vec<_>, _>>()
         });
@@ -184,11 +185,11 @@ impl Writer {
     }
 
     /// All writes of a job, or none.
-    fn apply(&self, job: &Job) -> Result<Result<(), StoreError>, rusqlite::Error> {
+    fn apply(&self, job: &Job, batch: &mut apply::Batch) -> Result<Result<(), StoreError>, rusqlite::Error> {
         let connection = &self.database.connection;
         run(connection, "SAVEPOINT job")?;
         for write in &job.writes {
-            let refusal = match apply::write(connection, write) {
+            let refusal = match apply::write(connection, batch, write) {
                 Ok(()) => continue,
                 Err(ApplyError::Refused(refusal)) => refusal,
                 Err(ApplyError::Sqlite(error)) if is_about_the_row(&error) => {
@@ -201,6 +202,7 @@ impl Writer {
             return Ok(Err(refusal));
         }
         run(connection, "RELEASE job")?;
+        batch.keep(&job.writes);
         Ok(Ok(()))
     }
 

@@ -7,9 +7,14 @@ mod mappings;
 mod orders;
 mod records;
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use rusqlite::Connection;
+use tandem_domain::leader::LeaderOrder;
 
 use super::error::StoreError;
+use super::rows::LeaderEvent;
 use super::write::Write;
 
 /// Why a write was not applied.
@@ -26,9 +31,30 @@ impl From<rusqlite::Error> for ApplyError {
     }
 }
 
+/// Leader events stored earlier in the same transaction. The jobs of a fan-out carry one and the same; once is enough.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    stored: HashSet<*const LeaderOrder>,
+}
+
+impl Batch {
+    /// A job is in: what it carried need not be stored again. Not before, because a refused job takes its rows back.
+    pub(super) fn keep(&mut self, writes: &[Write]) {
+        self.stored.extend(writes.iter().filter_map(|write| match write {
+            Write::LeaderEvent(event) => Some(Arc::as_ptr(&event.order)),
+            _ => None,
+        }));
+    }
+
+    fn has(&self, event: &LeaderEvent) -> bool {
+        self.stored.contains(&Arc::as_ptr(&event.order))
+    }
+}
+
 /// Applies one write inside the transaction that is open.
-pub(super) fn write(connection: &Connection, write: &Write) -> Result<(), ApplyError> {
+pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Result<(), ApplyError> {
     match write {
+        Write::LeaderEvent(event) if batch.has(event) => {}
         Write::LeaderEvent(event) => orders::leader_event(connection, event)?,
         Write::AccountOrder(order) => orders::account_order(connection, order)?,
         Write::Mapping(mapping) => mappings::upsert(connection, mapping)?,

@@ -56,6 +56,7 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_client_order_id ON orders (client_order_id) WHERE client_order_id IS NOT NULL;
 
 CREATE INDEX orders_working ON orders (trading_day, account) WHERE terminal = 0;
+CREATE INDEX orders_of_leaders ON orders (trading_day) WHERE role = 'leader';
 
 CREATE TABLE trades (
     account           TEXT    NOT NULL,
@@ -101,8 +102,6 @@ CREATE TABLE copy_mappings (
     CHECK (outcome NOT IN ('skipped', 'voided') OR reason IS NOT NULL),
     CHECK ((ratio_numerator IS NULL) = (ratio_denominator IS NULL))
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX copy_mappings_by_follower ON copy_mappings (trading_day, follower_id);
 
 CREATE TABLE intents (
     client_order_id   TEXT    NOT NULL CHECK (length(client_order_id) BETWEEN 5 AND 25),
@@ -152,14 +151,13 @@ CREATE TABLE intents (
     FOREIGN KEY (leader_account, trading_day, leader_order_id, event_fingerprint)
         REFERENCES order_events (account, trading_day, broker_order_id, fingerprint),
     CHECK (state <> 'ACKED' OR broker_order_id IS NOT NULL)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
-CREATE UNIQUE INDEX intents_place_key
-    ON intents (trading_day, leader_account, leader_order_id, follower_id, leg, slice, attempt) WHERE kind = 'place';
+CREATE UNIQUE INDEX intents_key
+    ON intents (trading_day, leader_account, leader_order_id, follower_id, leg, slice, attempt, kind, serial);
 
 CREATE UNIQUE INDEX intents_one_in_flight ON intents (client_order_id) WHERE state = 'SENDING';
 
-CREATE INDEX intents_by_follower ON intents (trading_day, follower_id);
 
 CREATE VIEW child_orders AS
 SELECT i.trading_day, i.leader_account, i.leader_order_id, i.follower_id, i.leg, i.slice, i.attempt, i.client_order_id,

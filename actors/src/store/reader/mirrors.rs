@@ -30,11 +30,20 @@ pub struct MirrorRows {
     pub orders: Vec<AccountOrder>,
 }
 
+/// The leaders' orders of a day, each to be joined with its rows: the tables are kept in the order of the leader's orders
+/// (a fan-out is written side by side), so a follower's rows are looked up order by order.
+const LEADER_ORDERS_THEN: &str = "orders AS o CROSS JOIN";
+const OF_THE_DAY: &str = "o.trading_day = ?1 AND o.role = 'leader'";
+const INTENTS_OF_FOLLOWER: &str =
+    "intents AS i ON i.trading_day = o.trading_day AND i.leader_account = o.account
+    AND i.leader_order_id = o.broker_order_id AND i.follower_id = ?2";
+
 const INTENT_COLUMNS: &str = "
-    client_order_id, kind, serial, trading_day, leader_account, leader_order_id, follower_id, leg, slice, attempt, account,
-    event_fingerprint, purpose, state, segment, security_id, side, product, order_type, time_in_force, quantity, disclosed,
-    price, trigger_price, after_market, broker_order_id, refusal_http, refusal_code, refusal_text, ts_leader_event,
-    ts_received, ts_decided, ts_committed, ts_sent, ts_answered, added_latency_us, created_at";
+    i.client_order_id, i.kind, i.serial, i.trading_day, i.leader_account, i.leader_order_id, i.follower_id,
+    i.leg, i.slice, i.attempt, i.account, i.event_fingerprint, i.purpose, i.state, i.segment, i.security_id,
+    i.side, i.product, i.order_type, i.time_in_force, i.quantity, i.disclosed, i.price, i.trigger_price,
+    i.after_market, i.broker_order_id, i.refusal_http, i.refusal_code, i.refusal_text, i.ts_leader_event,
+    i.ts_received, i.ts_decided, i.ts_committed, i.ts_sent, i.ts_answered, i.added_latency_us, i.created_at";
 
 impl Reader {
     /// All mirrors of a follower on a day, in the order in which the leader's orders were first seen, as of one moment.
@@ -50,9 +59,9 @@ impl Reader {
         let sql = format!(
             "SELECT m.leader_account, m.leader_order_id, m.follower_id, m.outcome, m.reason AS denied, m.inputs,
                 m.target_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at, {ORDER_COLUMNS}
-             FROM copy_mappings AS m JOIN orders AS o ON o.account = m.leader_account
-                AND o.trading_day = m.trading_day AND o.broker_order_id = m.leader_order_id
-             WHERE m.trading_day = ?1 AND m.follower_id = ?2 ORDER BY o.first_seen_at, m.leader_order_id"
+             FROM {LEADER_ORDERS_THEN} copy_mappings AS m ON m.trading_day = o.trading_day
+                AND m.leader_account = o.account AND m.leader_order_id = o.broker_order_id AND m.follower_id = ?2
+             WHERE {OF_THE_DAY} ORDER BY o.first_seen_at, m.leader_order_id"
         );
         let mut statement = snapshot.prepare_cached(&sql)?;
         for mirror in statement.query_map(parameters, mirror)? {
@@ -63,8 +72,8 @@ impl Reader {
 
         let mut places_by_child = HashMap::new();
         let sql = format!(
-            "SELECT {INTENT_COLUMNS} FROM intents WHERE trading_day = ?1 AND follower_id = ?2
-             ORDER BY created_at, leg, slice, attempt, serial"
+            "SELECT {INTENT_COLUMNS} FROM {LEADER_ORDERS_THEN} {INTENTS_OF_FOLLOWER} WHERE {OF_THE_DAY}
+             ORDER BY i.created_at, i.leg, i.slice, i.attempt, i.serial"
         );
         let mut statement = snapshot.prepare_cached(&sql)?;
         for intent in statement.query_map(parameters, intent)? {
@@ -76,8 +85,9 @@ impl Reader {
         }
 
         let sql = format!(
-            "SELECT {ORDER_COLUMNS} FROM intents AS i JOIN orders AS o ON o.client_order_id = i.client_order_id
-             WHERE i.trading_day = ?1 AND i.follower_id = ?2 AND i.kind = 'place' ORDER BY o.first_seen_at"
+            "SELECT {ORDER_COLUMNS} FROM (
+                 SELECT i.client_order_id FROM {LEADER_ORDERS_THEN} {INTENTS_OF_FOLLOWER} WHERE {OF_THE_DAY} AND i.kind = 'place'
+             ) AS child CROSS JOIN orders AS o ON o.client_order_id = child.client_order_id ORDER BY o.first_seen_at"
         );
         let mut statement = snapshot.prepare_cached(&sql)?;
         for order in statement.query_map(parameters, account_order)? {
@@ -127,9 +137,11 @@ impl Reader {
         day: TradingDay,
         follower: &FollowerId,
     ) -> Result<Vec<Timestamp>, ReaderError> {
-        let sql = "SELECT COALESCE(ts_sent, created_at) AS sent FROM intents
-             WHERE trading_day = ?1 AND follower_id = ?2 AND state NOT IN ('PLANNED', 'NOT_SENT', 'VOIDED') ORDER BY 1";
-        self.rows(sql, [day.to_string(), follower.to_string()], |row| time(row, "sent"))
+        let sql = format!(
+            "SELECT COALESCE(i.ts_sent, i.created_at) AS sent FROM {LEADER_ORDERS_THEN} {INTENTS_OF_FOLLOWER}
+             WHERE {OF_THE_DAY} AND i.state NOT IN ('PLANNED', 'NOT_SENT', 'VOIDED') ORDER BY 1"
+        );
+        self.rows(&sql, [day.to_string(), follower.to_string()], |row| time(row, "sent"))
     }
 }
 

@@ -4,7 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use super::fixtures::{Bench, PATIENCE, child, ground, is_constraint, note, open, planned};
+use tandem_domain::mirror::Outcome;
+
+use super::fixtures::{
+    Bench, PATIENCE, child, ground, is_constraint, leader_event, leader_order, mapped, note, open, planned,
+};
 use crate::store::{IntentState, Job, StoreError, SubmitError, WriterId};
 
 impl Bench {
@@ -50,6 +54,21 @@ fn jobs_that_wait_share_a_commit_and_a_bad_one_fails_alone() {
         "the holder's and one for three"
     );
     assert_eq!((bench.count("audit_log"), bench.count("intents")), (1, 1));
+}
+
+#[test]
+fn an_event_that_a_refused_job_took_back_is_stored_with_the_next() {
+    let bench = Bench::new();
+    let event = leader_event(&leader_order());
+    let release = bench.hold();
+    let refused = bench.submit(vec![event.clone(), planned(&child(0, 1), IntentState::Sending, 130)]);
+    let good = bench.submit(vec![event.clone(), mapped(Outcome::Waiting, 130)]);
+    let again = bench.submit(vec![event, planned(&child(0, 1), IntentState::Sending, 130)]);
+    drop(release);
+    is_constraint(refused.recv_timeout(PATIENCE).unwrap().result, "FOREIGN KEY");
+    good.recv_timeout(PATIENCE).unwrap().result.unwrap();
+    again.recv_timeout(PATIENCE).unwrap().result.unwrap();
+    assert_eq!((bench.count("order_events"), bench.count("intents")), (1, 1));
 }
 
 #[test]
