@@ -1,9 +1,361 @@
-//! Actors from settings.
+//! Actors from settings: opens what they stand on, starts the Supervisor, waits for the end.
+//!
+//! One path for a first start and for a restart (P20): lock, check, migrate, load, then arm.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Arbiter;
+use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
+use tandem_actors::account::AccountParams;
+use tandem_actors::clock::Clock;
+use tandem_actors::in_flight::{FrameCounts, InFlight};
+use tandem_actors::instruments::{InstrumentFile, InstrumentSource, Instruments};
+use tandem_actors::lent_clock;
+use tandem_actors::store::{
+    AuditEntry, ConfigSnapshot, Job, OpenError, Store, StoreHandle, Write, WriterId, instrument_parts,
+};
+use tandem_actors::supervisor::{Ending, House, Shutdown, Supervisor, SupervisorParams};
+use tandem_actors::{BreakerParams, FollowerParams, FollowerPolicy, LeaderParams, SizerParams, WriterDeath};
+use tandem_domain::follower::FollowerSettings as BookSettings;
+use tandem_domain::time::TradingDay;
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
 
 use crate::cli::ExitStatus;
-use crate::settings::Settings;
+use crate::settings::{self, ClockSource, FollowerSettings, Settings};
 
-/// Copies until told to stop.
-pub fn run(_settings: Settings) -> anyhow::Result<ExitStatus> {
-    anyhow::bail!("copying is not wired up yet")
+/// How often the Supervisor asks each actor how it is.
+const PING_INTERVAL: Duration = Duration::from_millis(500);
+/// How long an account is left alone after HTTP 429 (`dhanhq-v2.md` section 9.7: wait a second or more).
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
+/// Delay before a request that provably never left is tried again.
+const RESEND_DELAY: Duration = Duration::from_millis(250);
+
+/// Copies until a signal says stop.
+pub fn run(settings: Settings) -> anyhow::Result<ExitStatus> {
+    actix_rt::System::new().block_on(copy(settings, signalled()))
+}
+
+/// Copies until `stop` is done, or until it cannot go on.
+pub async fn copy(settings: Settings, stop: impl Future<Output = ()>) -> anyhow::Result<ExitStatus> {
+    let writer_death = WriterDeath::default();
+    let store = match open_store(&settings, Arc::clone(&writer_death)) {
+        Ok(store) => store,
+        Err(refused @ OpenError::Locked { .. }) => {
+            error!(error = %refused, "not started: this database is in use");
+            return Ok(ExitStatus::AlreadyRunning);
+        }
+        Err(refused) => {
+            error!(error = %anyhow::Error::new(refused), "not started: the database cannot be used");
+            return Ok(ExitStatus::StorageFault);
+        }
+    };
+    let ground = Ground::lay(&settings, &store).await;
+    let ending = match ground {
+        Ok(ground) => supervise(&settings, &store, ground, writer_death, stop).await,
+        Err(error) => Err(error),
+    };
+    // Blocks until everything queued is durable; nothing else runs on this thread any more.
+    store.stop();
+    Ok(match ending? {
+        Ending::Stopped => ExitStatus::Ok,
+        Ending::Escalated(actor) => {
+            error!(%actor, "halted: an actor failed too often");
+            ExitStatus::Halted
+        }
+        Ending::StorageFault => {
+            error!("halted: nothing can be recorded any more, so nothing is sent");
+            ExitStatus::StorageFault
+        }
+    })
+}
+
+fn open_store(settings: &Settings, death: WriterDeath) -> Result<Store, OpenError> {
+    Store::open(&settings.store.open_settings(), move |cause| {
+        // Only the first cause counts.
+        death.set(cause).ok();
+    })
+}
+
+/// What the actors stand on, beside the store.
+struct Ground {
+    clock: Clock,
+    in_flight: InFlight,
+    frames: FrameCounts,
+    instruments: Instruments,
+    source: InstrumentSource,
+}
+
+impl Ground {
+    async fn lay(settings: &Settings, store: &Store) -> anyhow::Result<Self> {
+        let (in_flight, frames) = (InFlight::default(), FrameCounts::default());
+        let clock = match (settings.clock.source, &settings.clock.lent_url) {
+            (ClockSource::Lent, Some(url)) => {
+                lent_clock::borrow(url, in_flight.clone(), frames.clone()).await?
+            }
+            _ => Clock::system(),
+        };
+        let day = clock.now().trading_day();
+        record_start(settings, &store.handle, &clock);
+        let instruments = Instruments::default();
+        let source = instrument_source(settings);
+        load_instruments(&instruments, &source, store, day, &clock).await?;
+        Ok(Self { clock, in_flight, frames, instruments, source })
+    }
+}
+
+/// Today's master from the database if it is there, from its source otherwise. Without one nothing can be sized.
+async fn load_instruments(
+    instruments: &Instruments,
+    source: &InstrumentSource,
+    store: &Store,
+    day: TradingDay,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    let reader = store.reader.clone();
+    let stored = actix_rt::task::spawn_blocking(move || reader.instruments()).await?;
+    match stored.context("read the stored instruments")? {
+        Some((stored_on, table)) if stored_on == day => {
+            info!(instruments = table.len(), %day, "instruments taken from the database");
+            instruments.replace(table);
+            return Ok(());
+        }
+        _ => {}
+    }
+    let table = source.clone().load().await.context("load the instrument master")?;
+    info!(instruments = table.len(), %day, source = %source.name(), "instruments loaded");
+    instruments.replace(table);
+    let (table, handle) = (instruments.snapshot(), store.handle.clone());
+    let (name, loaded_at) = (Arc::from(source.name()), clock.now());
+    // In the background, part after part: orders do not wait behind it.
+    actix_rt::spawn(async move {
+        for part in instrument_parts(&table, day, name, loaded_at) {
+            if let Err(error) = commit(&handle, vec![Write::Instruments(part)]).await {
+                return warn!(%error, "instruments were not stored; they are loaded again at the next start");
+            }
+        }
+    });
+    Ok(())
+}
+
+async fn commit(handle: &StoreHandle, writes: Vec<Write>) -> anyhow::Result<()> {
+    let (told, answer) = oneshot::channel();
+    handle.submit(Job {
+        writer: WriterId { actor: "wiring".into(), generation: 1 },
+        writes,
+        reply: Box::new(move |committed| {
+            // Nobody waits any more when the process is going down.
+            told.send(committed.result).ok();
+        }),
+    })?;
+    Ok(answer.await??)
+}
+
+/// Which version ran with which settings, for whoever asks later.
+fn record_start(settings: &Settings, handle: &StoreHandle, clock: &Clock) {
+    let entries = settings.effective();
+    let mut hash = Sha256::new();
+    for (key, value) in &entries {
+        hash.update(format!("{key}={value}\n"));
+    }
+    let version: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let now = clock.now();
+    let started = AuditEntry {
+        recorded_at: now,
+        actor: "operator".into(),
+        event: "started".into(),
+        subject: None,
+        details: serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "settings": version }).to_string(),
+    };
+    let snapshot = ConfigSnapshot { version: version.into(), loaded_at: now, entries };
+    let job = Job {
+        writer: WriterId { actor: "wiring".into(), generation: 1 },
+        writes: vec![Write::Config(snapshot), Write::Audit(started)],
+        reply: Box::new(|committed| {
+            if let Err(error) = committed.result {
+                warn!(%error, "the settings in force were not recorded");
+            }
+        }),
+    };
+    if let Err(error) = handle.submit(job) {
+        warn!(%error, "the settings in force were not recorded");
+    }
+}
+
+async fn supervise(
+    settings: &Settings,
+    store: &Store,
+    ground: Ground,
+    writer_death: WriterDeath,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<Ending> {
+    // Sockets and decisions on one arbiter; the Supervisor stays on this one, where nothing can keep it from seeing.
+    let arbiter = Arbiter::new();
+    let house = house(settings, store, &ground, writer_death, &arbiter)?;
+    let params = SupervisorParams {
+        restarts: settings.supervisor.restart_limits(),
+        health_interval: settings.supervisor.health_interval,
+        ping_interval: PING_INTERVAL,
+        hang_deadline: settings.supervisor.hang_deadline,
+        shutdown_deadline: settings.supervisor.shutdown_deadline,
+        store: store.handle.clone(),
+        clock: ground.clock.clone(),
+        in_flight: ground.in_flight.clone(),
+    };
+    let (told, mut ended) = oneshot::channel();
+    let supervisor = Supervisor::start(params, house, move |ending| {
+        // The one who waits may have been cancelled; then nobody asks how it ended.
+        told.send(ending).ok();
+    });
+    let ending = tokio::select! {
+        ending = &mut ended => ending,
+        () = stop => {
+            supervisor.do_send(Shutdown);
+            ended.await
+        }
+    };
+    arbiter.stop();
+    if arbiter.join().is_err() {
+        warn!("the arbiter of the actors ended in a panic");
+    }
+    ending.context("the supervisor ended without a word")
+}
+
+fn house(
+    settings: &Settings,
+    store: &Store,
+    ground: &Ground,
+    writer_death: WriterDeath,
+    arbiter: &Arbiter,
+) -> anyhow::Result<House> {
+    let followers: Vec<&FollowerSettings> = settings.enabled_followers().collect();
+    let sizer = SizerParams {
+        leader: settings.leader.client_id.clone(),
+        leader_capital: settings.sizing.capital,
+        followers: followers.iter().map(|follower| policy(follower)).collect(),
+        instruments: ground.instruments.clone(),
+        source: ground.source.clone(),
+        store: store.handle.clone(),
+        reader: store.reader.clone(),
+        clock: ground.clock.clone(),
+    };
+    let leader = LeaderParams {
+        account: AccountParams {
+            account: settings.leader.client_id.clone(),
+            client: settings.broker.client(settings.leader.local_address),
+            token: settings.leader.token(),
+        },
+        stream: settings
+            .broker
+            .stream(settings.leader.local_address)
+            .context("[broker] stream_url is needed to copy")?,
+        book_poll: settings.leader.book_poll,
+        store: store.handle.clone(),
+        clock: ground.clock.clone(),
+        in_flight: ground.in_flight.clone(),
+        frames: ground.frames.clone(),
+    };
+    Ok(House::new(
+        arbiter.handle(),
+        store.handle.clone(),
+        writer_death,
+        followers.iter().map(|follower| breaker_params(settings, follower, ground)).collect(),
+        followers.iter().map(|follower| follower_params(settings, follower, store, ground)).collect(),
+        sizer,
+        leader,
+    ))
+}
+
+fn policy(follower: &FollowerSettings) -> FollowerPolicy {
+    FollowerPolicy {
+        id: follower.id.clone(),
+        account: follower.client_id.clone(),
+        copy: follower.copy.policy(),
+        sizing: follower.sizing.policy(),
+    }
+}
+
+fn breaker_params(settings: &Settings, follower: &FollowerSettings, ground: &Ground) -> BreakerParams {
+    BreakerParams {
+        follower: follower.id.clone(),
+        limits: settings.breaker.limits(),
+        clock: ground.clock.clone(),
+    }
+}
+
+fn follower_params(
+    settings: &Settings,
+    follower: &FollowerSettings,
+    store: &Store,
+    ground: &Ground,
+) -> FollowerParams {
+    let recovery = &settings.recovery;
+    FollowerParams {
+        account: AccountParams {
+            account: follower.client_id.clone(),
+            client: settings.broker.client(follower.local_address),
+            token: follower.token(),
+        },
+        settings: BookSettings {
+            follower: follower.id.clone(),
+            account: follower.client_id.clone(),
+            copy: follower.copy.policy(),
+            pacing: follower.broker_limits.pacing(),
+            settle: recovery.settle,
+            lookup_first: recovery.lookup_first,
+            lookup_max: recovery.lookup_max,
+            busy_pause: BUSY_PAUSE,
+            resend_delay: RESEND_DELAY,
+        },
+        amo_time: follower.copy.amo_time,
+        poll: recovery.poll,
+        idle_poll: recovery.idle_poll,
+        store: store.handle.clone(),
+        reader: store.reader.clone(),
+        clock: ground.clock.clone(),
+        in_flight: ground.in_flight.clone(),
+        fence: Arc::default(),
+    }
+}
+
+fn instrument_source(settings: &Settings) -> InstrumentSource {
+    let spool = settings.store.path.parent().map_or_else(|| Path::new(".").to_owned(), Path::to_owned);
+    InstrumentSource {
+        from: match settings.broker.instruments() {
+            settings::InstrumentSource::File(path) => InstrumentFile::Path(path),
+            settings::InstrumentSource::Url(url) => InstrumentFile::Url(url),
+        },
+        rows_min: settings.instrument_rows_min(),
+        fetch: settings.broker.fetch(),
+        spool,
+    }
+}
+
+/// Done at the first SIGINT or SIGTERM.
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            warn!(%error, "SIGTERM cannot be listened for; SIGINT still stops");
+            return interrupted().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted() => {}
+        _ = terminate.recv() => info!("SIGTERM: shutting down"),
+    }
+}
+
+async fn interrupted() {
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => info!("SIGINT: shutting down"),
+        Err(error) => {
+            error!(%error, "SIGINT cannot be listened for: shutting down rather than run unstoppable");
+        }
+    }
 }

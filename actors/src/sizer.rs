@@ -26,7 +26,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::instruments::{InstrumentSource, Instruments};
 use crate::messages::{Addresses, FollowerReady, FundsRead, GoLive, LeaderOrderChanged, Link, Plan};
-use crate::store::{self, StoreHandle, Write};
+use crate::store::{self, Reader, StoreHandle, Write};
 use crate::vitals::{Health, Ping, Vitals};
 
 /// How soon after a look into the master file the next one is worth it.
@@ -58,10 +58,10 @@ pub struct SizerParams {
     pub instruments: Instruments,
     /// Where they come from.
     pub source: InstrumentSource,
-    /// Day capital already on record for today.
-    pub day_capital: BTreeMap<DhanClientId, Money>,
     /// Where the capital of a day is put on record.
     pub store: StoreHandle,
+    /// Where it is read at the start.
+    pub reader: Reader,
     /// The clock.
     pub clock: Clock,
 }
@@ -72,8 +72,12 @@ pub struct Sizer {
     params: SizerParams,
     vitals: Vitals,
     addresses: Option<Arc<Addresses>>,
-    day: Option<TradingDay>,
+    day: TradingDay,
     capital: BTreeMap<DhanClientId, Money>,
+    /// Whether the capital on record was read.
+    is_loaded: bool,
+    /// Funds that were told before.
+    early: Vec<FundsRead>,
     /// Accounts whose funds were read, or tried to be.
     heard_from: BTreeSet<DhanClientId>,
     ready: BTreeSet<FollowerId>,
@@ -93,8 +97,10 @@ impl Sizer {
     /// A sizer that knows the capital on record.
     pub fn new(params: SizerParams, vitals: Vitals) -> Self {
         Self {
-            capital: params.day_capital.clone(),
-            day: Some(params.clock.now().trading_day()),
+            capital: BTreeMap::new(),
+            day: params.clock.now().trading_day(),
+            is_loaded: false,
+            early: Vec::new(),
             params,
             vitals,
             addresses: None,
@@ -150,8 +156,8 @@ impl Sizer {
     /// The first figures of a trading day are its capital; they are put on record, and what is on record stands.
     fn take_capital(&mut self, account: &DhanClientId, funds: &Funds) {
         let today = self.params.clock.now().trading_day();
-        if self.day != Some(today) {
-            self.day = Some(today);
+        if self.day != today {
+            self.day = today;
             self.capital.clear();
         }
         let followers = &self.params.followers;
@@ -177,12 +183,38 @@ impl Sizer {
         crate::records::submit_quietly(&self.params.store, &self.vitals, vec![Write::DayCapital(row)]);
     }
 
+    fn on_loaded(&mut self, capital: BTreeMap<DhanClientId, Money>) {
+        self.vitals.progressed();
+        self.is_loaded = true;
+        self.capital = capital;
+        for read in std::mem::take(&mut self.early) {
+            self.on_funds(read);
+        }
+        self.go_live_when_ready();
+    }
+
+    fn give_up(&mut self, error: &dyn std::error::Error, ctx: &mut Context<Self>) {
+        self.vitals.dying_of(format!("read the capital of the day: {error}"));
+        actix::ActorContext::stop(ctx);
+    }
+
+    fn on_funds(&mut self, read: FundsRead) {
+        if let Some(funds) = &read.funds {
+            self.take_capital(&read.account, funds);
+        }
+        let first = self.heard_from.insert(read.account);
+        if first && !self.is_live {
+            self.go_live_when_ready();
+        }
+    }
+
     fn go_live_when_ready(&mut self) {
         let Some(addresses) = &self.addresses else { return };
         let followers = &self.params.followers;
-        let all_ready = followers
-            .iter()
-            .all(|policy| self.ready.contains(&policy.id) && self.heard_from.contains(&policy.account));
+        let all_ready = self.is_loaded
+            && followers
+                .iter()
+                .all(|policy| self.ready.contains(&policy.id) && self.heard_from.contains(&policy.account));
         if all_ready && self.heard_from.contains(&self.params.leader) {
             self.is_live = true;
             addresses.leader.tell(GoLive);
@@ -228,6 +260,16 @@ impl Sizer {
 
 impl Actor for Sizer {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let (reader, day) = (self.params.reader.clone(), self.day);
+        let reading = actix_rt::task::spawn_blocking(move || reader.day_capital(day));
+        ctx.spawn(reading.into_actor(self).map(|read, sizer, ctx| match read {
+            Ok(Ok(capital)) => sizer.on_loaded(capital.into_iter().collect()),
+            Ok(Err(error)) => sizer.give_up(&error, ctx),
+            Err(error) => sizer.give_up(&error, ctx),
+        }));
+    }
 }
 
 impl Handler<Link> for Sizer {
@@ -258,12 +300,10 @@ impl Handler<FundsRead> for Sizer {
 
     fn handle(&mut self, read: FundsRead, _: &mut Self::Context) {
         self.vitals.received();
-        if let Some(funds) = &read.funds {
-            self.take_capital(&read.account, funds);
-        }
-        let first = self.heard_from.insert(read.account);
-        if first && !self.is_live {
-            self.go_live_when_ready();
+        if self.is_loaded {
+            self.on_funds(read);
+        } else {
+            self.early.push(read);
         }
     }
 }
