@@ -20,6 +20,8 @@ use super::{Exchange, draw};
 
 /// What healthy orders say (`omsErrorDescription`, `reasonDescription`).
 const CONFIRMED: &str = "CONFIRMED";
+/// Most slices of one request. Ours: the broker's number is not documented.
+const SLICES_MAX: usize = 100;
 
 impl Exchange {
     /// Places an order (`POST /orders`). An answer means only that the broker took it; what comes of it is told by
@@ -47,6 +49,9 @@ impl Exchange {
         self.admit_write(owner, source)?;
         self.refuse_at_once(source, request)?;
         let slices = self.slices(request.terms.instrument, request.terms.quantity);
+        if slices.len() > SLICES_MAX {
+            return Err(ApiError::input(ApiError::GENERIC_INPUT));
+        }
         let keep_tag = self.settings.variants.slices_keep_tag;
         let answers = slices.into_iter().enumerate().map(|(at, quantity)| {
             let terms = OrderTerms { quantity, ..request.terms.clone() };
@@ -427,7 +432,8 @@ impl Exchange {
         let most = most.filter(|most| !most.is_zero()).unwrap_or(quantity);
         let mut left = quantity;
         let mut slices = Vec::new();
-        while !left.is_zero() {
+        // One more than is allowed is enough to be refused.
+        while !left.is_zero() && slices.len() <= SLICES_MAX {
             let slice = left.min(most);
             slices.push(slice);
             left = left.saturating_sub(slice);

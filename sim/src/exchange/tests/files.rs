@@ -1,5 +1,7 @@
 //! The instrument files, read back by the client's own reader.
 
+use tandem_domain::instrument::InstrumentKind;
+
 use super::*;
 
 #[test]
@@ -10,6 +12,25 @@ fn every_row_has_every_column() {
         assert_eq!(text.lines().count(), exchange.contracts().len() + 1);
         for line in text.lines() {
             assert_eq!(line.split(',').count(), columns, "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_clients_reader_finds_everything_in_both() {
+    let exchange = Exchange::new(settings());
+    for text in [exchange.compact_csv(), exchange.detailed_csv()] {
+        let loaded = tandem_dhan::instruments::load_complete(text.as_bytes(), 300).unwrap();
+        assert_eq!((loaded.malformed, loaded.passed_over), (0, 0));
+        for contract in exchange.contracts() {
+            let read = loaded.table.get(contract.key).unwrap();
+            let name = &contract.display_name;
+            assert_eq!((read.kind, read.lot_size), (contract.kind, contract.lot_size), "{name}");
+            assert_eq!((read.expiry, read.option), (contract.expiry, contract.option), "{name}");
+            assert_eq!(read.symbol, contract.trading_symbol, "{name}");
+            if contract.kind != InstrumentKind::Index {
+                assert_eq!(read.tick, contract.tick, "{name}");
+            }
         }
     }
 }

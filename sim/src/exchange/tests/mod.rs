@@ -8,6 +8,7 @@ mod money;
 mod prices;
 mod properties;
 mod refusals;
+mod variants;
 
 use std::time::Duration;
 

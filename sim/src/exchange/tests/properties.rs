@@ -191,6 +191,37 @@ proptest! {
         prop_assert_eq!(events, again);
     }
 
+    /// Whoever offers the better price is served first, at one price whoever came first, each at his own price.
+    #[test]
+    fn price_then_time(offers in prop::collection::vec((0u32..6, 1u32..9), 1..14), lots in 1u32..27, reach in 0u32..6) {
+        let (mut exchange, call) = quiet();
+        exchange.set_capital(&follower(), Money::from_rupees(1_000_000_000));
+        let price = |step: u32| Price::from_paise(10_000 + 5 * step);
+        let mut queue: Vec<(u32, usize, u32, String)> = Vec::new();
+        for (at, (step, offered)) in offers.into_iter().enumerate() {
+            let request = limit(call, Side::Sell, offered * LOT, &price(step).to_string());
+            let id = place(&mut exchange, &follower(), &request);
+            queue.push((step, at, offered * LOT, id));
+        }
+        queue.sort();
+        let mut left = lots * LOT;
+        let mut expected = Vec::new();
+        for (step, _, offered, id) in queue.into_iter().filter(|offer| offer.0 <= reach) {
+            let taken = left.min(offered);
+            if taken > 0 {
+                expected.push((id, price(step), taken));
+            }
+            left -= taken;
+        }
+        place(&mut exchange, &leader(), &limit(call, Side::Buy, lots * LOT, &price(reach).to_string()));
+        let sold: Vec<_> = exchange
+            .all_trades(&follower())
+            .iter()
+            .map(|trade| (trade.order_id.to_string(), trade.price, trade.quantity.get()))
+            .collect();
+        prop_assert_eq!(sold, expected);
+    }
+
     /// Depth is finite: in one tick nobody gets more than was there.
     #[test]
     fn depth_is_never_oversold(orders in prop::collection::vec((any::<bool>(), 1u32..27), 1..12), there in 0u32..2000) {

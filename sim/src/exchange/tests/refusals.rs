@@ -87,6 +87,14 @@ fn the_risk_checks_and_the_exchange_reject_later() {
 }
 
 #[test]
+fn a_request_for_endless_slices_is_refused() {
+    let (mut exchange, call) = quiet();
+    let request = limit(call, Side::Buy, 66_000_000 / LOT * LOT, "1");
+    assert_eq!(exchange.place_sliced(&leader(), Source::Api, &request).unwrap_err().code, "DH-905");
+    assert!(exchange.all_orders(&leader()).is_empty());
+}
+
+#[test]
 fn prices_outside_the_band_are_rejected() {
     let exchange = &mut Exchange::new(settings());
     let quote = exchange.quote(share()).unwrap();
