@@ -37,7 +37,7 @@ pub(super) fn check(config: &Path) -> anyhow::Result<ExitStatus> {
     };
     let mut report = Report { out: std::io::stdout().lock(), failures: 0 };
     let followers = settings.enabled_followers().count();
-    report.say(Verdict::Ok, "settings", &format!("one leader, {followers} follower(s) enabled"))?;
+    report.say(Verdict::Ok, "settings", &format!("good; followers enabled: {followers}"))?;
     if settings.broker.stream_url.is_none() {
         report.say(
             Verdict::Warn,
@@ -134,7 +134,10 @@ async fn check_account<W: Write>(
     let profile = match client.profile().await {
         Ok(profile) => profile,
         // Without a profile neither funds nor address will be told: one line says it all.
-        Err(error) => return report.say(Verdict::Fail, label, &format!("token: {error}")),
+        Err(error @ ReadError::Refused(_)) => {
+            return report.say(Verdict::Fail, label, &format!("token: {error}"));
+        }
+        Err(error) => return report.say(Verdict::Fail, label, &format!("broker: {error}")),
     };
     if profile.account != *account.client_id {
         return report.say(Verdict::Fail, label, "token: the broker says it belongs to another account");

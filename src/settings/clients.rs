@@ -1,15 +1,16 @@
-//! The settings as the broker's clients want them.
+//! The settings as the broker's clients and the store want them.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use tandem_actors::store;
 use tandem_dhan::fetch::FetchSettings;
 use tandem_dhan::instruments::PLAUSIBLE_ROWS_MIN;
 use tandem_dhan::rest::ClientSettings;
 use tandem_dhan::stream::StreamSettings;
 use tandem_dhan::token::TokenSource;
 
-use super::{BrokerSettings, FollowerSettings, LeaderSettings, Settings};
+use super::{BrokerSettings, FollowerSettings, LeaderSettings, Settings, StoreSettings};
 
 /// Where the instrument master is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,17 @@ impl BrokerSettings {
             local_address: self.local_address.map(IpAddr::V4),
             extra_ca_file: self.extra_ca_file.clone(),
             ..FetchSettings::default()
+        }
+    }
+}
+
+impl StoreSettings {
+    /// How the database is opened.
+    pub fn open_settings(&self) -> store::StoreSettings {
+        store::StoreSettings {
+            readers: self.readers,
+            queue_capacity: self.queue_jobs_max,
+            ..store::StoreSettings::at(&self.path)
         }
     }
 }

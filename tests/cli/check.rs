@@ -38,9 +38,9 @@ fn nobody_listening_fails_every_account_and_says_so() {
     let nobody = ["http://127.0.0.1:1/v2", "ws://127.0.0.1:1", "http://127.0.0.1:1/instruments.csv"];
     let said = check(folder.path(), nobody, [SECRET, SECRET]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert_eq!(verdicts(&said, "settings"), [("ok", "one")]);
-    assert_eq!(verdicts(&said, "leader leader"), [("fail", "token")]);
-    assert_eq!(verdicts(&said, "follower asha"), [("fail", "token")]);
+    assert_eq!(verdicts(&said, "settings"), [("ok", "good;")]);
+    assert_eq!(verdicts(&said, "leader leader"), [("fail", "broker")]);
+    assert_eq!(verdicts(&said, "follower asha"), [("fail", "broker")]);
     assert!(said.out.lines().any(|line| line.starts_with("fail  instruments")), "{said:?}");
     assert!(said.out.lines().any(|line| line.starts_with("warn  clock")), "{said:?}");
     assert!(said.out.lines().any(|line| line.starts_with("ok    database")), "{said:?}");

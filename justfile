@@ -1,0 +1,47 @@
+# The commands of this project. `just` lists them; each line works by itself too.
+
+_list:
+    @just --list --unsorted
+
+# Everything a change must pass.
+check: fmt-check clippy test doc sim-alone
+
+# Format the code.
+fmt:
+    cargo fmt --all
+
+# Whether the code is formatted.
+fmt-check:
+    cargo fmt --all --check
+
+# Lints, warnings denied.
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# All tests.
+test:
+    cargo test --workspace
+
+# The documentation, warnings denied.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Proves that the simulator uses the wire structs only, not the broker clients.
+sim-alone:
+    cargo check -p tandem-sim
+
+# Known faults, licences and sources of the dependencies (needs cargo-deny).
+deny:
+    cargo deny check
+
+# A simulated day, two followers, the books compared.
+demo:
+    cargo run --release -- demo
+
+# Latency beside its floors.
+bench:
+    cargo bench
+
+# What CI runs.
+ci:
+    .ci/run
