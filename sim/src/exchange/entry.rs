@@ -21,7 +21,7 @@ use super::{Exchange, draw};
 /// What healthy orders say (`omsErrorDescription`, `reasonDescription`).
 const CONFIRMED: &str = "CONFIRMED";
 /// Most slices of one request. Ours: the broker's number is not documented.
-const SLICES_MAX: usize = 100;
+const SLICES_MAX: u32 = 100;
 
 impl Exchange {
     /// Places an order (`POST /orders`). An answer means only that the broker took it; what comes of it is told by
@@ -48,10 +48,12 @@ impl Exchange {
         let owner = self.account_of(account)?;
         self.admit_write(owner, source)?;
         self.refuse_at_once(source, request)?;
-        let slices = self.slices(request.terms.instrument, request.terms.quantity);
-        if slices.len() > SLICES_MAX {
+        let (instrument, quantity) = (request.terms.instrument, request.terms.quantity);
+        let most = self.slice_max(instrument).map_or(u32::MAX, Quantity::get);
+        if quantity.get().div_ceil(most) > SLICES_MAX {
             return Err(ApiError::input(ApiError::GENERIC_INPUT));
         }
+        let slices = self.slices(instrument, quantity);
         let keep_tag = self.settings.variants.slices_keep_tag;
         let answers = slices.into_iter().enumerate().map(|(at, quantity)| {
             let terms = OrderTerms { quantity, ..request.terms.clone() };
@@ -426,14 +428,18 @@ impl Exchange {
         self.tell(index, status);
     }
 
+    /// The largest order the exchange takes; none where there is no limit.
+    fn slice_max(&self, instrument: InstrumentKey) -> Option<Quantity> {
+        let most = self.universe.get(instrument).and_then(super::Contract::order_quantity_max);
+        most.filter(|most| !most.is_zero())
+    }
+
     /// A quantity cut into orders the exchange takes.
     pub(super) fn slices(&self, instrument: InstrumentKey, quantity: Quantity) -> Vec<Quantity> {
-        let most = self.universe.get(instrument).and_then(super::Contract::order_quantity_max);
-        let most = most.filter(|most| !most.is_zero()).unwrap_or(quantity);
+        let most = self.slice_max(instrument).unwrap_or(quantity);
         let mut left = quantity;
         let mut slices = Vec::new();
-        // One more than is allowed is enough to be refused.
-        while !left.is_zero() && slices.len() <= SLICES_MAX {
+        while !left.is_zero() {
             let slice = left.min(most);
             slices.push(slice);
             left = left.saturating_sub(slice);
