@@ -78,9 +78,9 @@ impl Refusal {
         Self { http, code, text, class }
     }
 
-    /// Whether the broker's words leave open whether a write was executed: its own internal errors (section 9.7).
+    /// Whether it leaves open whether a write was executed: internal errors and timeouts of theirs (section 9.7).
     pub fn leaves_outcome_open(&self) -> bool {
-        matches!(self.code.as_str(), "DH-908" | "DH-909" | "800") || self.http >= 500
+        matches!(self.code.as_str(), "DH-908" | "DH-909" | "800") || self.http == 408 || self.http >= 500
     }
 }
 

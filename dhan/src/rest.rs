@@ -71,6 +71,12 @@ pub enum ClientError {
         /// What is wrong with it.
         why: String,
     },
+    /// The account's id has characters that no header takes.
+    #[error("{account} is no account id")]
+    Account {
+        /// The id.
+        account: DhanClientId,
+    },
     /// The TLS configuration.
     #[error(transparent)]
     Tls(#[from] TlsError),

@@ -41,7 +41,7 @@ impl Answer {
             return OrderRequestError::Busy { retry_after: self.retry_after, text };
         }
         match refusal {
-            Some(refusal) if !refusal.leaves_outcome_open() => OrderRequestError::Refused(refusal),
+            Some(refusal) if self.proves_nothing_done(&refusal) => OrderRequestError::Refused(refusal),
             Some(refusal) => OrderRequestError::Unknown { why: refusal.to_string() },
             None if self.http == 401 => OrderRequestError::Refused(Refusal::new(401, "", "no readable body")),
             None => OrderRequestError::Unknown { why: self.unreadable() },
@@ -66,8 +66,15 @@ impl Answer {
         }
     }
 
+    /// A success status with words nobody knows proves nothing; with a refusal we know, it does (section 9.2).
+    fn proves_nothing_done(&self, refusal: &Refusal) -> bool {
+        !refusal.leaves_outcome_open() && !(self.is_success() && refusal.class == RefusalClass::Other)
+    }
+
+    /// A gateway's 503 may speak of too many requests too, after passing this one on.
     fn is_busy(&self, refusal: Option<&Refusal>) -> bool {
-        self.http == 429 || refusal.is_some_and(|refusal| refusal.class == RefusalClass::RateLimit)
+        self.http == 429
+            || self.http < 500 && refusal.is_some_and(|refusal| refusal.class == RefusalClass::RateLimit)
     }
 
     /// For people; the body's text stays out of it, because nobody knows what an unknown server puts there.

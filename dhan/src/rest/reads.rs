@@ -60,16 +60,22 @@ impl AccountClient {
             .map(|id| format!("/orders/{id}"))
             .ok_or_else(|| ReadError::NotSent { why: format!("order id {id} is fit for no path") })?;
         let mut found = self.lookup(&path).await?;
-        found.retain(|order| order.broker_order_id == *id);
-        Ok(found.pop())
+        match found.iter().find(|order| order.broker_order_id != *id) {
+            Some(other) => Err(answered_for_another(&other.broker_order_id)),
+            None => Ok(found.pop()),
+        }
     }
 
     /// Every order with this tag. Nothing found is no proof of absence: an order is invisible here while in transit
     /// (`dhanhq-v2.md` section 2.3).
     pub async fn orders_by_tag(&self, id: &ClientOrderId) -> Result<Vec<OrderReport>, ReadError> {
-        let mut found = self.lookup(&format!("/orders/external/{id}")).await?;
-        found.retain(|order| order.tag.as_ref().is_some_and(|tag| tag.as_str() == id.as_str()));
-        Ok(found)
+        let found = self.lookup(&format!("/orders/external/{id}")).await?;
+        let has_tag =
+            |order: &&OrderReport| order.tag.as_ref().is_some_and(|tag| tag.as_str() == id.as_str());
+        match found.iter().find(|order| !has_tag(order)) {
+            Some(other) => Err(answered_for_another(&other.broker_order_id)),
+            None => Ok(found),
+        }
     }
 
     /// Today's fills (`GET /trades`).
@@ -233,6 +239,11 @@ pub(super) fn path_segment(id: &str) -> Option<&str> {
 
 fn to_json(request: &impl Serialize) -> Result<Vec<u8>, ReadError> {
     serde_json::to_vec(request).map_err(|error| ReadError::NotSent { why: error.to_string() })
+}
+
+/// Neither found nor not found: the answer is about something else.
+fn answered_for_another(order: &BrokerOrderId) -> ReadError {
+    ReadError::Failed { why: format!("the answer is about another order, {order}") }
 }
 
 fn failed(error: &WireError) -> ReadError {

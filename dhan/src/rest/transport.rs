@@ -64,10 +64,8 @@ impl Transport {
     ) -> Result<Self, ClientError> {
         let base_url = check_base_url(&settings.base_url)?;
         let token = read_token(&source)?;
-        let client_id = HeaderValue::from_str(account.as_str()).map_err(|_| ClientError::BaseUrl {
-            url: account.to_string(),
-            why: "the account's id is no header value".to_owned(),
-        })?;
+        let client_id = HeaderValue::from_str(account.as_str())
+            .map_err(|_| ClientError::Account { account: account.clone() })?;
         let connector = Connector::new()
             .rustls_0_23(tls::client_config(settings.extra_ca_file.as_deref())?)
             .timeout(settings.connect_timeout)

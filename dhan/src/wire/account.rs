@@ -37,15 +37,6 @@ pub struct SetIpRequest {
     pub ip_flag: String,
 }
 
-/// Which call a [`SetIpRequest`] goes with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IpChange {
-    /// `POST /ip/setIP`: the slot is empty.
-    Set,
-    /// `PUT /ip/modifyIP`: one change a slot in 7 days.
-    Modify,
-}
-
 record! {
     /// Answer to a [`SetIpRequest`].
     IpAnswer {

@@ -15,9 +15,7 @@ mod record;
 mod scalar;
 mod stream;
 
-pub use account::{
-    IpAnswer, IpChange, IpError, IpStatus, KillSwitchStatus, Profile, RenewedToken, SetIpRequest,
-};
+pub use account::{IpAnswer, IpError, IpStatus, KillSwitchStatus, Profile, RenewedToken, SetIpRequest};
 pub use error::{ErrorBody, GatewayError, MarketDataError};
 pub use fault::WireError;
 pub use orders::{ModifyOrderRequest, OrderAnswer, OrderBookRow, PlaceOrderRequest, TradeRow};

@@ -136,6 +136,10 @@ async fn each_answer_is_taken_for_what_it_proves() {
         (429, coded("DH-904"), "busy"),
         (429, String::new(), "busy"),
         (500, coded("DH-906"), "unknown"),
+        (200, coded("DH-905"), "refused parameters"),
+        (200, r#"[{"message":"Something","status":"ERROR"}]"#.to_owned(), "unknown"),
+        (408, coded("DH-906"), "unknown"),
+        (503, refused("Too many requests"), "unknown"),
         (502, "<html>".to_owned(), "unknown"),
         (504, String::new(), "unknown"),
     ] {
