@@ -18,6 +18,8 @@ pub(crate) struct AccountEntry {
     pub(crate) expires: Option<Timestamp>,
     pub(crate) addresses: Addresses,
     renewals: u32,
+    /// Whether the death of the token has been noticed.
+    buried: bool,
 }
 
 /// The whitelisted addresses; order writes come from anywhere when there are none.
@@ -56,6 +58,7 @@ impl Accounts {
                 expires: token_life.map(|life| settings.start.plus(life)),
                 addresses: Addresses { primary: account.whitelisted_ip, secondary: None },
                 renewals: 0,
+                buried: false,
             })
             .collect();
         Self { entries, token_life }
@@ -79,6 +82,18 @@ impl Accounts {
         entry.expires.is_none_or(|expires| now < expires).then_some(entry)
     }
 
+    /// Accounts whose token has died of age since the last call.
+    pub(crate) fn newly_dead(&mut self, now: Timestamp) -> Vec<DhanClientId> {
+        let mut dead = Vec::new();
+        for entry in &mut self.entries {
+            if !entry.buried && entry.expires.is_some_and(|expires| expires <= now) {
+                entry.buried = true;
+                dead.push(entry.client_id.clone());
+            }
+        }
+        dead
+    }
+
     /// Gives the account a new token; the old one is dead from now on (`dhanhq-v2.md` section 1.4 e).
     pub(crate) fn renew(&mut self, client_id: &DhanClientId, now: Timestamp) -> Option<String> {
         let expires = self.token_life.map(|life| now.plus(life));
@@ -86,6 +101,7 @@ impl Accounts {
         entry.renewals += 1;
         entry.token = format!("sim-token-{}-{}", entry.client_id, entry.renewals);
         entry.expires = expires;
+        entry.buried = false;
         Some(entry.token.clone())
     }
 }
@@ -104,8 +120,15 @@ mod tests {
         };
         assert!(owner(&accounts, "sim-token-1000000101", 23));
         assert!(!owner(&accounts, "sim-token-1000000101", 24));
+        assert!(accounts.newly_dead(settings.start.plus(Duration::from_hours(23))).is_empty());
         let renewed = accounts.renew(&leader, settings.start.plus(Duration::from_hours(23))).unwrap();
         assert!(owner(&accounts, &renewed, 40));
+        assert_eq!(
+            accounts.newly_dead(settings.start.plus(Duration::from_hours(40))).len(),
+            2,
+            "not the renewed one"
+        );
+        assert!(accounts.newly_dead(settings.start.plus(Duration::from_hours(40))).is_empty(), "told once");
         assert!(!owner(&accounts, "sim-token-1000000101", 1));
     }
 

@@ -115,6 +115,14 @@ impl Broker {
             self.exchange.advance_to(target);
             self.dispatch(real);
         }
+        self.end_dead_sessions();
+    }
+
+    /// Every connection of an account drops when its token dies of age.
+    fn end_dead_sessions(&mut self) {
+        for account in self.accounts.newly_dead(self.exchange.now()) {
+            self.streams.tell(&account, || Outgoing::TokenDied);
+        }
     }
 
     /// Hands new events to the streams, and to the sockets what waits for nothing.

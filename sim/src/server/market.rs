@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use actix_web::web::{Bytes, Data, ServiceConfig, post, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use serde_json::Value;
 use tandem_dhan::wire::{
     Decimal, DepthLevel, DepthSides, FullQuote, LastPriceQuote, Ohlc, OhlcQuote, QuoteAnswer, QuoteRequest,
 };
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
-use tandem_domain::price::Price;
+use tandem_domain::price::{Money, Price};
 
 use super::answer::{Call, answer};
 use super::reply::{Reply, Surface};
@@ -48,7 +49,7 @@ async fn quotes<T: Serialize>(
     shape: impl Fn(&Quote, &Exchange) -> T,
 ) -> HttpResponse {
     answer(&shared, &request, &body, Call::read(Surface::MarketData), |broker, account| {
-        let Ok(wanted) = serde_json::from_slice::<QuoteRequest>(&body) else {
+        let Some(wanted) = wanted(&body) else {
             return Ok(Reply::market_data_error(400, "814", "Invalid Request"));
         };
         if wanted.values().map(Vec::len).sum::<usize>() > INSTRUMENTS_MAX {
@@ -68,6 +69,14 @@ async fn quotes<T: Serialize>(
         Ok(Reply::ok(&QuoteAnswer { data: data.collect(), status: "success".to_owned() }))
     })
     .await
+}
+
+/// Segments with their instruments. The official SDK puts `dhanClientId` beside the segments, as into every body: what
+/// is no list of numbers is passed over.
+fn wanted(body: &[u8]) -> Option<QuoteRequest> {
+    let fields: BTreeMap<String, Value> = serde_json::from_slice(body).ok()?;
+    let lists = fields.into_iter().filter(|(_, value)| value.is_array());
+    lists.map(|(segment, ids)| Some((segment, serde_json::from_value(ids).ok()?))).collect()
 }
 
 /// The quotes of one segment; what does not exist is left out, without an error (section 7.1).
@@ -98,7 +107,7 @@ fn ohlc(quote: &Quote) -> Ohlc {
 /// Volumes and open interest are not simulated and read zero.
 fn full(quote: &Quote, exchange: &Exchange) -> FullQuote {
     let total = |levels: &[Level]| levels.iter().map(|level| i64::from(level.quantity.get())).sum();
-    let signed = |price: Price| tandem_domain::price::Money::from_units(price.units());
+    let signed = |price: Price| Money::from_units(price.units());
     FullQuote {
         average_price: quote.last.into(),
         buy_quantity: total(&quote.bids),
@@ -125,4 +134,17 @@ fn padded(levels: &[Level]) -> Vec<DepthLevel> {
         .chain(std::iter::repeat_with(DepthLevel::default))
         .take(LEVELS)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_read_beside_the_account() {
+        let read = wanted(br#"{"NSE_FNO":[43125,7],"dhanClientId":"1000000202"}"#).unwrap();
+        assert_eq!(read, QuoteRequest::from([("NSE_FNO".to_owned(), vec![43_125, 7])]));
+        assert_eq!(wanted(br#"{"NSE_FNO":["x"]}"#), None);
+        assert_eq!(wanted(b"[]"), None);
+    }
 }

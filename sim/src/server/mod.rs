@@ -13,7 +13,7 @@ pub(crate) mod rows;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server, Service};
 use actix_web::http::StatusCode;
@@ -27,6 +27,8 @@ use self::answer::Arrived;
 use self::connection::Connection;
 use self::reply::Reply;
 use crate::broker::Shared;
+
+const KEEP_ALIVE: Duration = Duration::from_mins(5);
 
 /// A server on a bound listener; runs when awaited.
 pub(crate) fn serve(listener: TcpListener, shared: Arc<Shared>) -> std::io::Result<Server> {
@@ -43,6 +45,8 @@ pub(crate) fn serve(listener: TcpListener, shared: Arc<Shared>) -> std::io::Resu
     })
     .on_connect(Connection::remember)
     .tcp_nodelay(true)
+    // Longer than any client's pool: who closes an idle connection is the client's choice.
+    .keep_alive(KEEP_ALIVE)
     .workers(1)
     .disable_signals()
     .listen(listener)?;

@@ -1,5 +1,8 @@
 //! The order stream: logins, frames, mischief, ends (`dhanhq-v2.md` section 5).
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use serde_json::json;
 use tandem_sim::{Casing, Fault, JoinStyle, LoginRefusal, Mute, SimSettings, SimVariants};
 
@@ -137,4 +140,45 @@ async fn frames_can_be_spelled_as_documented() {
     desk.place(desk.resting("cp-1")).await;
     let update = stream.update().await;
     assert_eq!((&update["Status"], &update["TradedQty"]), (&json!("TRANSIT"), &json!(0)));
+}
+
+#[actix_rt::test]
+async fn a_token_that_dies_of_age_ends_its_streams() {
+    let desk = Desk::open(SimSettings { token_hours: 1, ..still() });
+    let mut stream = desk.listen(FOLLOWER).await;
+    desk.sim.clock().run_for(Duration::from_hours(1)).finished().await.unwrap();
+    assert_eq!(stream.hear().await, Heard::Binary(TOKEN_EXPIRED.to_vec()));
+    assert_eq!(stream.hear().await, Heard::Closed);
+    assert_eq!(desk.call(FOLLOWER, "GET", "/orders", None).await.0, 401);
+}
+
+#[actix_rt::test]
+async fn many_callers_at_once_leave_one_order_of_events() {
+    const ORDERS: usize = 60;
+    let mut settings = SimSettings { rate_limits: false, ..still() };
+    settings.accounts[1].capital_rupees = 100_000_000;
+    let desk = Desk::open(settings);
+    let mut stream = desk.listen(FOLLOWER).await;
+    let bodies: Vec<_> = (0..ORDERS).map(|number| desk.resting(&format!("cp-{number}"))).collect();
+    let placing = join_all(bodies.into_iter().map(|body| desk.place(body)));
+    let listening = async {
+        let mut heard = Vec::new();
+        for _ in 0..2 * ORDERS {
+            let update = stream.update().await;
+            let text = |key: &str| update[key].as_str().unwrap().to_owned();
+            heard.push((text("orderNo"), text("status")));
+        }
+        heard
+    };
+    let (placed, heard) = tokio::join!(placing, listening);
+
+    let book = desk.sim.with_exchange(|exchange| {
+        exchange.all_orders(&id(FOLLOWER)).into_iter().map(|order| order.id.to_string()).collect::<Vec<_>>()
+    });
+    let expect: Vec<_> = book
+        .iter()
+        .flat_map(|order| ["Transit", "Pending"].map(|status| (order.clone(), status.to_owned())))
+        .collect();
+    assert_eq!(heard, expect, "frames come in the order of the book");
+    assert_eq!(placed.len(), ORDERS);
 }
