@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::fs::OpenOptions;
+use std::io;
 use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 
@@ -51,20 +52,28 @@ pub enum TelemetryError {
 
 /// Sends log lines where the settings say: standard error or a file.
 pub fn init(settings: &LogSettings) -> Result<LogGuard, TelemetryError> {
-    let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE_LINES_MAX);
-    let (writer, guard) = match &settings.file {
-        None => builder.finish(std::io::stderr()),
+    let to: Box<dyn io::Write + Send> = match &settings.file {
+        None => Box::new(io::stderr()),
         Some(path) => {
             let opened = OpenOptions::new().create(true).append(true).open(path);
-            let file = opened.map_err(|source| TelemetryError::File { path: path.clone(), source })?;
-            builder.finish(file)
+            Box::new(opened.map_err(|source| TelemetryError::File { path: path.clone(), source })?)
         }
     };
-    let filter = EnvFilter::try_new(&settings.level)?.and(filter_fn(may_be_shown));
-    let subscriber = Registry::default().with(lines(settings.format, writer).with_filter(filter));
+    let (subscriber, guard) = subscriber(settings, to)?;
     tracing::subscriber::set_global_default(subscriber)?;
     std::panic::set_hook(Box::new(log_panic));
-    Ok(LogGuard(guard))
+    Ok(guard)
+}
+
+fn subscriber(
+    settings: &LogSettings,
+    to: impl io::Write + Send + 'static,
+) -> Result<(impl Subscriber + Send + Sync, LogGuard), TelemetryError> {
+    let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE_LINES_MAX);
+    let (writer, guard) = builder.finish(to);
+    let filter = EnvFilter::try_new(&settings.level)?.and(filter_fn(may_be_shown));
+    let subscriber = Registry::default().with(lines(settings.format, writer).with_filter(filter));
+    Ok((subscriber, LogGuard(guard)))
 }
 
 /// Whether a text is a filter of log lines.
@@ -111,5 +120,65 @@ impl FormatTime for IndianTime {
             }
             None => w.write_str(&now.to_rfc3339_opts(SecondsFormat::Micros, false)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: &str) -> String {
+        let sink = Sink::default();
+        let settings = LogSettings { format, level: level.to_owned(), file: None };
+        let (subscriber, guard) = subscriber(&settings, sink.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "actix_http::h1", head = "access-token: very-secret", "request");
+            tracing::info!(target: "awc", "connected");
+            tracing::warn!(target: "rustls", "bad certificate");
+            tracing::debug!(target: "tandem_actors::sizer", lots = 2, "sized");
+        });
+        drop(guard);
+        let bytes = sink.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn requests_of_the_http_library_are_never_shown() {
+        let text = logged(LogFormat::Text, "trace");
+        assert!(!text.contains("very-secret") && !text.contains("connected"), "{text}");
+        assert!(text.contains("bad certificate") && text.contains("lots=2"), "{text}");
+        assert!(!logged(LogFormat::Text, "info").contains("lots=2"));
+    }
+
+    #[test]
+    fn json_lines_are_objects_with_indian_time() {
+        let text = logged(LogFormat::Json, "info,tandem_actors=debug");
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!((&lines[1]["lots"], &lines[1]["level"]), (&2.into(), &"DEBUG".into()));
+        assert!(lines[0]["timestamp"].as_str().unwrap().ends_with("+05:30"), "{text}");
+    }
+
+    #[test]
+    fn a_filter_is_told_from_another_text() {
+        assert!(is_filter("info,tandem_actors=debug"));
+        assert!(!is_filter("tandem=louder"));
     }
 }

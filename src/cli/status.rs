@@ -126,6 +126,8 @@ fn masked(account: &DhanClientId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tandem_domain::time::Timestamp;
+
     use super::*;
 
     #[test]
@@ -136,6 +138,33 @@ mod tests {
         let hundred: Vec<u64> = (1..=100).collect();
         let hundred = Latency::of(&hundred).unwrap();
         assert_eq!((hundred.requests, hundred.p50, hundred.p99, hundred.max), (100, 50, 99, 100));
+    }
+
+    #[test]
+    fn tables_stay_within_a_hundred_columns_whatever_they_hold() {
+        let long = "the broker did not answer within its deadline, and again, ".repeat(8);
+        let snapshot = serde_json::json!({ "state": "degraded", "handled": 12, "last_error": long });
+        let health = HealthRow {
+            actor: "follower/somebody-with-a-rather-long-name".into(),
+            generation: 3,
+            reported_at: Timestamp::EPOCH,
+            snapshot: snapshot.to_string(),
+        };
+        let picture = Picture {
+            day: None,
+            counts: DayCounts::default(),
+            funds: Vec::new(),
+            outcomes: Vec::new(),
+            active: Vec::new(),
+            latency: Latency::of(&[1, 2, 3]),
+            health: vec![health],
+            incidents: Vec::new(),
+        };
+        for framed in [true, false] {
+            let text = tables::of(&picture, framed);
+            assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+            assert_eq!(text.contains('│'), framed);
+        }
     }
 
     #[test]
