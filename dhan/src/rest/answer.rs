@@ -68,7 +68,8 @@ impl Answer {
 
     /// A success status with words nobody knows proves nothing; with a refusal we know, it does (section 9.2).
     fn proves_nothing_done(&self, refusal: &Refusal) -> bool {
-        !refusal.leaves_outcome_open() && !(self.is_success() && refusal.class == RefusalClass::Other)
+        let strange_words = self.is_success() && refusal.class == RefusalClass::Other;
+        !refusal.leaves_outcome_open() && !strange_words
     }
 
     /// A gateway's 503 may speak of too many requests too, after passing this one on.
