@@ -53,6 +53,8 @@ pub(super) fn open_writer(settings: &StoreSettings) -> Result<(Connection, i64),
     set_and_check(&connection, "foreign_keys", "ON", "1")?;
     // So that REPLACE cannot pass the append-only triggers by.
     set_and_check(&connection, "recursive_triggers", "ON", "1")?;
+    // 8 MiB: the inner pages of a day's indexes stay in memory, within the daemon's bound of 64 MB.
+    set_and_check(&connection, "cache_size", "-8192", "-8192")?;
     // The pages a savepoint keeps for its rollback would go to a temporary file past 64 KiB: twice the cost of a burst.
     set_and_check(&connection, "temp_store", "MEMORY", "2")?;
     // Checkpoints are made by the writer between commits (writer.rs).

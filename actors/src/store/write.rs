@@ -105,7 +105,7 @@ pub struct Job {
     pub writer: WriterId,
     /// What. Empty is legal: its answer proves that everything queued before it is decided.
     pub writes: Vec<Write>,
-    /// Where the answer goes. Always called, unless the process dies.
+    /// Where the answer goes. Always called, unless the process dies or the reply of another job panics.
     pub reply: Reply,
 }
 

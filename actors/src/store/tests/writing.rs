@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tandem_domain::mirror::Outcome;
 
@@ -197,15 +197,18 @@ fn a_stop_answers_what_was_queued_and_is_no_death() {
 }
 
 #[test]
-fn the_log_is_copied_when_nothing_waits() {
+fn the_log_is_copied_and_begun_anew() {
     let bench = Bench::new();
-    let log_bytes = || std::fs::metadata(bench.folder.path().join("tandem.db-wal")).unwrap().len();
     for _ in 0..100 {
-        bench.commit(vec![note(100_000)]).unwrap();
+        bench.commit(vec![note(400_000)]).unwrap();
     }
-    // An answer to an empty job comes after the checkpoint that followed the job before.
-    bench.commit(Vec::new()).unwrap();
-    assert!(bench.store.handle.stats().wal_bytes < 2 * 1024 * 1024);
-    assert!(log_bytes() < 4 * 1024 * 1024, "10 MB were written, the log is {}", log_bytes());
+    // The checkpoint comes after the answer.
+    let started = Instant::now();
+    while bench.store.handle.stats().wal_bytes >= 2 * 1024 * 1024 {
+        assert!(started.elapsed() < PATIENCE, "nothing waits and the log is not copied");
+        std::thread::yield_now();
+    }
+    let log = std::fs::metadata(bench.folder.path().join("tandem.db-wal")).unwrap().len();
+    assert!(log < 20 * 1024 * 1024, "40 MB were written, the log is {log}");
     assert_eq!(bench.count("audit_log"), 100);
 }
