@@ -59,6 +59,6 @@ impl Handler<Ping> for Store {
         details.insert("last_commit_us".to_owned(), json!(stats.last_commit_us));
         details.insert("wal_bytes".to_owned(), json!(stats.wal_bytes));
         self.vitals.progressed();
-        self.vitals.health("open", details)
+        self.vitals.health("writing", details)
     }
 }

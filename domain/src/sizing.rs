@@ -171,7 +171,7 @@ fn share_in_lots(quantity: Quantity, ratio: Ratio, multiplier: Ratio, lot_size: 
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
     use super::*;
 
