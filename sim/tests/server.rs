@@ -1,5 +1,8 @@
 //! The simulator over real sockets, with a plain HTTP and WebSocket client.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper may fail the test")]
+#![allow(clippy::float_cmp, reason = "prices on the wire are the same number or wrong")]
+
 #[path = "server/clock.rs"]
 mod clock;
 #[path = "server/control.rs"]

@@ -189,10 +189,7 @@ impl Broker {
             }
             Fault::StreamClose => self.streams.tell(account, || Outgoing::Close),
             Fault::StreamReset => self.streams.tell(account, || Outgoing::Reset),
-            Fault::StreamMute { mute } => {
-                self.faults.of(account).delivery.mute = mute;
-                self.streams.tell(account, || Outgoing::Mute(mute));
-            }
+            Fault::StreamMute { mute } => self.faults.of(account).delivery.mute = mute,
             Fault::StreamRefuseLogin { how } => self.faults.of(account).refuse_login = how,
             Fault::StreamDuplicate { frames } => {
                 let kept = self.faults.of(account).delivery.duplicate(frames);
@@ -229,9 +226,7 @@ impl Broker {
         faults.token_refused = false;
         faults.refuse_login = None;
         let kept = faults.delivery.calm();
-        let mute = faults.delivery.mute;
         self.send_now(account, kept);
-        self.streams.tell(account, || Outgoing::Mute(mute));
         self.exchange.delay_visibility(account, Duration::ZERO);
         self.exchange.reject_next(account, 0, "");
     }

@@ -7,7 +7,7 @@ use tandem_domain::ids::DhanClientId;
 use tokio::sync::mpsc;
 
 use crate::faults::FaultBoard;
-use crate::stream::delivery::{Frame, Mute};
+use crate::stream::delivery::Frame;
 
 /// What a session task is told to do.
 #[derive(Debug)]
@@ -22,8 +22,6 @@ pub(crate) enum Outgoing {
     Reset,
     /// The token died: the code-50 frame, then close.
     TokenDied,
-    /// Answer pings again, or no longer.
-    Mute(Mute),
 }
 
 /// One logged-in session, seen from the broker.

@@ -84,9 +84,8 @@ fn admit(shared: &Arc<Shared>, login: &[u8]) -> Result<Session, LoginRefusal> {
     if faults.token_refused {
         return Err(usual);
     }
-    let mute = faults.delivery.mute;
     let (id, queue) = broker.streams.open(account.clone());
-    Ok(Session { id, account, queue, mute, shared: shared.clone() })
+    Ok(Session { id, account, queue, shared: shared.clone() })
 }
 
 async fn refuse_login(mut socket: Socket, refusal: LoginRefusal) {
@@ -130,7 +129,6 @@ struct Session {
     id: u64,
     account: DhanClientId,
     queue: mpsc::UnboundedReceiver<Outgoing>,
-    mute: Mute,
     shared: Arc<Shared>,
 }
 
@@ -153,7 +151,7 @@ impl Session {
         received: Option<Result<Received, E>>,
     ) -> Result<(), End> {
         match received {
-            Some(Ok(Received::Ping(payload))) if self.mute != Mute::Everything => {
+            Some(Ok(Received::Ping(payload))) if self.answers_pings() => {
                 write(socket, Message::Pong(payload)).await
             }
             Some(Ok(Received::Close(reason))) => {
@@ -174,13 +172,13 @@ impl Session {
                 write(socket, Message::Binary(TOKEN_EXPIRED.to_vec().into())).await?;
                 Err(End::Close)
             }
-            Some(Outgoing::Mute(mute)) => {
-                self.mute = mute;
-                Ok(())
-            }
             Some(Outgoing::Close) => Err(End::Close),
             Some(Outgoing::Reset) | None => Err(End::Reset),
         }
+    }
+
+    fn answers_pings(&self) -> bool {
+        self.shared.lock().faults.of(&self.account).delivery.mute != Mute::Everything
     }
 
     async fn send_text(&self, socket: &mut Socket, frame: Frame) -> Result<(), End> {
