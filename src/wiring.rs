@@ -323,7 +323,8 @@ fn follower_params(
 }
 
 fn instrument_source(settings: &Settings) -> InstrumentSource {
-    let spool = settings.store.path.parent().map_or_else(|| Path::new(".").to_owned(), Path::to_owned);
+    let folder = settings.store.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let spool = folder.unwrap_or(Path::new(".")).to_owned();
     InstrumentSource {
         from: match settings.broker.instruments() {
             settings::InstrumentSource::File(path) => InstrumentFile::Path(path),

@@ -77,7 +77,8 @@ pub struct FollowerOrderActor {
     funds: Option<Funds>,
     funds_seen: bool,
     refused_token: RefusedToken,
-    /// Held while an order's fate is unknown or one waits for the budget: time must not jump past them.
+    /// Held while an order's fate is unknown or one waits to leave: time must not jump past them, and a shutdown gives
+    /// what is unknown a chance to be settled.
     unsettled: Option<Underway>,
     sending: HashMap<ClientOrderId, sending::Sent>,
 }
@@ -198,7 +199,7 @@ impl FollowerOrderActor {
                 Effect::Alert(alert) => self.alert(alert),
             }
         }
-        let unsettled = self.book.as_ref().is_none_or(|book| book.unknown_count() + book.waiting_count() > 0);
+        let unsettled = self.book.as_ref().is_none_or(|book| book.unsettled_count() > 0);
         if !unsettled {
             self.unsettled = None;
         } else if self.unsettled.is_none() {

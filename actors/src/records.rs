@@ -56,8 +56,8 @@ fn write(record: Record, account: &DhanClientId, around: &Circumstances) -> Writ
         Record::Intent { child, before: None, leader_account, event } => {
             Write::Intent(Box::new(new_intent(*child, leader_account, event, account, around)))
         }
-        Record::Intent { child, before: Some(_), .. } => {
-            Write::IntentChange(Box::new(changed_intent(*child, around)))
+        Record::Intent { child, before: Some(before), .. } => {
+            Write::IntentChange(Box::new(changed_intent(*child, before, around)))
         }
         Record::Order { client_order_id, report } => Write::AccountOrder(Box::new(AccountOrder {
             trading_day: around.now.trading_day(),
@@ -119,12 +119,13 @@ fn new_intent(
     }
 }
 
-fn changed_intent(child: Child, around: &Circumstances) -> IntentChange {
+fn changed_intent(child: Child, before: ChildIntentState, around: &Circumstances) -> IntentChange {
     let state = stored(child.intent_state());
+    // The target may have moved while it was held; once it was sent, its terms stand.
+    let was_held = before == ChildIntentState::Planned;
     IntentChange {
         state,
-        // The target may have moved while it was held.
-        terms: matches!(state, IntentState::Planned | IntentState::Sending).then_some(child.terms),
+        terms: (was_held && state == IntentState::Sending).then_some(child.terms),
         client_order_id: child.client_order_id,
         kind: IntentKind::Place,
         serial: 0,

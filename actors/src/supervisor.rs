@@ -21,8 +21,7 @@ pub use self::house::House;
 pub use self::state::SystemState;
 use crate::clock::Clock;
 use crate::in_flight::InFlight;
-use crate::records::submit_quietly;
-use crate::store::{AuditEntry, HealthRow, StoreHandle, Write};
+use crate::store::{AuditEntry, HealthRow, Job, StoreHandle, Write, WriterId};
 use crate::vitals::{ActorName, Death, Depth, Health, Ping, Vitals};
 
 /// What the supervisor is told once.
@@ -252,9 +251,15 @@ impl<H: Household + Unpin> Supervisor<H> {
     }
 
     fn store_quietly(&self, writes: Vec<Write>) {
-        let nobody =
-            Vitals::new(ActorName::Store, 0, Depth::default(), tokio::sync::mpsc::unbounded_channel().0);
-        submit_quietly(&self.params.store, &nobody, writes);
+        let reply = Box::new(|committed: crate::store::Committed| {
+            if let Err(error) = committed.result {
+                warn!(%error, "health was not stored");
+            }
+        });
+        let writer = WriterId { actor: "supervisor".into(), generation: 1 };
+        if let Err(error) = self.params.store.submit(Job { writer, writes, reply }) {
+            warn!(%error, "health was not stored");
+        }
     }
 
     fn judge_state(&mut self) {

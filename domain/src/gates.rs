@@ -48,8 +48,6 @@ coded_enum! {
         BreakerOpen = "breaker_open",
         /// The broker refuses the follower's credentials; nothing is sent until that is mended.
         AccountHalted = "account_halted",
-        /// Tandem is shutting down and takes nothing new.
-        ShuttingDown = "shutting_down",
         /// The request never reached the broker, and by the time it could the entry was too old.
         NeverSent = "never_sent",
         /// The answer was lost, and the broker's book proved that no order had come of it; too late to send again.

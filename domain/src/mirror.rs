@@ -4,12 +4,12 @@
 //! | child \ event | target open | target gone | released | accepted | refused | not sent | answer lost | reported | absent |
 //! |---|---|---|---|---|---|---|---|---|---|
 //! | none | plan | skip | - | - | - | - | - | - | - |
-//! | planned | take the new terms | void | place | error | error | error | error | error | error |
+//! | planned | take the new terms | void | place | error | error | error | error | as reported | error |
 //! | sending | note | note | error | working | refused | planned | unknown | as reported | error |
 //! | unknown | note | note | error | working | error | error | unknown | as reported | absent; an exit is planned again |
 //! | working | note | note | error | - | error | error | - | as reported | error |
 //! | refused, absent | note | note | error | - | error | error | - | as reported | error |
-//! | voided | - | - | error | - | error | error | - | error | error |
+//! | voided | - | - | error | - | error | error | - | as reported | error |
 //! | over otherwise | note | note | error | - | error | error | - | fills counted | error |
 //!
 //! "Note": the target is kept, and [`Mirror::gap`] shows how far the follower's order is from it. Driving a working
@@ -108,6 +108,14 @@ pub struct Child {
 }
 
 impl Child {
+    /// Whether we had concluded that the broker does not have it. Its book outranks such conclusions.
+    pub const fn was_given_up(&self) -> bool {
+        matches!(
+            self.state,
+            ChildState::Planned | ChildState::Voided | ChildState::Absent | ChildState::Refused
+        )
+    }
+
     /// The state its intent row should have.
     pub const fn intent_state(&self) -> IntentState {
         match self.state {
@@ -439,7 +447,7 @@ impl Mirror {
             status: report.status.clone(),
         };
         let was_over = child.state.is_terminal();
-        let came_back = matches!(child.state, ChildState::Absent | ChildState::Refused);
+        let came_back = child.was_given_up();
         child.state = transition(&child.state, event)?;
         child.broker_order_id.get_or_insert(report.broker_order_id);
         if !was_over || came_back {

@@ -109,9 +109,16 @@ impl IntentState {
         match self {
             Self::Planned => &[Self::Planned, Self::Sending, Self::NotSent],
             Self::Sending => &[Self::Planned, Self::NotSent, Self::Absent],
-            Self::Acked => {
-                &[Self::Sending, Self::Unknown, Self::Absent, Self::NotSent, Self::Refused, Self::Acked]
-            }
+            Self::Acked => &[
+                Self::Planned,
+                Self::Sending,
+                Self::Unknown,
+                Self::Absent,
+                Self::NotSent,
+                Self::Refused,
+                Self::Voided,
+                Self::Acked,
+            ],
             Self::Refused | Self::Unknown => &[Self::Sending, Self::Unknown],
             Self::NotSent => &[Self::Sending],
             Self::Voided => &[Self::Planned, Self::NotSent],

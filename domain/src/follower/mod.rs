@@ -5,10 +5,11 @@
 //! (through [`absence`]), P18 (through [`crate::pacing`]), P26 (every leader order gets an outcome).
 
 mod absence;
+mod evidence;
+mod planning;
 mod queue;
 mod record;
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +19,14 @@ pub use record::Record;
 
 use self::absence::Unknown;
 use self::queue::Queue;
-use crate::gates::{self, CopyPolicy, DeniedReason, RiskApproved};
-use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId, Tag};
+use crate::gates::{CopyPolicy, DeniedReason, RiskApproved};
+use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId};
 use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
-use crate::mirror::{
-    Child, ChildReport, Mirror, MirrorEffect, MirrorEvent, Outcome, PlaceAnswer, Placement, Target,
-};
+use crate::mirror::{Mirror, MirrorEffect, MirrorEvent, Outcome, PlaceAnswer, Placement};
 use crate::order::lifecycle::{ChildState, IllegalTransition};
-use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, OrderTerms, Product, TradeReport};
-use crate::pacing::{Pacer, PacingLimits, Purpose};
+use crate::order::{OrderReport, OrderTerms, Product, TradeReport};
+use crate::pacing::{Pacer, PacingLimits};
 use crate::price::Price;
 use crate::sizing::Sizing;
 use crate::slippage::{self, Fills};
@@ -109,7 +108,7 @@ pub enum Event {
         /// Whether they are refused.
         refused: bool,
     },
-    /// Take nothing new: the process is stopping.
+    /// Send nothing new: the process is stopping. What waits is on record, and waits for the next start.
     Stop,
     /// Time passed.
     Tick,
@@ -260,6 +259,12 @@ impl FollowerBook {
         self.unknown.len()
     }
 
+    /// What must not be passed over: orders whose fate is unknown, and those that wait to leave.
+    pub fn unsettled_count(&self) -> usize {
+        let waiting = if self.stopping { 0 } else { self.queue.len() };
+        self.unknown.len() + waiting
+    }
+
     /// Orders that wait for the budget.
     pub fn waiting_count(&self) -> usize {
         self.queue.len()
@@ -299,133 +304,6 @@ impl FollowerBook {
         }
         self.release(now, &mut effects);
         effects
-    }
-
-    fn on_plan(
-        &mut self,
-        order: Arc<LeaderOrder>,
-        decision: Decision,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        let id = order.broker_order_id.clone();
-        let mirror = self.mirrors.entry(id.clone()).or_insert_with(|| Mirror::new(Arc::clone(&order)));
-        mirror.leader = Arc::clone(&order);
-        let before = mirror.gap();
-        let is_new = mirror.children.is_empty();
-        let (target, sizing, tick) = match decision {
-            Decision::Await => (Target::Undecided, None, mirror.tick),
-            Decision::Deny(reason) => (Target::Gone(reason), None, mirror.tick),
-            Decision::Follow { terms, sizing, tick } => (Target::Open(terms), Some(sizing), tick),
-        };
-        let purpose = match &target {
-            Target::Open(terms) => purpose_of(&self.positions, terms),
-            Target::Undecided | Target::Gone(_) => Purpose::Entry,
-        };
-        let target = match target {
-            Target::Open(_) if is_new => match self.entry_denial(&order, purpose, now) {
-                Some(reason) => Target::Gone(reason),
-                None => target,
-            },
-            other => other,
-        };
-        let outcome = self.drive(&id, MirrorEvent::Target { target, sizing, tick, purpose }, now, effects);
-        let Some(mirror) = self.mirrors.get(&id) else { return };
-        if before.is_none() && mirror.gap().is_some() {
-            effects.push(Effect::Alert(Alert::CopyGap(id.clone())));
-        }
-        let event = Record::LeaderEvent(order);
-        // What may go at once is committed with its event in one transaction, born SENDING (P1).
-        if self.queue.front() == Some(&id) && self.may_go(&id, now) {
-            return self.release_front(vec![event], now, effects);
-        }
-        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
-        let mut records = vec![event];
-        if outcome.is_ok() {
-            records.push(Record::mapping(mirror, &self.settings.follower));
-            records.extend(Record::intents(mirror));
-            records.extend(fills(mirror, &self.settings.follower, None));
-        }
-        effects.push(Effect::Commit { records, then: None });
-    }
-
-    /// Why nothing new may be sent for this order at this moment.
-    fn entry_denial(&self, order: &LeaderOrder, purpose: Purpose, now: Timestamp) -> Option<DeniedReason> {
-        if self.stopping {
-            return Some(DeniedReason::ShuttingDown);
-        }
-        if self.credentials_refused {
-            return Some(DeniedReason::AccountHalted);
-        }
-        if purpose == Purpose::Exit {
-            return None;
-        }
-        if gates::is_stale(order, &self.settings.copy, now) {
-            return Some(DeniedReason::StaleEntry);
-        }
-        self.breaker_open.then_some(DeniedReason::BreakerOpen)
-    }
-
-    /// Whether the planned child of this order may leave now.
-    fn may_go(&self, id: &BrokerOrderId, now: Timestamp) -> bool {
-        let Some(mirror) = self.mirrors.get(id) else { return false };
-        let planned = mirror.child().filter(|child| child.state == ChildState::Planned);
-        let held = self.queue.not_before(id).is_some_and(|at| at > now);
-        planned.is_some_and(|child| {
-            !held
-                && self.entry_denial(&mirror.leader, child.purpose, now).is_none()
-                && self.pacer.permit(child.purpose, now).is_ok()
-        })
-    }
-
-    /// Sends what waits and may go; gives up what waited too long.
-    fn release(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        while let Some(id) = self.queue.front().cloned() {
-            let Some((purpose, denial)) = self.mirrors.get(&id).and_then(|mirror| {
-                let child = mirror.child().filter(|child| child.state == ChildState::Planned)?;
-                Some((child.purpose, self.entry_denial(&mirror.leader, child.purpose, now)))
-            }) else {
-                self.queue.pop();
-                continue;
-            };
-            if let Some(reason) = denial {
-                self.queue.pop();
-                let given = self.drive(&id, MirrorEvent::Give(reason), now, effects);
-                if given.is_ok() {
-                    self.commit_mirror(&id, effects);
-                }
-                continue;
-            }
-            match self.queue.not_before(&id).map_or(Ok(()), |at| if at <= now { Ok(()) } else { Err(at) }) {
-                Ok(()) => {}
-                Err(at) => return effects.push(Effect::WakeAt(at)),
-            }
-            if let Err(free_at) = self.pacer.permit(purpose, now) {
-                return effects.push(Effect::WakeAt(free_at));
-            }
-            self.release_front(Vec::new(), now, effects);
-        }
-    }
-
-    fn release_front(&mut self, mut records: Vec<Record>, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some(id) = self.queue.pop() else { return };
-        let follower = &self.settings.follower;
-        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
-        match mirror.step(MirrorEvent::Release, follower, now) {
-            Ok(released) => {
-                records.push(Record::mapping(mirror, follower));
-                records.extend(Record::intents(mirror));
-                let placement = released.into_iter().find_map(|effect| match effect {
-                    MirrorEffect::Place(placement) => Some(placement),
-                    _ => None,
-                });
-                if placement.is_some() {
-                    self.pacer.record(now);
-                }
-                effects.push(Effect::Commit { records, then: placement });
-            }
-            Err(illegal) => effects.push(Effect::Alert(Alert::Illegal(illegal))),
-        }
     }
 
     /// Steps one mirror and takes in what it wants of its surroundings.
@@ -494,138 +372,6 @@ impl FollowerBook {
         Ok(())
     }
 
-    fn on_answer(
-        &mut self,
-        client_order_id: &ClientOrderId,
-        answer: PlaceAnswer,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(id) = self.leader_of.get(client_order_id).cloned() else { return };
-        // A doubled answer to an earlier attempt says nothing of the one under way (P24).
-        let of_last = self.mirrors.get(&id).and_then(|mirror| mirror.children.last());
-        if of_last.is_none_or(|child| child.client_order_id != *client_order_id) {
-            return;
-        }
-        let busy = answer == PlaceAnswer::Busy;
-        let not_sent = answer == PlaceAnswer::NotSent;
-        if busy {
-            self.pacer.pause(now.plus(self.settings.busy_pause));
-        }
-        let accepted = match &answer {
-            PlaceAnswer::Accepted(broker_order_id) => Some(broker_order_id.clone()),
-            _ => None,
-        };
-        if self.drive(&id, MirrorEvent::Answer(answer), now, effects).is_err() {
-            return;
-        }
-        if busy && let Some(unknown) = self.unknown.get_mut(client_order_id) {
-            unknown.worth_sending_again = true;
-        }
-        if not_sent {
-            self.queue.hold(&id, now.plus(self.settings.resend_delay));
-        }
-        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
-        let mut records = vec![Record::mapping(mirror, &self.settings.follower)];
-        records.extend(Record::intents(mirror));
-        // Once the broker has reported the order itself, its acceptance is old news.
-        let unreported = mirror.attempt(client_order_id).filter(|child| child.status.is_none());
-        if let (Some(broker_order_id), Some(child)) = (accepted, unreported) {
-            let report = taken(&self.settings.account, broker_order_id, child, now);
-            records
-                .push(Record::Order { client_order_id: client_order_id.clone(), report: Box::new(report) });
-        }
-        effects.push(Effect::Commit { records, then: None });
-    }
-
-    fn on_report(&mut self, report: &OrderReport, now: Timestamp, effects: &mut Vec<Effect>) {
-        let ours = report.tag.as_ref().and_then(|tag| ClientOrderId::new(tag.as_str()).ok());
-        let by_id = self.client_of.get(&report.broker_order_id).cloned();
-        let Some(client_order_id) = by_id.or(ours) else {
-            self.external.entry(report.broker_order_id.clone()).or_insert(now);
-            return;
-        };
-        let Some(id) = self.leader_of.get(&client_order_id).cloned() else {
-            // Another installation's copy, or a record that was lost: shown once, never touched.
-            if let Entry::Vacant(unseen) = self.external.entry(report.broker_order_id.clone()) {
-                unseen.insert(now);
-                effects.push(Effect::Alert(Alert::Unrecorded(report.broker_order_id.clone())));
-            }
-            return;
-        };
-        let before = self.mirrors.get(&id).map(|mirror| mirror.children.clone());
-        let news = ChildReport {
-            client_order_id: client_order_id.clone(),
-            broker_order_id: report.broker_order_id.clone(),
-            status: report.status.clone(),
-            cumulative: report.cumulative,
-            average_price: report.average_price,
-            reason: report.reason.clone(),
-        };
-        let taken = self.drive(&id, MirrorEvent::Report(news), now, effects);
-        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
-        if taken.is_err() || before.as_ref() == Some(&mirror.children) {
-            return;
-        }
-        let had_ended = before.iter().flatten().find(|child| child.client_order_id == client_order_id);
-        if had_ended.is_some_and(|child| matches!(child.state, ChildState::Absent | ChildState::Refused)) {
-            effects.push(Effect::Alert(Alert::AppearedLate(client_order_id.clone())));
-        }
-        let follower = &self.settings.follower;
-        let mut records = vec![Record::mapping(mirror, follower)];
-        records.extend(Record::intents(mirror));
-        records.push(Record::Order { client_order_id, report: Box::new(report.clone()) });
-        records.extend(fills(mirror, follower, report.ts_exchange.or(Some(report.ts_event))));
-        effects.push(Effect::Commit { records, then: None });
-    }
-
-    fn on_not_found(&mut self, client_order_id: ClientOrderId, effects: &mut Vec<Effect>) {
-        if let Some(unknown) = self.unknown.get_mut(&client_order_id) {
-            let after = unknown.next_lookup(self.settings.lookup_first, self.settings.lookup_max);
-            effects.push(Effect::Lookup { client_order_id, after });
-        }
-    }
-
-    fn on_book(&mut self, read: BookRead, now: Timestamp, effects: &mut Vec<Effect>) {
-        for report in &read.orders {
-            self.on_report(report, now, effects);
-        }
-        let proven = absence::judge(
-            &read,
-            &mut self.unknown,
-            &absence::Surroundings {
-                mirrors: &self.mirrors,
-                leader_of: &self.leader_of,
-                client_of: &self.client_of,
-                external: &self.external,
-                settle: self.settings.settle,
-            },
-        );
-        for look_alike in proven.look_alikes {
-            effects.push(Effect::Alert(Alert::LookAlike(look_alike)));
-        }
-        for (client_order_id, worth_sending_again) in proven.absent {
-            let Some(id) = self.leader_of.get(&client_order_id).cloned() else { continue };
-            let again = self.mirrors.get(&id).is_some_and(|mirror| {
-                let Some(child) = mirror.child() else { return false };
-                let wanted = child.purpose == Purpose::Exit || worth_sending_again;
-                wanted && self.entry_denial(&mirror.leader, child.purpose, now).is_none()
-            });
-            if self.drive(&id, MirrorEvent::ProvenAbsent { again }, now, effects).is_ok() {
-                self.unknown.remove(&client_order_id);
-                self.commit_mirror(&id, effects);
-            }
-        }
-    }
-
-    fn on_trades(&self, trades: Vec<TradeReport>, effects: &mut Vec<Effect>) {
-        let ours = trades.into_iter().filter(|trade| self.client_of.contains_key(&trade.broker_order_id));
-        let records: Vec<Record> = ours.map(Record::Trade).collect();
-        if !records.is_empty() {
-            effects.push(Effect::Commit { records, then: None });
-        }
-    }
-
     fn commit_mirror(&mut self, id: &BrokerOrderId, effects: &mut Vec<Effect>) {
         let Some(mirror) = self.mirrors.get_mut(id) else { return };
         let mut records = vec![Record::mapping(mirror, &self.settings.follower)];
@@ -643,30 +389,6 @@ fn is_working(mirror: &Mirror) -> bool {
     mirror.children.iter().any(|child| matches!(child.state, ChildState::Working { .. }))
 }
 
-/// What an acceptance tells of an order before the broker's book shows it.
-fn taken(
-    account: &DhanClientId,
-    broker_order_id: BrokerOrderId,
-    child: &Child,
-    now: Timestamp,
-) -> OrderReport {
-    OrderReport {
-        account: account.clone(),
-        broker_order_id,
-        exchange_order_id: None,
-        tag: Some(Tag::from(&child.client_order_id)),
-        terms: child.terms.clone(),
-        status: BrokerStatus::Transit,
-        cumulative: child.cumulative,
-        average_price: child.average_price,
-        reason: None,
-        leg: Leg::Single,
-        ts_event: now,
-        ts_exchange: None,
-        source: EvidenceSource::Book,
-    }
-}
-
 /// The comparison of fills, once there are any. `at`: the broker's time of the follower's newest fill; without it, of the
 /// leader's.
 fn fills(mirror: &Mirror, follower: &FollowerId, at: Option<Timestamp>) -> Option<Record> {
@@ -677,14 +399,6 @@ fn fills(mirror: &Mirror, follower: &FollowerId, at: Option<Timestamp>) -> Optio
         Fills { quantity: child.cumulative, average: child.average_price, at: at.unwrap_or(leader.ts_event) };
     let comparison = slippage::compare(child.terms.side, of_leader, of_follower, mirror.tick)?;
     Some(Record::Fills { leader: Arc::clone(leader), follower: follower.clone(), comparison })
-}
-
-/// An order against what is held because of copies, no larger than it, is an exit.
-fn purpose_of(positions: &CopiedPositions, terms: &OrderTerms) -> Purpose {
-    let held = positions.get(&(terms.instrument, terms.product)).copied().unwrap_or(0);
-    let change = terms.side.signed(terms.quantity).0;
-    let reduces = held.signum() == -change.signum() && change.abs() <= held.abs();
-    if reduces && held != 0 { Purpose::Exit } else { Purpose::Entry }
 }
 
 #[cfg(test)]

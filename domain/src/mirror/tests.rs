@@ -240,11 +240,11 @@ fn an_answer_counts_once_and_a_lost_one_is_a_doubt() {
 }
 
 #[test]
-fn a_report_is_evidence_in_every_state_that_was_sent() {
+fn a_report_is_evidence_in_every_state() {
     check(
         "child   | pending      | part                    | traded                  | over                                  | rejected
          none      | none         | none                    | none                    | none                                  | none
-         planned   | illegal      | illegal                 | illegal                 | illegal                               | illegal
+         planned   | working=sent | working=sent+filled(65) | filled=sent+filled(130) | filled=sent+filled(195)+overfilled(65) | rejected=sent
          sending   | working      | working+filled(65)      | filled+filled(130)      | filled+filled(195)+overfilled(65)     | rejected
          unknown   | working      | working+filled(65)      | filled+filled(130)      | filled+filled(195)+overfilled(65)     | rejected
          working   | working      | working+filled(65)      | filled+filled(130)      | filled+filled(195)+overfilled(65)     | rejected
@@ -254,7 +254,7 @@ fn a_report_is_evidence_in_every_state_that_was_sent() {
          rejected  | rejected     | rejected+filled(65)     | rejected+filled(130)    | rejected+filled(195)+overfilled(65)   | rejected
          refused   | working      | working+filled(65)      | filled+filled(130)      | filled+filled(195)+overfilled(65)     | rejected
          absent    | working=sent | working=sent+filled(65) | filled=sent+filled(130) | filled=sent+filled(195)+overfilled(65) | rejected=sent
-         voided    | illegal      | illegal                 | illegal                 | illegal                               | illegal",
+         voided    | working=sent | working=sent+filled(65) | filled=sent+filled(130) | filled=sent+filled(195)+overfilled(65) | rejected=sent",
     );
 }
 

@@ -128,10 +128,10 @@ pub fn transition(state: &ChildState, event: ChildEvent) -> Result<ChildState, I
         (S::Sending, ChildEvent::Refused) => Ok(S::Refused),
         (S::Sending | S::Unknown, ChildEvent::AnswerLost) => Ok(S::Unknown),
         (S::Unknown, ChildEvent::ProvenAbsent) => Ok(S::Absent),
-        // The stream or the book may know the order before its answer is in. And where absence was proven or the request
-        // refused, and yet the order appears, the evidence of existence outweighs every proof.
+        // The stream or the book may know the order before its answer is in. And where we had concluded that it is not
+        // there (not sent, voided, refused, absent), and yet it appears, the evidence outweighs every conclusion.
         (
-            S::Sending | S::Unknown | S::Working { .. } | S::Absent | S::Refused,
+            S::Planned | S::Sending | S::Unknown | S::Working { .. } | S::Voided | S::Absent | S::Refused,
             ChildEvent::Reported { broker_order_id, status },
         ) => Ok(reported(broker_order_id, &status)),
         // The answer that comes after the evidence adds nothing.

@@ -6,7 +6,8 @@ use super::ApplyError;
 use crate::store::error::StoreError;
 use crate::store::rows::{FillComparison, MappingRow, MirrorKey};
 
-// Skipped and voided are final (P26: one outcome), save for a share below one lot that grows into one.
+// Skipped and voided are final (P26: one outcome), save for a share below one lot that grows into one, and for an order
+// that was given up and turns up in the broker's book: the book outranks our conclusions.
 const UPSERT: &str = "
 INSERT INTO copy_mappings (trading_day, leader_account, leader_order_id, follower_id, outcome, reason, strategy,
     ratio_numerator, ratio_denominator, inputs, target_quantity, copied_quantity, filled_quantity, created_at, updated_at)
@@ -20,7 +21,8 @@ ON CONFLICT (trading_day, leader_account, leader_order_id, follower_id) DO UPDAT
     copied_quantity = excluded.copied_quantity, filled_quantity = MAX(filled_quantity, excluded.filled_quantity),
     updated_at = excluded.updated_at
 WHERE outcome NOT IN ('skipped', 'voided') OR outcome = excluded.outcome
-    OR (outcome = 'skipped' AND reason = 'below_one_lot')";
+    OR (outcome = 'skipped' AND reason = 'below_one_lot')
+    OR (outcome = 'voided' AND excluded.outcome = 'sent')";
 
 const COMPARE: &str = "
 UPDATE copy_mappings SET filled_quantity = MAX(filled_quantity, ?5), leader_average = ?6, follower_average = ?7,

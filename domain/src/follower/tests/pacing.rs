@@ -91,9 +91,8 @@ fn news_of_the_leaders_order_does_not_carry_a_stale_entry_past_its_gate() {
 #[test]
 fn whatever_denies_entries_sheds_those_that_wait_and_leaves_exits() {
     let table = [
-        (Event::Breaker { open: true }, DeniedReason::BreakerOpen, Outcome::Waiting),
-        (Event::Credentials { refused: true }, DeniedReason::AccountHalted, Outcome::Voided),
-        (Event::Stop, DeniedReason::ShuttingDown, Outcome::Voided),
+        (Event::Breaker { open: true }, DeniedReason::BreakerOpen, Outcome::Sent),
+        (Event::Credentials { refused: true }, DeniedReason::AccountHalted, Outcome::Waiting),
     ];
     for (event, reason, exit) in table {
         let mut desk = Desk::new();
@@ -105,11 +104,15 @@ fn whatever_denies_entries_sheds_those_that_wait_and_leaves_exits() {
         desk.plan("L", terms(BUY, 65));
         assert_eq!(desk.book.waiting_count(), 2);
         desk.step(event);
-        assert_eq!(desk.outcome("X").0, exit, "{reason}");
+        assert_eq!(desk.outcome("X").0, Outcome::Waiting, "{reason}");
         desk.passes(SECOND);
-        assert_eq!(desk.outcome("L"), (Outcome::Voided, Some(reason)));
-        let sent_late = if exit == Outcome::Waiting { Outcome::Sent } else { exit };
-        assert_eq!(desk.outcome("X").0, sent_late, "{reason}");
+        assert_eq!(desk.outcome("X").0, exit, "{reason}");
+        desk.step(Event::Credentials { refused: false });
+        desk.passes(SECOND);
+        let entry =
+            if exit == Outcome::Sent { (Outcome::Voided, Some(reason)) } else { (Outcome::Sent, None) };
+        assert_eq!(desk.outcome("L"), entry, "{reason}");
+        assert_eq!(desk.outcome("X").0, Outcome::Sent, "{reason}");
     }
 }
 

@@ -58,16 +58,9 @@ fn a_change_after_sending_is_stored_and_raised_once() {
 #[test]
 fn what_denies_entries_and_what_denies_exits() {
     let stale = || Event::Tick;
-    let table: [(&str, Event, Option<DeniedReason>, Option<DeniedReason>); 5] = [
+    let table: [(&str, Event, Option<DeniedReason>, Option<DeniedReason>); 3] = [
         ("nothing", Event::Tick, None, None),
         ("breaker", Event::Breaker { open: true }, Some(DeniedReason::BreakerOpen), None),
-        (
-            "credentials",
-            Event::Credentials { refused: true },
-            Some(DeniedReason::AccountHalted),
-            Some(DeniedReason::AccountHalted),
-        ),
-        ("stop", Event::Stop, Some(DeniedReason::ShuttingDown), Some(DeniedReason::ShuttingDown)),
         ("age", stale(), Some(DeniedReason::StaleEntry), None),
     ];
     for (what, event, entry, exit) in table {
@@ -83,6 +76,33 @@ fn what_denies_entries_and_what_denies_exits() {
             assert_eq!(placements(&effects).len(), usize::from(expected.is_none()), "{what}: {id}");
         }
     }
+}
+
+#[test]
+fn a_halted_account_denies_entries_and_keeps_exits_until_it_is_back() {
+    let mut desk = Desk::new();
+    desk.holds(65);
+    desk.step(Event::Credentials { refused: true });
+    assert_eq!(placements(&desk.plan("entry", terms(BUY, 65))), vec![]);
+    assert_eq!(desk.outcome("entry"), (Outcome::Skipped, Some(DeniedReason::AccountHalted)));
+    assert_eq!(placements(&desk.plan("exit", terms(SELL, 65))), vec![]);
+    assert_eq!(desk.outcome("exit"), (Outcome::Waiting, None));
+    assert_eq!(placements(&desk.step(Event::Credentials { refused: false })).len(), 1);
+    assert_eq!(desk.outcome("exit"), (Outcome::Sent, None));
+}
+
+#[test]
+fn a_stopping_process_records_and_sends_nothing() {
+    let mut desk = Desk::new();
+    desk.holds(65);
+    desk.step(Event::Stop);
+    for (id, side) in [("entry", BUY), ("exit", SELL)] {
+        let effects = desk.plan(id, terms(side, 65));
+        assert_eq!(placements(&effects), vec![], "{id}");
+        assert!(stored(&effects).contains(&("intent", "1 PLANNED".to_owned())), "{effects:?}");
+        assert_eq!(desk.outcome(id), (Outcome::Waiting, None), "{id}");
+    }
+    assert_eq!(desk.book.unsettled_count(), 0, "what is on record does not hold the end up");
 }
 
 #[test]

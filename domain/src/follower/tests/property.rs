@@ -242,9 +242,10 @@ impl World {
         }
     }
 
-    /// The network heals; all that is under way arrives; nobody trades any more.
+    /// The network heals; the account is taken back; all that is under way arrives; nobody trades any more.
     fn settle(&mut self) {
         self.fates.clear();
+        self.tell(Event::Credentials { refused: false });
         for _ in 0..12 {
             for (client_order_id, answer) in std::mem::take(&mut self.answers) {
                 self.tell(Event::Answered { client_order_id, answer });
