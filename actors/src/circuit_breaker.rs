@@ -61,10 +61,9 @@ impl CircuitBreaker {
             }
         }
         let wait = match self.breaker.state() {
-            BreakerState::Closed => return,
             BreakerState::Open { probe_at } => self.params.clock.real_time_until(probe_at),
-            // A probe whose answer went down with the follower's actor: it is asked for again when that is back.
-            BreakerState::HalfOpen => return,
+            // A probe whose answer went down with the follower's actor is asked for again when that is back.
+            BreakerState::Closed | BreakerState::HalfOpen => return,
         };
         self.timer = Some(ctx.run_later(wait.max(Duration::from_millis(1)), Self::probe_when_due));
     }
@@ -104,7 +103,7 @@ impl Handler<ApiDid> for CircuitBreaker {
         let (old_state, state, follower) = (before.as_str(), after.as_str(), &self.params.follower);
         match after {
             BreakerState::Closed => {
-                info!(%follower, old_state, state, "circuit breaker closed: entries pass")
+                info!(%follower, old_state, state, "circuit breaker closed: entries pass");
             }
             BreakerState::Open { .. } => warn!(
                 %follower, old_state, state, failures = self.breaker.failures(),

@@ -254,7 +254,7 @@ impl LeaderStream {
                 if is_credentials_refusal(&error) {
                     self.on_token_refused(ctx);
                 } else if merging {
-                    ctx.run_later(SNAPSHOT_RETRY, |stream, ctx| stream.read_book(ctx));
+                    ctx.run_later(SNAPSHOT_RETRY, Self::read_book);
                 }
                 self.vitals.failed(error);
                 return;
@@ -384,10 +384,10 @@ impl LeaderStream {
                 .to_owned(),
         };
         raise(&self.params.store, &self.vitals, None, alert, self.params.clock.now());
-        self.await_new_token(ctx);
+        Self::await_new_token(ctx);
     }
 
-    fn await_new_token(&mut self, ctx: &mut Context<Self>) {
+    fn await_new_token(ctx: &mut Context<Self>) {
         ctx.run_later(TOKEN_CHECK_INTERVAL, |stream, ctx| {
             if stream.state != StreamState::Refused {
                 return;
@@ -398,7 +398,7 @@ impl LeaderStream {
                 info!("the leader's access token was replaced: connecting");
                 stream.connect(ctx);
             } else {
-                stream.await_new_token(ctx);
+                Self::await_new_token(ctx);
             }
         });
     }

@@ -172,10 +172,10 @@ impl FollowerOrderActor {
         }
         self.refused_token.remember(&self.params.account.token);
         self.step(Event::Credentials { refused: true }, ctx);
-        self.await_new_token(ctx);
+        Self::await_new_token(ctx);
     }
 
-    fn await_new_token(&mut self, ctx: &mut Context<Self>) {
+    fn await_new_token(ctx: &mut Context<Self>) {
         ctx.run_later(TOKEN_CHECK_INTERVAL, |actor, ctx| {
             let replaced = actor.refused_token.is_replaced(&actor.params.account.token);
             let reloaded = actor.client.as_ref().is_some_and(|client| client.reload_token().is_ok());
@@ -184,7 +184,7 @@ impl FollowerOrderActor {
                 actor.step(Event::Credentials { refused: false }, ctx);
                 actor.read_book_now(ctx);
             } else {
-                actor.await_new_token(ctx);
+                Self::await_new_token(ctx);
             }
         });
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use actix::{ActorContext, Addr};
+use actix::{ActorContext, Addr, WrapFuture};
 use tandem_domain::ids::FollowerId;
 
 use super::*;
