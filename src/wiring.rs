@@ -24,6 +24,7 @@ use tandem_domain::follower::FollowerSettings as BookSettings;
 use tandem_domain::time::TradingDay;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 use crate::cli::ExitStatus;
 use crate::settings::{self, ClockSource, FollowerSettings, Settings};
@@ -42,6 +43,9 @@ pub fn run(settings: Settings) -> anyhow::Result<ExitStatus> {
 
 /// Copies until `stop` is done, or until it cannot go on.
 pub async fn copy(settings: Settings, stop: impl Future<Output = ()>) -> anyhow::Result<ExitStatus> {
+    // Tells this run from all others, in the log and in the audit log.
+    let run = Uuid::new_v4();
+    info!(%run, version = env!("CARGO_PKG_VERSION"), "tandem starts");
     let writer_death = WriterDeath::default();
     let store = match open_store(&settings, Arc::clone(&writer_death)) {
         Ok(store) => store,
@@ -54,7 +58,7 @@ pub async fn copy(settings: Settings, stop: impl Future<Output = ()>) -> anyhow:
             return Ok(ExitStatus::StorageFault);
         }
     };
-    let ground = Ground::lay(&settings, &store).await;
+    let ground = Ground::lay(&settings, &store, run).await;
     let ending = match ground {
         Ok(ground) => supervise(&settings, &store, ground, writer_death, stop).await,
         Err(error) => Err(error),
@@ -91,7 +95,7 @@ struct Ground {
 }
 
 impl Ground {
-    async fn lay(settings: &Settings, store: &Store) -> anyhow::Result<Self> {
+    async fn lay(settings: &Settings, store: &Store, run: Uuid) -> anyhow::Result<Self> {
         let (in_flight, frames) = (InFlight::default(), FrameCounts::default());
         let clock = match (settings.clock.source, &settings.clock.lent_url) {
             (ClockSource::Lent, Some(url)) => {
@@ -100,7 +104,7 @@ impl Ground {
             _ => Clock::system(),
         };
         let day = clock.now().trading_day();
-        record_start(settings, &store.handle, &clock);
+        record_start(settings, &store.handle, &clock, run);
         let instruments = Instruments::default();
         let source = instrument_source(settings);
         load_instruments(&instruments, &source, store, day, &clock).await?;
@@ -156,7 +160,7 @@ async fn commit(handle: &StoreHandle, writes: Vec<Write>) -> anyhow::Result<()> 
 }
 
 /// Which version ran with which settings, for whoever asks later.
-fn record_start(settings: &Settings, handle: &StoreHandle, clock: &Clock) {
+fn record_start(settings: &Settings, handle: &StoreHandle, clock: &Clock, run: Uuid) {
     let entries = settings.effective();
     let mut hash = Sha256::new();
     for (key, value) in &entries {
@@ -169,7 +173,8 @@ fn record_start(settings: &Settings, handle: &StoreHandle, clock: &Clock) {
         actor: "operator".into(),
         event: "started".into(),
         subject: None,
-        details: serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "settings": version }).to_string(),
+        details: serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "settings": version, "run": run })
+            .to_string(),
     };
     let snapshot = ConfigSnapshot { version: version.into(), loaded_at: now, entries };
     let job = Job {
@@ -248,6 +253,7 @@ fn house(
             account: settings.leader.client_id.clone(),
             client: settings.broker.client(settings.leader.local_address),
             token: settings.leader.token(),
+            reads_per_second: settings.broker.limits.reads_per_second,
         },
         stream: settings
             .broker
@@ -299,6 +305,7 @@ fn follower_params(
             account: follower.client_id.clone(),
             client: settings.broker.client(follower.local_address),
             token: follower.token(),
+            reads_per_second: follower.broker_limits.reads_per_second,
         },
         settings: BookSettings {
             follower: follower.id.clone(),

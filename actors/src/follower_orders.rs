@@ -24,7 +24,7 @@ use tandem_domain::ids::ClientOrderId;
 use tandem_domain::time::Timestamp;
 use tracing::{error, info};
 
-use crate::account::{AccountParams, RefusedToken};
+use crate::account::{AccountParams, ReadPacer, RefusedToken};
 use crate::alerts::{AlertText, raise};
 use crate::clock::Clock;
 use crate::in_flight::{InFlight, Underway};
@@ -74,6 +74,7 @@ pub struct FollowerOrderActor {
     wake: Option<(Timestamp, SpawnHandle)>,
     poll: Option<SpawnHandle>,
     reading_book: bool,
+    reads: ReadPacer,
     funds: Option<Funds>,
     funds_seen: bool,
     refused_token: RefusedToken,
@@ -96,6 +97,7 @@ impl FollowerOrderActor {
     pub fn new(params: FollowerParams, vitals: Vitals) -> Self {
         Self {
             unsettled: Some(params.in_flight.begin()),
+            reads: ReadPacer::new(params.account.reads_per_second, params.clock.clone()),
             params,
             vitals,
             client: None,

@@ -22,7 +22,9 @@ use tandem_domain::quantity::Quantity;
 use tracing::{info, warn};
 
 use self::session::{SessionEvent, session};
-use crate::account::{AccountParams, FUNDS_INTERVAL, RefusedToken, funds_row, is_credentials_refusal};
+use crate::account::{
+    AccountParams, FUNDS_INTERVAL, ReadPacer, RefusedToken, funds_row, is_credentials_refusal, positions_row,
+};
 use crate::alerts::{AlertText, raise};
 use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
@@ -73,6 +75,7 @@ pub struct LeaderStream {
     backoff: ExponentialBackoff,
     last_event: Option<Instant>,
     reading_book: bool,
+    reads: ReadPacer,
     trades_due: Option<SpawnHandle>,
     refused_token: RefusedToken,
     funds_seen: bool,
@@ -119,6 +122,7 @@ impl LeaderStream {
         Self {
             book: LeaderBook::new(params.clock.now().trading_day()),
             catching_up: Some(params.in_flight.begin()),
+            reads: ReadPacer::new(params.account.reads_per_second, params.clock.clone()),
             params,
             vitals,
             client: None,
@@ -233,6 +237,14 @@ impl LeaderStream {
         let Some(client) = self.client.clone().filter(|_| !self.reading_book) else { return };
         self.reading_book = true;
         let underway = self.params.in_flight.begin();
+        if let Err(wait) = self.reads.take() {
+            ctx.run_later(wait, |stream, ctx| {
+                stream.reading_book = false;
+                stream.read_book(ctx);
+                drop(underway);
+            });
+            return;
+        }
         let read = async move {
             let book = client.orders().await;
             (book, underway)
@@ -285,8 +297,14 @@ impl LeaderStream {
         self.trades_due = Some(ctx.run_later(TRADES_INTERVAL, |stream, ctx| {
             stream.trades_due = None;
             let Some(client) = stream.client.clone() else { return };
+            if stream.reads.take().is_err() {
+                return stream.read_trades_soon(ctx);
+            }
             let read = async move { client.trades().await };
-            ctx.spawn(read.into_actor(stream).map(|trades, stream, _| stream.on_trades(trades)));
+            ctx.spawn(read.into_actor(stream).map(|trades, stream, ctx| {
+                stream.on_trades(trades);
+                stream.read_positions(ctx);
+            }));
         }));
     }
 
@@ -309,8 +327,36 @@ impl LeaderStream {
         }
     }
 
+    fn read_positions(&mut self, ctx: &mut Context<Self>) {
+        let Some(client) = self.client.clone() else { return };
+        if let Err(wait) = self.reads.take() {
+            ctx.run_later(wait, Self::read_positions);
+            return;
+        }
+        let asked = self.params.clock.now();
+        let read = async move { client.positions(asked).await };
+        ctx.spawn(read.into_actor(self).map(|positions, stream, _| {
+            stream.vitals.progressed();
+            match positions {
+                Ok(book) => {
+                    let account = &stream.params.account.account;
+                    let row = positions_row(account, book, stream.params.clock.now());
+                    submit_quietly(&stream.params.store, &stream.vitals, row.into_iter().collect());
+                }
+                Err(error) => {
+                    warn!(%error, "the leader's positions could not be read");
+                    stream.vitals.failed(error);
+                }
+            }
+        }));
+    }
+
     fn read_funds(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone() else { return };
+        if let Err(wait) = self.reads.take() {
+            ctx.run_later(wait, Self::read_funds);
+            return;
+        }
         let read = async move { client.funds().await };
         ctx.spawn(read.into_actor(self).map(|funds, stream, ctx| {
             stream.on_funds(funds);

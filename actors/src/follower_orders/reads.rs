@@ -13,7 +13,7 @@ use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
 use super::FollowerOrderActor;
-use crate::account::{FUNDS_INTERVAL, funds_row, is_credentials_refusal};
+use crate::account::{FUNDS_INTERVAL, funds_row, is_credentials_refusal, positions_row};
 use crate::messages::FundsRead;
 use crate::records::submit_quietly;
 
@@ -23,6 +23,10 @@ const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 impl FollowerOrderActor {
     pub(super) fn look_up(&mut self, client_order_id: ClientOrderId, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone() else { return };
+        if let Err(wait) = self.reads.take() {
+            ctx.run_later(wait, |actor, ctx| actor.look_up(client_order_id, ctx));
+            return;
+        }
         let lookup = async move {
             let found = client.orders_by_tag(&client_order_id).await;
             (client_order_id, found)
@@ -54,6 +58,13 @@ impl FollowerOrderActor {
         }
         let Some(book) = &self.book else { return };
         let wait = if book.is_active() { self.params.poll } else { self.params.idle_poll };
+        self.poll_after(wait, ctx);
+    }
+
+    fn poll_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        if let Some(sooner_or_later) = self.poll.take() {
+            ctx.cancel_future(sooner_or_later);
+        }
         self.poll = Some(ctx.run_later(wait, |actor, ctx| {
             actor.poll = None;
             actor.read_book_now(ctx);
@@ -63,6 +74,10 @@ impl FollowerOrderActor {
     pub(super) fn read_book_now(&mut self, ctx: &mut Context<Self>) {
         let halted = self.book.as_ref().is_some_and(tandem_domain::follower::FollowerBook::is_halted);
         let Some(client) = self.client.clone().filter(|_| !self.reading_book && !halted) else { return };
+        if let Err(wait) = self.reads.take() {
+            self.poll_after(wait, ctx);
+            return;
+        }
         self.reading_book = true;
         let started_at = self.params.clock.now();
         let read = async move { client.orders().await };
@@ -103,6 +118,13 @@ impl FollowerOrderActor {
     fn read_trades(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone() else { return };
         let underway = self.params.in_flight.begin();
+        if let Err(wait) = self.reads.take() {
+            ctx.run_later(wait, |actor, ctx| {
+                actor.read_trades(ctx);
+                drop(underway);
+            });
+            return;
+        }
         let read = async move { (client.trades().await, underway) };
         ctx.spawn(read.into_actor(self).map(|(trades, underway), actor, ctx| {
             actor.vitals.progressed();
@@ -113,9 +135,34 @@ impl FollowerOrderActor {
 
     fn on_trades(&mut self, trades: Result<Book<TradeReport>, ReadError>, ctx: &mut Context<Self>) {
         match trades {
-            Ok(trades) => self.step(Event::Trades(trades.rows), ctx),
+            Ok(trades) => {
+                self.step(Event::Trades(trades.rows), ctx);
+                self.read_positions(ctx);
+            }
             Err(error) => self.on_read_error(&error, ctx),
         }
+    }
+
+    /// Positions are kept on record after each fill; nothing is decided by them yet.
+    fn read_positions(&mut self, ctx: &mut Context<Self>) {
+        let Some(client) = self.client.clone() else { return };
+        if let Err(wait) = self.reads.take() {
+            ctx.run_later(wait, Self::read_positions);
+            return;
+        }
+        let asked = self.params.clock.now();
+        let read = async move { client.positions(asked).await };
+        ctx.spawn(read.into_actor(self).map(|positions, actor, ctx| {
+            actor.vitals.progressed();
+            match positions {
+                Ok(book) => {
+                    let account = &actor.params.account.account;
+                    let row = positions_row(account, book, actor.params.clock.now());
+                    submit_quietly(&actor.params.store, &actor.vitals, row.into_iter().collect());
+                }
+                Err(error) => actor.on_read_error(&error, ctx),
+            }
+        }));
     }
 
     pub(super) fn read_funds(&mut self, ctx: &mut Context<Self>) {
@@ -124,6 +171,10 @@ impl FollowerOrderActor {
             ctx.run_later(FUNDS_INTERVAL, Self::read_funds);
             return;
         };
+        if let Err(wait) = self.reads.take() {
+            ctx.run_later(wait, Self::read_funds);
+            return;
+        }
         let read = async move { client.funds().await };
         ctx.spawn(read.into_actor(self).map(|funds, actor, ctx| {
             actor.vitals.progressed();
