@@ -1,0 +1,250 @@
+//! The simulator as tests see it: the leader's app, the market by hand, the books, the requests that came.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tandem_domain::ids::{BrokerOrderId, DhanClientId};
+use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, OptionType, SecurityId};
+use tandem_domain::order::{OrderTerms, OrderType, Product, Side, TimeInForce};
+use tandem_domain::price::{Money, Price};
+use tandem_domain::quantity::Quantity;
+use tandem_sim::exchange::{Depth, Level, PlaceRequest, SimOrder, Source};
+use tandem_sim::{AnswerFault, Fault, Operation, RequestRecord, SimAccount, SimDepth, SimSettings, Simulator};
+
+use super::until;
+
+pub(crate) const LEADER: &str = "1000000101";
+pub(crate) const ASHA: &str = "1000000202";
+pub(crate) const BALA: &str = "1000000303";
+
+/// The mark of every access token: where it is found, a secret was told.
+pub(crate) const SENTINEL: &str = "very-secret-token";
+
+/// The simulator.
+pub(crate) struct Broker {
+    pub(crate) sim: Simulator,
+}
+
+pub(crate) fn account(client_id: &str) -> DhanClientId {
+    DhanClientId::new(client_id).unwrap()
+}
+
+pub(crate) fn token(client_id: &str) -> String {
+    format!("{SENTINEL}-{client_id}")
+}
+
+pub(crate) fn rupees(text: &str) -> Price {
+    text.parse().unwrap()
+}
+
+/// A market order for the day, product MARGIN.
+pub(crate) fn buy(instrument: InstrumentKey, units: u32) -> OrderTerms {
+    OrderTerms {
+        instrument,
+        side: Side::Buy,
+        product: Product::Margin,
+        order_type: OrderType::Market,
+        time_in_force: TimeInForce::Day,
+        quantity: Quantity::new(units),
+        disclosed: Quantity::ZERO,
+        price: Price::ZERO,
+        trigger: Price::ZERO,
+        after_market: false,
+    }
+}
+
+/// The same on the other side.
+pub(crate) fn sell(instrument: InstrumentKey, units: u32) -> OrderTerms {
+    OrderTerms { side: Side::Sell, ..buy(instrument, units) }
+}
+
+/// The same order with a limit.
+pub(crate) fn limit(price: &str, terms: OrderTerms) -> OrderTerms {
+    OrderTerms { order_type: OrderType::Limit, price: rupees(price), ..terms }
+}
+
+impl Broker {
+    /// Leader 10 lakh, Asha 5 lakh, Bala 2 lakh; any quantity trades at the last price.
+    pub(crate) fn settings() -> SimSettings {
+        let account = |client_id, name, rupees| SimAccount {
+            access_token: Some(token(client_id)),
+            ..SimAccount::new(account(client_id), name, rupees)
+        };
+        let accounts = vec![
+            account(LEADER, "Leader", 1_000_000),
+            account(ASHA, "Asha", 500_000),
+            account(BALA, "Bala", 200_000),
+        ];
+        SimSettings { accounts, depth: SimDepth::Unlimited, ..SimSettings::default() }
+    }
+
+    pub(crate) fn start(settings: SimSettings) -> Self {
+        Self { sim: Simulator::start(settings).unwrap() }
+    }
+
+    /// A NIFTY call two strikes or so from the money, pinned at 100 rupees.
+    pub(crate) fn option(&self) -> InstrumentKey {
+        self.option_at(1, 26_000, OptionType::Call, "100.00")
+    }
+
+    /// A NIFTY option of the `expiry`-th expiry, its price pinned. Lot 65, tick 0.05.
+    pub(crate) fn option_at(
+        &self,
+        expiry: usize,
+        strike: i64,
+        side: OptionType,
+        price: &str,
+    ) -> InstrumentKey {
+        let strike = Price::from_units(Money::from_rupees(strike).units()).unwrap();
+        let price = rupees(price);
+        self.sim.with_exchange(|exchange| {
+            let expiry = exchange.expiries("NIFTY")[expiry];
+            let key = exchange.option("NIFTY", expiry, strike, side).unwrap();
+            assert!(exchange.set_last_price(key, price));
+            key
+        })
+    }
+
+    /// A share on NSE, its price pinned.
+    pub(crate) fn share(&self, security_id: u32, price: &str) -> InstrumentKey {
+        let key =
+            InstrumentKey { segment: ExchangeSegment::NseEquity, security_id: SecurityId(security_id) };
+        assert!(self.sim.with_exchange(|exchange| exchange.set_last_price(key, rupees(price))));
+        key
+    }
+
+    /// Exactly so many units are offered, level by level; nothing is bid.
+    pub(crate) fn offer(&self, instrument: InstrumentKey, asks: &[(&str, u32)]) {
+        let asks = asks.iter().map(|(price, units)| Level {
+            price: rupees(price),
+            quantity: Quantity::new(*units),
+        });
+        let depth = Depth::Fixed { bids: Vec::new(), asks: asks.collect() };
+        assert!(self.sim.with_exchange(|exchange| exchange.set_depth(instrument, Some(depth))));
+    }
+
+    /// The leader places in his app.
+    pub(crate) fn lead(&self, terms: OrderTerms) -> BrokerOrderId {
+        self.lead_all([terms]).remove(0)
+    }
+
+    /// The leader places several orders in one moment.
+    pub(crate) fn lead_all(&self, orders: impl IntoIterator<Item = OrderTerms>) -> Vec<BrokerOrderId> {
+        self.place(LEADER, Source::App, orders.into_iter().map(PlaceRequest::new))
+    }
+
+    /// Somebody places orders himself, in one moment.
+    pub(crate) fn place(
+        &self,
+        client_id: &str,
+        source: Source,
+        requests: impl IntoIterator<Item = PlaceRequest>,
+    ) -> Vec<BrokerOrderId> {
+        self.sim.with_exchange(|exchange| {
+            requests
+                .into_iter()
+                .map(|request| exchange.place(&account(client_id), source, &request).unwrap().order_id)
+                .collect()
+        })
+    }
+
+    pub(crate) fn cancel(&self, client_id: &str, order: &BrokerOrderId) {
+        self.sim
+            .with_exchange(|exchange| exchange.cancel(&account(client_id), Source::App, order.as_str()))
+            .unwrap();
+    }
+
+    /// Every order the account ever had, the broker's truth.
+    pub(crate) fn orders(&self, client_id: &str) -> Vec<SimOrder> {
+        self.sim.with_exchange(|exchange| {
+            exchange.all_orders(&account(client_id)).into_iter().cloned().collect()
+        })
+    }
+
+    /// The account's one order.
+    #[track_caller]
+    pub(crate) fn only_order(&self, client_id: &str) -> SimOrder {
+        let mut orders = self.orders(client_id);
+        assert_eq!(orders.len(), 1, "one order expected: {orders:?}");
+        orders.remove(0)
+    }
+
+    pub(crate) fn position(&self, client_id: &str, instrument: InstrumentKey, product: Product) -> i64 {
+        self.sim.with_exchange(|exchange| exchange.position(&account(client_id), instrument, product))
+    }
+
+    /// Requests to place an order that came from the account, refused and lost ones included.
+    pub(crate) fn placements(&self, client_id: &str) -> Vec<RequestRecord> {
+        let id = account(client_id);
+        let of = |record: &RequestRecord| {
+            // A refused token names nobody; the body does.
+            let named = serde_json::from_str::<Value>(&record.body)
+                .is_ok_and(|body| body["dhanClientId"] == client_id);
+            record.operation == Operation::Place && (record.account.as_ref() == Some(&id) || named)
+        };
+        self.sim.requests().into_iter().filter(of).collect()
+    }
+
+    /// The bodies of those requests.
+    pub(crate) fn placement_bodies(&self, client_id: &str) -> Vec<Value> {
+        let bodies = self.placements(client_id);
+        bodies.iter().map(|record| serde_json::from_str(&record.body).unwrap()).collect()
+    }
+
+    pub(crate) fn inject(&self, client_id: &str, fault: Fault) {
+        assert!(self.sim.faults().inject(&account(client_id), fault));
+    }
+
+    /// Spoils the next answers to placements of the account.
+    pub(crate) fn spoil_placements(&self, client_id: &str, count: u32, answer: AnswerFault) {
+        self.inject(client_id, Fault::NextAnswers { operation: Operation::Place, count, answer });
+    }
+
+    /// Waits until nothing is under way in the broker or in any daemon, by letting a second pass: the clock jumps only
+    /// once every daemon has taken in every frame and has nothing in flight.
+    pub(crate) fn quiet(&self) {
+        self.pass(Duration::from_secs(1));
+    }
+
+    /// Lets simulated time pass, in a jump as soon as every daemon is idle.
+    pub(crate) fn pass(&self, span: Duration) {
+        self.sim.clock().run_for(span).wait().unwrap();
+    }
+
+    /// Waits for an order of the account to end in this state.
+    #[track_caller]
+    pub(crate) fn until_status(&self, client_id: &str, status: &str) -> SimOrder {
+        until(&format!("an order of {client_id} that is {status}"), || {
+            self.orders(client_id).into_iter().find(|order| order.status.as_str() == status)
+        })
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for client_id in [LEADER, ASHA, BALA] {
+            eprintln!("--- the broker's orders of {client_id}:");
+            for order in self.orders(client_id) {
+                eprintln!(
+                    "{} {} {:?} {} of {} filled, {}: {:?}",
+                    order.id,
+                    order.status,
+                    order.tag,
+                    order.filled,
+                    order.terms.quantity,
+                    order.reason,
+                    order.terms
+                );
+            }
+        }
+        eprintln!("--- requests to the broker, reads left out:");
+        for request in self.sim.requests() {
+            if request.operation != Operation::Read {
+                eprintln!("{request:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The built binary as a child process, watched through its log, its database and its exit.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use serde_json::Value;
+
+use super::broker::SENTINEL;
+use super::{Records, until};
+
+/// One `tandem run`. Its folder lives on when it is started again.
+pub(crate) struct Daemon {
+    child: Option<Child>,
+    folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+    records: Records,
+    expected: Vec<String>,
+    tolerated: Vec<String>,
+}
+
+impl std::ops::Deref for Daemon {
+    type Target = Records;
+
+    fn deref(&self) -> &Records {
+        &self.records
+    }
+}
+
+impl Daemon {
+    pub(crate) fn spawn(folder: tempfile::TempDir, variables: Vec<(String, String)>) -> Self {
+        let records = Records::at(&folder.path().join("tandem.db"));
+        let mut daemon = Self {
+            child: None,
+            folder,
+            variables,
+            records,
+            expected: Vec::new(),
+            tolerated: Vec::new(),
+        };
+        daemon.start();
+        daemon
+    }
+
+    /// Starts it, with the settings and the database that are there.
+    pub(crate) fn start(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        self.child = Some(self.launch("said.txt"));
+    }
+
+    /// Starts another process on the same settings and database, and waits for its end.
+    pub(crate) fn run_second(&self) -> ExitStatus {
+        let mut second = self.launch("second.txt");
+        until("the second process ends", || second.try_wait().unwrap())
+    }
+
+    fn launch(&self, output: &str) -> Child {
+        let said = File::options().create(true).append(true).open(self.folder.path().join(output)).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_tandem"))
+            .args(["run", "--config", "tandem.toml"])
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(said.try_clone().unwrap())
+            .stderr(said)
+            .spawn()
+            .unwrap()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// This warning or error must come.
+    pub(crate) fn expects(&mut self, text: &str) {
+        self.expected.push(text.to_owned());
+    }
+
+    /// This warning or error may come.
+    pub(crate) fn tolerates(&mut self, text: &str) {
+        self.tolerated.push(text.to_owned());
+    }
+
+    /// Log lines so far, of all its lives.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.path().join("tandem.log")).unwrap_or_default();
+        // The last line may be half written.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// How many log lines hold this text.
+    pub(crate) fn log_count(&self, text: &str) -> usize {
+        self.log().iter().filter(|line| line.to_string().contains(text)).count()
+    }
+
+    #[track_caller]
+    pub(crate) fn until_log(&self, text: &str) {
+        until(&format!("a log line with {text:?}"), || (self.log_count(text) > 0).then_some(()));
+    }
+
+    /// Waits until it follows the leader, for the `times`-th time.
+    #[track_caller]
+    pub(crate) fn until_live(&self, times: usize) {
+        until("the daemon is live", || {
+            (self.log_count("leader's book merged: live") >= times).then_some(())
+        });
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        let child = self.child.as_ref().unwrap();
+        // The shell's own `kill`: nothing else needs to be installed.
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap();
+        assert!(told.success());
+    }
+
+    /// Waits for its end; answers with the exit code.
+    #[track_caller]
+    pub(crate) fn until_exit(&mut self) -> Option<i32> {
+        let child = self.child.as_mut().unwrap();
+        let status = until("the daemon ends", || child.try_wait().unwrap());
+        self.child = None;
+        status.code()
+    }
+
+    /// Stops it, then looks for what no test may leave unseen: warnings nobody expected, and secrets.
+    pub(crate) fn end(mut self) {
+        if self.child.is_some() {
+            self.terminate();
+            assert_eq!(self.until_exit(), Some(0), "the exit code");
+        }
+        let loud: Vec<String> = self
+            .log()
+            .iter()
+            .filter(|line| matches!(line["level"].as_str(), Some("WARN" | "ERROR")))
+            .map(ToString::to_string)
+            .collect();
+        let known = |line: &&String| {
+            self.expected.iter().chain(&self.tolerated).any(|text| line.contains(text.as_str()))
+        };
+        let unexpected: Vec<&String> = loud.iter().filter(|line| !known(line)).collect();
+        assert!(unexpected.is_empty(), "warnings nobody expected: {unexpected:#?}");
+        for text in &self.expected {
+            assert!(loud.iter().any(|line| line.contains(text)), "no warning or error with {text:?}");
+        }
+        self.assert_no_secrets();
+        let said = fs::read_to_string(self.folder.path().join("said.txt")).unwrap();
+        assert!(said.is_empty(), "said beside the log: {said}");
+    }
+
+    /// Logs, database with its journal, what was said: no access token anywhere.
+    fn assert_no_secrets(&self) {
+        let files: Vec<PathBuf> =
+            fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(files.iter().any(|path| path.extension() == Some(OsStr::new("db"))));
+        for path in files {
+            let bytes = fs::read(&path).unwrap();
+            let told = bytes.windows(SENTINEL.len()).any(|window| window == SENTINEL.as_bytes());
+            assert!(!told, "an access token is in {}", path.display());
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        const TAIL: usize = 60;
+        if let Some(child) = &mut self.child {
+            // A test that failed: there is nobody left to complain to.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if !std::thread::panicking() {
+            return;
+        }
+        let log = fs::read_to_string(self.folder.path().join("tandem.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        eprintln!("--- the end of the daemon's log:");
+        for line in &lines[lines.len().saturating_sub(TAIL)..] {
+            eprintln!("{line}");
+        }
+        let said = fs::read_to_string(self.folder.path().join("said.txt")).unwrap_or_default();
+        eprintln!("--- the daemon said: {said}");
+    }
+}

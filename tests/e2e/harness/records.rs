@@ -1,0 +1,190 @@
+//! What Tandem recorded, read from its database with eyes of our own: plain SQL, read-only.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Row};
+use tandem_domain::ids::BrokerOrderId;
+
+use super::until;
+
+/// The database of one daemon.
+pub(crate) struct Records {
+    path: PathBuf,
+}
+
+/// A row of `copy_mappings`; money in 1/10,000 rupee.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Mapping {
+    pub(crate) outcome: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) strategy: Option<String>,
+    pub(crate) target: u32,
+    pub(crate) copied: u32,
+    pub(crate) filled: u32,
+    pub(crate) leader_average: Option<i64>,
+    pub(crate) follower_average: Option<i64>,
+    pub(crate) slippage: Option<i64>,
+    pub(crate) slippage_ticks: Option<i64>,
+    pub(crate) slippage_bps_x100: Option<i64>,
+    pub(crate) fill_delay_us: Option<i64>,
+}
+
+/// A row of `intents`, with the broker's order if there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Intent {
+    pub(crate) client_order_id: String,
+    pub(crate) state: String,
+    pub(crate) purpose: String,
+    pub(crate) quantity: u32,
+    pub(crate) broker_order_id: Option<String>,
+    pub(crate) refusal_code: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) order_reason: Option<String>,
+    pub(crate) added_latency_us: Option<i64>,
+}
+
+impl Records {
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
+        // Not there yet, or being made: the caller looks again.
+        let connection = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+        connection.busy_timeout(Duration::from_secs(5)).unwrap();
+        read(&connection).ok()
+    }
+
+    fn rows<T>(
+        &self,
+        sql: &str,
+        parameters: &[&str],
+        row: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Vec<T> {
+        let read = self.read(|connection| {
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map(rusqlite::params_from_iter(parameters), row)?;
+            rows.collect()
+        });
+        read.unwrap_or_default()
+    }
+
+    /// What became of a leader order at a follower, if anything yet.
+    pub(crate) fn mapping(&self, leader_order: &BrokerOrderId, follower: &str) -> Option<Mapping> {
+        let sql = "SELECT outcome, reason, strategy, target_quantity, copied_quantity, filled_quantity,
+                leader_average, follower_average, slippage_money, slippage_ticks, slippage_bps_x100, fill_delay_us
+            FROM copy_mappings WHERE leader_order_id = ?1 AND follower_id = ?2";
+        let rows = self.rows(sql, &[leader_order.as_str(), follower], |row| {
+            Ok(Mapping {
+                outcome: row.get(0)?,
+                reason: row.get(1)?,
+                strategy: row.get(2)?,
+                target: row.get(3)?,
+                copied: row.get(4)?,
+                filled: row.get(5)?,
+                leader_average: row.get(6)?,
+                follower_average: row.get(7)?,
+                slippage: row.get(8)?,
+                slippage_ticks: row.get(9)?,
+                slippage_bps_x100: row.get(10)?,
+                fill_delay_us: row.get(11)?,
+            })
+        });
+        rows.into_iter().next()
+    }
+
+    /// Waits until a leader order has this outcome at a follower.
+    #[track_caller]
+    pub(crate) fn until_outcome(
+        &self,
+        leader_order: &BrokerOrderId,
+        follower: &str,
+        outcome: &str,
+    ) -> Mapping {
+        until(&format!("{leader_order} at {follower} is {outcome}"), || {
+            self.mapping(leader_order, follower).filter(|mapping| mapping.outcome == outcome)
+        })
+    }
+
+    /// Waits until a leader order is skipped or given up at a follower, and for this reason.
+    #[track_caller]
+    pub(crate) fn until_refused(
+        &self,
+        leader_order: &BrokerOrderId,
+        follower: &str,
+        outcome: &str,
+        reason: &str,
+    ) {
+        let mapping = self.until_outcome(leader_order, follower, outcome);
+        assert_eq!(mapping.reason.as_deref(), Some(reason));
+    }
+
+    /// Waits until so many units of the copy of a leader order are filled.
+    #[track_caller]
+    pub(crate) fn until_filled(&self, leader_order: &BrokerOrderId, follower: &str, units: u32) -> Mapping {
+        until(&format!("{units} units of {leader_order} filled at {follower}"), || {
+            self.mapping(leader_order, follower).filter(|mapping| mapping.filled == units)
+        })
+    }
+
+    /// Every request to place that a leader order led to at a follower.
+    pub(crate) fn intents(&self, leader_order: &BrokerOrderId, follower: &str) -> Vec<Intent> {
+        let sql = "SELECT i.client_order_id, i.state, i.purpose, i.quantity, i.broker_order_id, i.refusal_code,
+                o.status, o.reason, i.added_latency_us
+            FROM intents AS i LEFT JOIN orders AS o ON o.client_order_id = i.client_order_id
+            WHERE i.leader_order_id = ?1 AND i.follower_id = ?2 ORDER BY i.attempt";
+        self.rows(sql, &[leader_order.as_str(), follower], |row| {
+            Ok(Intent {
+                client_order_id: row.get(0)?,
+                state: row.get(1)?,
+                purpose: row.get(2)?,
+                quantity: row.get(3)?,
+                broker_order_id: row.get(4)?,
+                refusal_code: row.get(5)?,
+                status: row.get(6)?,
+                order_reason: row.get(7)?,
+                added_latency_us: row.get(8)?,
+            })
+        })
+    }
+
+    /// The one intent of a leader order at a follower, once it is in this state.
+    #[track_caller]
+    pub(crate) fn until_intent(&self, leader_order: &BrokerOrderId, follower: &str, state: &str) -> Intent {
+        let mut intents = until(&format!("intent of {leader_order} at {follower} is {state}"), || {
+            Some(self.intents(leader_order, follower))
+                .filter(|all| all.iter().any(|intent| intent.state == state))
+        });
+        assert_eq!(intents.len(), 1, "one intent expected: {intents:?}");
+        intents.remove(0)
+    }
+
+    /// Waits until the broker's word on the copy of a leader order is known to be this.
+    #[track_caller]
+    pub(crate) fn until_status(&self, leader_order: &BrokerOrderId, follower: &str, status: &str) -> Intent {
+        until(&format!("copy of {leader_order} at {follower} is {status}"), || {
+            let intents = self.intents(leader_order, follower);
+            intents.into_iter().find(|intent| intent.status.as_deref() == Some(status))
+        })
+    }
+
+    /// Fills of an account: broker order id, units, price in 1/10,000 rupee.
+    pub(crate) fn trades(&self, account: &str) -> Vec<(String, u32, i64)> {
+        let sql = "SELECT broker_order_id, quantity, price FROM trades WHERE account = ?1 ORDER BY ts_event";
+        self.rows(sql, &[account], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+
+    /// Kinds of incidents that are open, and whose they are.
+    pub(crate) fn incidents(&self) -> Vec<(String, Option<String>)> {
+        let sql = "SELECT kind, follower_id FROM incidents WHERE closed_at IS NULL ORDER BY opened_at";
+        self.rows(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// How many leader orders have an outcome, by outcome and reason.
+    pub(crate) fn outcomes(&self, follower: &str) -> Vec<(String, Option<String>, u32)> {
+        let sql = "SELECT outcome, reason, COUNT(*) FROM copy_mappings WHERE follower_id = ?1
+            GROUP BY outcome, reason ORDER BY outcome, reason";
+        self.rows(sql, &[follower], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+}

@@ -1,0 +1,163 @@
+//! What a test starts from: a broker, and a daemon with settings of its own.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use tandem_sim::SimSettings;
+
+use super::broker::token;
+use super::{ASHA, BALA, Broker, Daemon, LEADER, until};
+
+/// A follower in the settings.
+pub(crate) struct Follower {
+    pub(crate) id: &'static str,
+    pub(crate) account: &'static str,
+    /// More lines of its section.
+    pub(crate) toml: &'static str,
+}
+
+impl Follower {
+    pub(crate) const ASHA: Self = Self { id: "asha", account: ASHA, toml: "" };
+    pub(crate) const BALA: Self = Self { id: "bala", account: BALA, toml: "" };
+
+    pub(crate) const fn with(self, toml: &'static str) -> Self {
+        Self { toml, ..self }
+    }
+}
+
+/// How a stage is built.
+pub(crate) struct Setup {
+    pub(crate) sim: SimSettings,
+    leader: &'static str,
+    followers: Vec<Follower>,
+    toml: String,
+    instruments: Option<String>,
+}
+
+/// A broker and one daemon that follows the leader.
+pub(crate) struct Stage {
+    // Dropped first: a daemon whose broker is gone would complain.
+    pub(crate) daemon: Daemon,
+    pub(crate) broker: Broker,
+}
+
+impl Setup {
+    /// Leader 10 lakh, Asha 5 lakh: ratio one half.
+    pub(crate) fn new() -> Self {
+        Self {
+            sim: Broker::settings(),
+            leader: LEADER,
+            followers: vec![Follower::ASHA],
+            toml: String::new(),
+            instruments: None,
+        }
+    }
+
+    pub(crate) fn leader(mut self, account: &'static str) -> Self {
+        self.leader = account;
+        self
+    }
+
+    pub(crate) fn followers(mut self, followers: impl IntoIterator<Item = Follower>) -> Self {
+        self.followers = followers.into_iter().collect();
+        self
+    }
+
+    /// Adds settings, as dotted keys: `copy.product_map = { MTF = "CNC" }`.
+    pub(crate) fn set(mut self, line: &str) -> Self {
+        writeln!(self.toml, "{line}").unwrap();
+        self
+    }
+
+    pub(crate) fn sim(mut self, change: impl FnOnce(&mut SimSettings)) -> Self {
+        change(&mut self.sim);
+        self
+    }
+
+    /// The daemon reads this text as its instrument file.
+    pub(crate) fn instruments(mut self, csv: String) -> Self {
+        self.instruments = Some(csv);
+        self
+    }
+
+    /// Starts the broker and the daemon, and waits until it is live.
+    pub(crate) fn stage(self) -> Stage {
+        let broker = Broker::start(self.sim.clone());
+        let daemon = self.daemon(&broker);
+        Stage { daemon, broker }
+    }
+
+    /// Starts a daemon on a broker that is there, and waits until it is live.
+    pub(crate) fn daemon(&self, broker: &Broker) -> Daemon {
+        let folder = tempfile::tempdir().unwrap();
+        if let Some(csv) = &self.instruments {
+            fs::write(folder.path().join("instruments.csv"), csv).unwrap();
+        }
+        fs::write(folder.path().join("tandem.toml"), self.settings(broker)).unwrap();
+        let daemon = Daemon::spawn(folder, self.variables());
+        daemon.until_live(1);
+        until("the daemon lives on the lent clock", || (broker.sim.daemons() > 0).then_some(()));
+        daemon
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        let of = |name: &str, account: &str| {
+            [
+                (format!("{name}_CLIENT_ID"), account.to_owned()),
+                (format!("{name}_ACCESS_TOKEN"), token(account)),
+            ]
+        };
+        let followers =
+            self.followers.iter().flat_map(|follower| of(&follower.id.to_uppercase(), follower.account));
+        of("LEADER", self.leader).into_iter().chain(followers).collect()
+    }
+
+    fn settings(&self, broker: &Broker) -> String {
+        let at = broker.sim.description();
+        let lent = at.control_url.replacen("http", "ws", 1);
+        let mut toml = format!(
+            r#"
+broker.base_url = "{rest}"
+broker.stream_url = "{stream}"
+broker.instruments_url = "{instruments}"
+clock.source = "lent"
+clock.lent_url = "{lent}/sim/clock"
+store.path = "tandem.db"
+log.format = "json"
+log.file = "tandem.log"
+"#,
+            rest = at.rest_url,
+            stream = at.stream_url,
+            instruments = at.instruments_url,
+        );
+        if self.instruments.is_some() {
+            toml.push_str("broker.instruments_file = \"instruments.csv\"\n");
+        }
+        // Each daemon looks at its accounts often: tests wait for what it sees there.
+        for default in ["recovery.poll_ms = 50", "recovery.idle_poll_ms = 1000"] {
+            let key = default.split(' ').next().unwrap_or(default);
+            if !self.toml.contains(key) {
+                writeln!(toml, "{default}").unwrap();
+            }
+        }
+        toml.push_str(&self.toml);
+        for follower in &self.followers {
+            let (id, name) = (follower.id, follower.id.to_uppercase());
+            write!(
+                toml,
+                "\n[[follower]]\nid = \"{id}\"\nclient_id_env = \"{name}_CLIENT_ID\"\n\
+                 access_token_env = \"{name}_ACCESS_TOKEN\"\n{}\n",
+                follower.toml
+            )
+            .unwrap();
+        }
+        toml
+    }
+}
+
+impl Stage {
+    /// Ends the daemon and looks at what it left.
+    pub(crate) fn end(self) {
+        self.daemon.end();
+    }
+}

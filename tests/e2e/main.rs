@@ -1,0 +1,17 @@
+//! The scenarios, end to end: the built binary as a child process, real sockets, the simulator as the broker.
+//!
+//! Each test is named after its scenario. What is expected is written by hand; it is held against the simulator's
+//! books, which Tandem does not write, and against the outcome that Tandem recorded.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod breaking;
+mod breakers;
+mod choosing;
+mod damage;
+mod filling;
+mod harness;
+mod leading;
+mod pacing;
+mod placing;
+mod refusals;
+mod shutdown;
