@@ -11,13 +11,12 @@ mod sending;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
 use serde_json::json;
 use tandem_dhan::codes::AmoTime;
-use tandem_dhan::rest::AccountClient;
-use tandem_domain::account::Funds;
+use tandem_dhan::rest::{AccountClient, ClientError};
 use tandem_domain::breaker::ApiOutcome;
 use tandem_domain::follower::{Alert, Effect, Event, FollowerBook, FollowerSettings};
 use tandem_domain::ids::ClientOrderId;
@@ -29,7 +28,7 @@ use crate::alerts::{AlertText, raise};
 use crate::clock::Clock;
 use crate::in_flight::{InFlight, Underway};
 use crate::messages::{Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, Link, Plan, Probe};
-use crate::records::{Circumstances, restored};
+use crate::records::{About, Circumstances, News, restored};
 use crate::store::{IntentTiming, Reader, ReaderError, StoreHandle};
 use crate::vitals::{Health, Ping, Vitals};
 
@@ -69,27 +68,17 @@ pub struct FollowerOrderActor {
     book: Option<FollowerBook>,
     /// Plans that came before.
     early: Vec<Plan>,
-    /// Whose plan is being decided: stamped on the intents born of it.
-    present: Present,
     wake: Option<(Timestamp, SpawnHandle)>,
     poll: Option<SpawnHandle>,
     reading_book: bool,
     reads: ReadPacer,
-    funds: Option<Funds>,
-    funds_seen: bool,
+    /// The last word on the funds, read or not; none before there is one.
+    funds: Option<FundsRead>,
     refused_token: RefusedToken,
     /// Held while an order's fate is unknown or one waits to leave: time must not jump past them, and a shutdown gives
     /// what is unknown a chance to be settled.
     unsettled: Option<Underway>,
     sending: HashMap<ClientOrderId, sending::Sent>,
-}
-
-/// Circumstances of the event being handled.
-#[derive(Debug, Default)]
-struct Present {
-    received: Option<Instant>,
-    timing: IntentTiming,
-    underway: Option<Arc<Underway>>,
 }
 
 impl FollowerOrderActor {
@@ -104,15 +93,50 @@ impl FollowerOrderActor {
             addresses: None,
             book: None,
             early: Vec::new(),
-            present: Present::default(),
             wake: None,
             poll: None,
             reading_book: false,
             funds: None,
-            funds_seen: false,
             refused_token: RefusedToken::default(),
             sending: HashMap::new(),
         }
+    }
+
+    /// An account without a readable token is halted, not dead: the others go on (P19), and it follows once there is one.
+    fn connect(&mut self, ctx: &mut Context<Self>) {
+        match self.params.account.connect() {
+            Ok(client) => {
+                self.client = Some(client);
+                self.read_funds(ctx);
+            }
+            Err(ClientError::Token(error)) => {
+                self.vitals.failed(&error);
+                let alert = AlertText {
+                    kind: "token_unreadable",
+                    subject: self.params.settings.follower.to_string(),
+                    text: format!("this follower's access token cannot be read, so nothing is sent: {error}"),
+                };
+                self.raise(alert);
+                self.on_funds_unread();
+                ctx.run_later(reads::TOKEN_CHECK_INTERVAL, Self::connect_again);
+            }
+            Err(error) => {
+                self.vitals.dying_of(format!("follower's account: {error}"));
+                actix::ActorContext::stop(ctx);
+            }
+        }
+    }
+
+    fn connect_again(&mut self, ctx: &mut Context<Self>) {
+        let Ok(client) = self.params.account.connect() else {
+            ctx.run_later(reads::TOKEN_CHECK_INTERVAL, Self::connect_again);
+            return;
+        };
+        info!(follower = %self.params.settings.follower, "the access token can be read: the account resumes");
+        self.client = Some(client);
+        self.step(Event::Credentials { refused: false }, ctx);
+        self.read_funds(ctx);
+        self.read_book_now(ctx);
     }
 
     fn load(&mut self, ctx: &mut Context<Self>) {
@@ -140,9 +164,13 @@ impl FollowerOrderActor {
         let follower = &self.params.settings.follower;
         info!(%follower, generation = self.vitals.generation, mirrors = mirrors.len(), "follower's day loaded");
         let mut book = FollowerBook::new(self.params.settings.clone());
-        let effects = book.restore(mirrors, self.params.clock.now());
+        let now = self.params.clock.now();
+        let effects = book.restore(mirrors, now);
         self.book = Some(book);
-        self.run(effects, ctx);
+        self.run(effects, &Circumstances { now, news: None }, ctx);
+        if self.client.is_none() {
+            self.step(Event::Credentials { refused: true }, ctx);
+        }
         for plan in std::mem::take(&mut self.early) {
             self.take_plan(plan, ctx);
         }
@@ -153,47 +181,48 @@ impl FollowerOrderActor {
 
     fn announce_ready(&self) {
         let (Some(addresses), Some(_)) = (&self.addresses, &self.book) else { return };
-        let follower = self.params.settings.follower.clone();
-        addresses.sizer.tell(FundsRead { account: self.params.account.account.clone(), funds: self.funds });
-        addresses.sizer.tell(FollowerReady { follower });
+        if let Some(read) = &self.funds {
+            addresses.sizer.tell(read.clone());
+        }
+        addresses.sizer.tell(FollowerReady { follower: self.params.settings.follower.clone() });
     }
 
     fn take_plan(&mut self, plan: Plan, ctx: &mut Context<Self>) {
         let now = self.params.clock.now();
-        let ago = plan.received.map(|at| at.elapsed());
-        self.present = Present {
-            received: plan.received,
+        let news = News {
+            about: About::Plan(plan.order.broker_order_id.clone()),
             timing: IntentTiming {
                 leader_event: Some(plan.order.ts_event),
-                received: ago.map(|ago| now.minus(ago)),
+                received: plan.received.map(|at| now.minus(at.elapsed())),
                 decided: Some(now),
                 ..IntentTiming::default()
             },
-            underway: Some(plan.underway),
+            received: plan.received,
+            request: None,
+            response: None,
+            refusal: None,
         };
-        self.step(Event::Plan { order: plan.order, decision: plan.decision }, ctx);
-        self.present = Present::default();
+        let event = Event::Plan { order: plan.order, decision: plan.decision };
+        self.step_with(event, Some(news), ctx);
+        // What the plan led to is counted by now.
+        drop(plan.underway);
     }
 
     fn step(&mut self, event: Event, ctx: &mut Context<Self>) {
-        self.step_with(event, Circumstances::default(), ctx);
+        self.step_with(event, None, ctx);
     }
 
-    fn step_with(&mut self, event: Event, around: Circumstances, ctx: &mut Context<Self>) {
+    fn step_with(&mut self, event: Event, news: Option<News>, ctx: &mut Context<Self>) {
         let Some(book) = self.book.as_mut() else { return };
         let now = self.params.clock.now();
         let effects = book.step(event, now);
-        self.run_with(effects, around, ctx);
+        self.run(effects, &Circumstances { now, news }, ctx);
     }
 
-    fn run(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
-        self.run_with(effects, Circumstances::default(), ctx);
-    }
-
-    fn run_with(&mut self, effects: Vec<Effect>, around: Circumstances, ctx: &mut Context<Self>) {
+    fn run(&mut self, effects: Vec<Effect>, around: &Circumstances, ctx: &mut Context<Self>) {
         for effect in effects {
             match effect {
-                Effect::Commit { records, then } => self.commit(records, then, &around, ctx),
+                Effect::Commit { records, then } => self.commit(records, then, around, ctx),
                 Effect::Lookup { client_order_id, after } => {
                     ctx.run_later(after, |actor, ctx| actor.look_up(client_order_id, ctx));
                 }
@@ -265,9 +294,12 @@ impl FollowerOrderActor {
                 return error!(follower = %self.params.settings.follower, %illegal, "an event that makes no sense");
             }
         };
-        let follower = self.params.settings.follower.clone();
-        let alert = AlertText { kind, subject, text };
-        raise(&self.params.store, &self.vitals, Some(&follower), alert, self.params.clock.now());
+        self.raise(AlertText { kind, subject, text });
+    }
+
+    fn raise(&self, alert: AlertText) {
+        let follower = &self.params.settings.follower;
+        raise(&self.params.store, &self.vitals, Some(follower), alert, self.params.clock.now());
     }
 
     fn tell_breaker(&self, outcome: ApiOutcome) {
@@ -288,14 +320,7 @@ impl Actor for FollowerOrderActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        match self.params.account.connect() {
-            Ok(client) => self.client = Some(client),
-            Err(error) => {
-                self.vitals.dying_of(format!("follower's account: {error}"));
-                return actix::ActorContext::stop(ctx);
-            }
-        }
-        self.read_funds(ctx);
+        self.connect(ctx);
         self.load(ctx);
     }
 }
@@ -355,7 +380,8 @@ impl Handler<Ping> for FollowerOrderActor {
 
     fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Health {
         let mut details = serde_json::Map::new();
-        let available = self.funds.map(|funds| funds.available.to_string());
+        let funds = self.funds.as_ref().and_then(|read| read.funds);
+        let available = funds.map(|funds| funds.available.to_string());
         details.insert("available_margin".to_owned(), json!(available));
         let Some(book) = &self.book else { return self.vitals.health("loading", details) };
         details.insert("waiting".to_owned(), json!(book.waiting_count()));

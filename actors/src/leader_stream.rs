@@ -19,6 +19,7 @@ use tandem_domain::account::Funds;
 use tandem_domain::leader::{LeaderBook, LeaderOrder, Merge};
 use tandem_domain::order::{OrderReport, TradeReport};
 use tandem_domain::quantity::Quantity;
+use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
 use self::session::{SessionEvent, session};
@@ -78,7 +79,8 @@ pub struct LeaderStream {
     reads: ReadPacer,
     trades_due: Option<SpawnHandle>,
     refused_token: RefusedToken,
-    funds_seen: bool,
+    /// The last word on the funds, read or not; none before there is one.
+    funds: Option<FundsRead>,
     /// Held while not live, so that a lent clock does not jump past what is being caught up with.
     catching_up: Option<Underway>,
 }
@@ -135,7 +137,7 @@ impl LeaderStream {
             reading_book: false,
             trades_due: None,
             refused_token: RefusedToken::default(),
-            funds_seen: false,
+            funds: None,
         }
     }
 
@@ -203,6 +205,14 @@ impl LeaderStream {
             info!(day = %now.trading_day(), "a new trading day: the leader's book begins empty");
             self.book = LeaderBook::new(now.trading_day());
         }
+        // The documented form of a frame carries no times (`dhanhq-v2.md` section 5.6): then it is as old as its arrival.
+        let timed;
+        let report = if report.ts_event == Timestamp::EPOCH {
+            timed = OrderReport { ts_event: now, ..report.clone() };
+            &timed
+        } else {
+            report
+        };
         let filled_before =
             self.book.get(&report.broker_order_id).map_or(Quantity::ZERO, |order| order.cumulative);
         match self.book.merge(report, now) {
@@ -369,9 +379,8 @@ impl LeaderStream {
         let account = self.params.account.account.clone();
         let funds = match funds {
             Ok(funds) => {
-                let row = funds_row(&account, funds, !self.funds_seen, self.params.clock.now());
+                let row = funds_row(&account, funds, self.funds.is_none(), self.params.clock.now());
                 submit_quietly(&self.params.store, &self.vitals, vec![row]);
-                self.funds_seen = true;
                 Some(funds)
             }
             Err(error) => {
@@ -380,8 +389,13 @@ impl LeaderStream {
                 None
             }
         };
-        if let Some(addresses) = &self.addresses {
-            addresses.sizer.tell(FundsRead { account, funds });
+        self.funds = Some(FundsRead { account, funds });
+        self.announce_funds();
+    }
+
+    fn announce_funds(&self) {
+        if let (Some(addresses), Some(read)) = (&self.addresses, &self.funds) {
+            addresses.sizer.tell(read.clone());
         }
     }
 
@@ -489,6 +503,7 @@ impl Handler<Link> for LeaderStream {
     fn handle(&mut self, Link(addresses): Link, _: &mut Self::Context) {
         self.vitals.received();
         self.addresses = Some(addresses);
+        self.announce_funds();
     }
 }
 

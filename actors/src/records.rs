@@ -1,10 +1,11 @@
 //! Facts of the domain turned into rows, and the way they are handed to the Store.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::json;
-use tandem_domain::follower::{Decision, Record};
-use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId};
+use tandem_domain::follower::Record;
+use tandem_domain::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
 use tandem_domain::mirror::{Child, IntentState as ChildIntentState, Mirror, Target};
 use tandem_domain::order::BrokerStatus;
@@ -18,19 +19,50 @@ use crate::store::{
 };
 use crate::vitals::Vitals;
 
-/// What the records themselves do not carry: when, whose, and what went over the wire.
+/// What the records themselves do not carry: when, and what is known of the one intent the news is about. A step may
+/// concern other intents too (an answer lets the next one go); they get nothing of it.
 #[derive(Debug, Clone, Default)]
 pub struct Circumstances {
     /// Now.
     pub now: Timestamp,
-    /// Points passed, for the intent concerned.
+    /// The news.
+    pub news: Option<News>,
+}
+
+/// What is known of one intent.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// Which.
+    pub about: About,
+    /// Points passed.
     pub timing: IntentTiming,
+    /// When the frame that led to it was received.
+    pub received: Option<Instant>,
     /// What was sent, redacted.
     pub request: Option<String>,
     /// What was answered, redacted.
     pub response: Option<String>,
     /// The broker's refusal.
     pub refusal: Option<RefusalRow>,
+}
+
+/// Which intent news is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// The first attempt at this leader order, which its plan has just made.
+    Plan(BrokerOrderId),
+    /// This child order.
+    Child(ClientOrderId),
+}
+
+impl Circumstances {
+    /// The news, if it is about this child.
+    pub fn of(&self, child: &Child) -> Option<&News> {
+        self.news.as_ref().filter(|news| match &news.about {
+            About::Plan(leader_order) => *leader_order == child.key.leader_order,
+            About::Child(client_order_id) => *client_order_id == child.client_order_id,
+        })
+    }
 }
 
 /// The rows of some records of one follower's account.
@@ -101,6 +133,7 @@ fn new_intent(
     account: &DhanClientId,
     around: &Circumstances,
 ) -> IntentRow {
+    let timing = around.of(&child).map(|news| news.timing).unwrap_or_default();
     IntentRow {
         state: stored(child.intent_state()),
         client_order_id: child.client_order_id,
@@ -114,7 +147,7 @@ fn new_intent(
         terms: child.terms,
         broker_order_id: child.broker_order_id,
         refusal: None,
-        timing: around.timing,
+        timing,
         created_at: around.now,
     }
 }
@@ -123,6 +156,7 @@ fn changed_intent(child: Child, before: ChildIntentState, around: &Circumstances
     let state = stored(child.intent_state());
     // The target may have moved while it was held; once it was sent, its terms stand.
     let was_held = before == ChildIntentState::Planned;
+    let news = around.of(&child).cloned();
     IntentChange {
         state,
         terms: (was_held && state == IntentState::Sending).then_some(child.terms),
@@ -130,10 +164,10 @@ fn changed_intent(child: Child, before: ChildIntentState, around: &Circumstances
         kind: IntentKind::Place,
         serial: 0,
         broker_order_id: child.broker_order_id,
-        refusal: around.refusal.clone(),
-        request: around.request.clone(),
-        response: around.response.clone(),
-        timing: around.timing,
+        timing: news.as_ref().map(|news| news.timing).unwrap_or_default(),
+        refusal: news.as_ref().and_then(|news| news.refusal.clone()),
+        request: news.as_ref().and_then(|news| news.request.clone()),
+        response: news.and_then(|news| news.response),
         updated_at: around.now,
     }
 }
@@ -264,13 +298,4 @@ pub fn submit_quietly(store: &StoreHandle, vitals: &Vitals, writes: Vec<Write>) 
 /// A placing request as it goes over the wire, without the token, for the record.
 pub fn request_text(child: &tandem_domain::mirror::Placement) -> String {
     json!({ "correlationId": child.client_order_id.as_str(), "terms": child.terms }).to_string()
-}
-
-/// A decision in a word, for logs.
-pub const fn decision_word(decision: &Decision) -> &'static str {
-    match decision {
-        Decision::Await => "await",
-        Decision::Follow { .. } => "follow",
-        Decision::Deny(reason) => reason.as_str(),
-    }
 }

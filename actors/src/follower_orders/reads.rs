@@ -18,7 +18,7 @@ use crate::messages::FundsRead;
 use crate::records::submit_quietly;
 
 /// How often a refused token is looked at again.
-const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 impl FollowerOrderActor {
     pub(super) fn look_up(&mut self, client_order_id: ClientOrderId, ctx: &mut Context<Self>) {
@@ -184,23 +184,31 @@ impl FollowerOrderActor {
     }
 
     fn on_funds(&mut self, funds: Result<Funds, ReadError>, ctx: &mut Context<Self>) {
-        let account = self.params.account.account.clone();
-        self.funds = match funds {
+        match funds {
             Ok(funds) => {
                 self.tell_breaker(ApiOutcome::Answered);
-                let row = funds_row(&account, funds, !self.funds_seen, self.params.clock.now());
-                self.funds_seen = true;
+                let account = &self.params.account.account;
+                let row = funds_row(account, funds, self.funds.is_none(), self.params.clock.now());
                 submit_quietly(&self.params.store, &self.vitals, vec![row]);
-                Some(funds)
+                self.announce_funds(Some(funds));
             }
             Err(error) => {
                 self.on_read_error(&error, ctx);
-                None
+                self.on_funds_unread();
             }
-        };
-        if let Some(addresses) = &self.addresses {
-            addresses.sizer.tell(FundsRead { account, funds: self.funds });
         }
+    }
+
+    pub(super) fn on_funds_unread(&mut self) {
+        self.announce_funds(None);
+    }
+
+    fn announce_funds(&mut self, funds: Option<Funds>) {
+        let read = FundsRead { account: self.params.account.account.clone(), funds };
+        if let Some(addresses) = &self.addresses {
+            addresses.sizer.tell(read.clone());
+        }
+        self.funds = Some(read);
     }
 
     fn on_read_error(&mut self, error: &ReadError, ctx: &mut Context<Self>) {

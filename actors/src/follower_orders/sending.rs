@@ -1,6 +1,5 @@
 //! From a decision to a request and its answer: commit, then send, then commit what came of it.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
@@ -14,8 +13,9 @@ use tandem_domain::mirror::{PlaceAnswer, Placement};
 use tracing::{info, warn};
 
 use super::FollowerOrderActor;
+use crate::alerts::AlertText;
 use crate::in_flight::Underway;
-use crate::records::{Circumstances, request_text, writer, writes};
+use crate::records::{About, Circumstances, News, request_text, writer, writes};
 use crate::store::{Committed, IntentTiming, Job, RefusalRow, StoreError, redact};
 
 /// A request that is on its way.
@@ -23,8 +23,8 @@ use crate::store::{Committed, IntentTiming, Job, RefusalRow, StoreError, redact}
 pub(super) struct Sent {
     timing: IntentTiming,
     request: String,
-    /// Held until the answer is durable.
-    _underway: Option<Arc<Underway>>,
+    /// Held until the answer is taken in.
+    _underway: Underway,
 }
 
 /// The Store's answer, come back through the mailbox.
@@ -33,8 +33,8 @@ pub(super) struct Sent {
 pub(super) struct Stored {
     committed: Committed,
     then: Option<ToSend>,
-    /// Held until this is handled.
-    _underway: Arc<Underway>,
+    /// Held until this is handled, and by what it sends.
+    underway: Underway,
 }
 
 #[derive(Debug)]
@@ -42,7 +42,6 @@ struct ToSend {
     placement: RiskApproved<Placement>,
     timing: IntentTiming,
     received: Option<Instant>,
-    underway: Option<Arc<Underway>>,
 }
 
 impl FollowerOrderActor {
@@ -54,26 +53,26 @@ impl FollowerOrderActor {
         around: &Circumstances,
         ctx: &mut Context<Self>,
     ) {
-        let now = self.params.clock.now();
-        let mut around = Circumstances { now, ..around.clone() };
-        // Intents born of a plan carry its timing; answers bring their own.
-        if around.timing == IntentTiming::default() {
-            around.timing = self.present.timing;
-        }
-        let then = then.map(|placement| ToSend {
-            placement,
-            timing: around.timing,
-            received: self.present.received,
-            underway: self.present.underway.clone(),
+        let then = then.map(|placement| {
+            let child = records.iter().find_map(|record| match record {
+                Record::Intent { child, .. } if child.client_order_id == placement.get().client_order_id => {
+                    Some(child)
+                }
+                _ => None,
+            });
+            let news = child.and_then(|child| around.of(child));
+            ToSend {
+                placement,
+                timing: news.map(|news| news.timing).unwrap_or_default(),
+                received: news.and_then(|news| news.received),
+            }
         });
         let address = ctx.address();
-        let underway = Arc::new(self.params.in_flight.begin());
+        let underway = self.params.in_flight.begin();
         let job = Job {
             writer: writer(&self.vitals),
-            writes: writes(records, &self.params.account.account, &around),
-            reply: Box::new(move |committed| {
-                address.do_send(Stored { committed, then, _underway: underway });
-            }),
+            writes: writes(records, &self.params.account.account, around),
+            reply: Box::new(move |committed| address.do_send(Stored { committed, then, underway })),
         };
         if let Err(error) = self.params.store.submit(job) {
             // Nothing may be sent that is not recorded (P22); what was decided is decided again from the rows.
@@ -86,7 +85,7 @@ impl FollowerOrderActor {
         match stored.committed.result {
             Ok(()) => {
                 if let Some(to_send) = stored.then {
-                    self.send(to_send, ctx);
+                    self.send(to_send, stored.underway, ctx);
                 }
             }
             Err(StoreError::Fenced { .. }) => actix::ActorContext::stop(ctx),
@@ -98,11 +97,11 @@ impl FollowerOrderActor {
         }
     }
 
-    fn send(&mut self, to_send: ToSend, ctx: &mut Context<Self>) {
+    fn send(&mut self, to_send: ToSend, underway: Underway, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone().filter(|_| self.is_present_generation()) else {
             return actix::ActorContext::stop(ctx);
         };
-        let ToSend { placement, mut timing, received, underway } = to_send;
+        let ToSend { placement, mut timing, received } = to_send;
         let placement = placement.get().clone();
         let client_order_id = placement.client_order_id.clone();
         let now = self.params.clock.now();
@@ -134,10 +133,13 @@ impl FollowerOrderActor {
         let id = &placement.client_order_id;
         let follower = self.params.settings.follower.clone();
         let Some(sent) = self.sending.remove(id) else { return };
-        let mut around = Circumstances {
+        let mut news = News {
+            about: About::Child(id.clone()),
             timing: IntentTiming { answered: Some(self.params.clock.now()), ..sent.timing },
+            received: None,
             request: Some(redact::json_text(&sent.request)),
-            ..Circumstances::default()
+            response: None,
+            refusal: None,
         };
         let added_us = sent.timing.added_latency_us;
         let (outcome, answer) = match answer {
@@ -148,15 +150,15 @@ impl FollowerOrderActor {
                     old_state = "sending", state = "working", "order placed");
                 let response =
                     json!({ "orderId": placed.broker_order_id, "orderStatus": placed.status.as_str() });
-                around.response = Some(response.to_string());
+                news.response = Some(response.to_string());
                 (ApiOutcome::Answered, PlaceAnswer::Accepted(placed.broker_order_id))
             }
             Err(OrderRequestError::Refused(refusal)) => {
                 warn!(%follower, client_order_id = %id, %refusal, old_state = "sending", state = "refused",
                     "order refused");
                 self.on_refused(&refusal, ctx);
-                around.refusal = Some(refusal_row(&refusal));
-                around.response = Some(redact::json_text(
+                news.refusal = Some(refusal_row(&refusal));
+                news.response = Some(redact::json_text(
                     &json!({ "errorCode": refusal.code, "errorMessage": refusal.text }).to_string(),
                 ));
                 (ApiOutcome::Answered, PlaceAnswer::Refused(refusal.text.into()))
@@ -180,13 +182,20 @@ impl FollowerOrderActor {
             }
         };
         self.tell_breaker(outcome);
-        self.step_with(Event::Answered { client_order_id: id.clone(), answer }, around, ctx);
+        self.step_with(Event::Answered { client_order_id: id.clone(), answer }, Some(news), ctx);
     }
 
     fn on_refused(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
         self.vitals.failed(refusal);
-        if refusal.class == RefusalClass::Credentials {
-            self.on_credentials_refused(ctx);
+        match refusal.class {
+            RefusalClass::Credentials => self.on_credentials_refused(ctx),
+            RefusalClass::StaticIp => self.raise(AlertText {
+                kind: "static_ip_refused",
+                subject: self.params.settings.follower.to_string(),
+                text: "the broker refuses orders from this address: whitelist it, or set local_address"
+                    .to_owned(),
+            }),
+            _ => {}
         }
     }
 }
