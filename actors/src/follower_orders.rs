@@ -259,7 +259,7 @@ impl FollowerOrderActor {
         let (kind, subject, text) = match alert {
             Alert::AccountHalted => (
                 "account_halted",
-                self.params.account.account.to_string(),
+                self.params.account.account.masked(),
                 "the broker refuses this follower's access token: nothing is sent until it is replaced".to_owned(),
             ),
             Alert::Overfill(id) => {

@@ -439,7 +439,7 @@ impl LeaderStream {
         self.enter(StreamState::Refused);
         let alert = AlertText {
             kind: "leader_token_refused",
-            subject: self.params.account.account.to_string(),
+            subject: self.params.account.account.masked(),
             text: "the broker refuses the leader's access token: nothing is copied until it is replaced"
                 .to_owned(),
         };
@@ -556,6 +556,8 @@ impl Handler<Ping> for LeaderStream {
         details.insert("orders".to_owned(), json!(self.book.len()));
         let age = self.last_event.map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
         details.insert("last_event_age_ms".to_owned(), json!(age));
+        let funds = self.funds.as_ref().and_then(|read| read.funds);
+        details.insert("available_margin".to_owned(), json!(funds.map(|funds| funds.available.to_string())));
         self.vitals.health(self.state.as_str(), details)
     }
 }

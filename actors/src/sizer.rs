@@ -173,7 +173,7 @@ impl Sizer {
             return;
         }
         self.capital.insert(account.clone(), figure);
-        info!(%account, capital = %figure, basis = %basis, day = %today, "capital of the day taken");
+        info!(account = account.masked(), capital = %figure, basis = %basis, day = %today, "capital of the day taken");
         let row = store::DayCapital {
             trading_day: today,
             account: account.clone(),
@@ -326,7 +326,7 @@ impl Handler<Ping> for Sizer {
         details.insert("instruments".to_owned(), json!(self.params.instruments.len()));
         details.insert("waiting_for_instruments".to_owned(), json!(self.refresh.waiting.len()));
         for (account, capital) in &self.capital {
-            details.insert(format!("capital/{account}"), json!(capital.to_string()));
+            details.insert(format!("capital/{}", account.masked()), json!(capital.to_string()));
         }
         self.vitals.health(if self.is_live { "live" } else { "gathering" }, details)
     }

@@ -106,6 +106,14 @@ text_id!(
     TradeId
 );
 
+impl DhanClientId {
+    /// The last four characters: enough to tell accounts apart in a log, not enough to name a person.
+    pub fn masked(&self) -> String {
+        let kept = self.0.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
+        format!("..{}", &self.0[kept..])
+    }
+}
+
 /// The broker's `correlationId` on somebody's order: ours, another program's, or the broker's own invention
 /// (`dhanhq-v2.md` section 2.3). Only its prefix means anything to us.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -276,6 +284,12 @@ mod tests {
             prop_assert_eq!(id.as_str().len(), 24);
             prop_assert_eq!(ClientOrderId::new(id.as_str()), Ok(id));
         }
+    }
+
+    #[test]
+    fn a_masked_account_shows_its_end_only() {
+        assert_eq!(DhanClientId::new("1000000101").unwrap().masked(), "..0101");
+        assert_eq!(DhanClientId::new("101").unwrap().masked(), "..101");
     }
 
     #[test]

@@ -85,6 +85,15 @@ pub(super) fn summary(healths: &[Health]) -> Summary {
         |health: Option<&Health>, key: &str| health.and_then(|health| health.details.get(key)?.as_u64());
     let stream = of("leader_stream");
     let mut accounts = Map::new();
+    if let Some(leader) = stream {
+        accounts.insert(
+            "leader".to_owned(),
+            json!({
+                "api": if leader.state == "token_refused" { "refused" } else { "ok" },
+                "available_margin": leader.details.get("available_margin"),
+            }),
+        );
+    }
     for health in healths {
         let Some(follower) = health.actor.strip_prefix("follower/") else { continue };
         let breaker = of(&format!("breaker/{follower}")).map(|breaker| breaker.state.clone());
