@@ -14,7 +14,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use serde_json::json;
 use tandem_dhan::rest::{AccountClient, Book, ReadError};
-use tandem_dhan::stream::{StreamError, StreamFrame, StreamSettings};
+use tandem_dhan::stream::{LoginRefusal, StreamError, StreamFrame, StreamSettings};
 use tandem_domain::account::Funds;
 use tandem_domain::leader::{LeaderBook, LeaderOrder, Merge};
 use tandem_domain::order::{OrderReport, TradeReport};
@@ -410,7 +410,7 @@ impl LeaderStream {
         if error.suggests_dead_token() {
             self.check_token(ctx);
         }
-        let too_many = error.to_string().contains("429");
+        let too_many = matches!(error, StreamError::Refused { refusal: LoginRefusal::TooManyRequests, .. });
         let delay = self.backoff.next().unwrap_or(RECONNECT_DELAY_MAX);
         let delay = if too_many { delay.max(TOO_MANY_CONNECTS_PAUSE) } else { delay };
         ctx.run_later(delay, |stream, ctx| {
