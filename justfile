@@ -30,6 +30,11 @@ doc:
 sim-alone:
     cargo check -p tandem-sim
 
+# The simulator driven by the official Python SDK (needs Python 3 with venv and pip).
+sdk:
+    cargo build
+    tests/sdk/run.sh
+
 # Known faults, licences and sources of the dependencies (needs cargo-deny).
 deny:
     cargo deny check
