@@ -11,7 +11,7 @@ mod sending;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
 use serde_json::json;
@@ -69,7 +69,8 @@ pub struct FollowerOrderActor {
     /// Plans that came before.
     early: Vec<Plan>,
     wake: Option<(Timestamp, SpawnHandle)>,
-    poll: Option<SpawnHandle>,
+    /// The next read of the book, and when it is due.
+    poll: Option<(Instant, SpawnHandle)>,
     reading_book: bool,
     reads: ReadPacer,
     /// The last word on the funds, read or not; none before there is one.

@@ -1,6 +1,6 @@
 //! What the account itself says: lookups of unknown orders, the order book on a period, fills, funds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
@@ -53,22 +53,24 @@ impl FollowerOrderActor {
     }
 
     pub(super) fn poll_when_due(&mut self, ctx: &mut Context<Self>) {
-        if self.poll.is_some() || self.reading_book {
-            return;
-        }
-        let Some(book) = &self.book else { return };
+        let Some(book) = self.book.as_ref().filter(|_| !self.reading_book) else { return };
         let wait = if book.is_active() { self.params.poll } else { self.params.idle_poll };
-        self.poll_after(wait, ctx);
+        // An order that begins to work does not wait for the read of an idle account.
+        let soon_enough = self.poll.is_some_and(|(at, _)| at <= Instant::now() + wait);
+        if !soon_enough {
+            self.poll_after(wait, ctx);
+        }
     }
 
     fn poll_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        if let Some(sooner_or_later) = self.poll.take() {
+        if let Some((_, sooner_or_later)) = self.poll.take() {
             ctx.cancel_future(sooner_or_later);
         }
-        self.poll = Some(ctx.run_later(wait, |actor, ctx| {
+        let handle = ctx.run_later(wait, |actor, ctx| {
             actor.poll = None;
             actor.read_book_now(ctx);
-        }));
+        });
+        self.poll = Some((Instant::now() + wait, handle));
     }
 
     pub(super) fn read_book_now(&mut self, ctx: &mut Context<Self>) {
