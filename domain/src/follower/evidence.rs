@@ -91,7 +91,8 @@ impl FollowerBook {
         let mut records = vec![Record::mapping(mirror, follower)];
         records.extend(Record::intents(mirror));
         records.push(Record::Order { client_order_id, report: Box::new(report.clone()) });
-        records.extend(fills(mirror, follower, report.ts_exchange.or(Some(report.ts_event))));
+        // The row's newest change, as on the leader's side: its exchange time is when the order first got there.
+        records.extend(fills(mirror, follower, Some(report.ts_event)));
         effects.push(Effect::Commit { records, then: None });
     }
 
