@@ -1,1 +1,87 @@
-//! Not yet.
+//! E: a follower's account that does not answer.
+
+use tandem_domain::order::Product;
+use tandem_sim::{AnswerFault, Down, Fault};
+
+use crate::harness::{ASHA, BALA, Follower, Setup, Stage, buy, until};
+
+fn two_followers() -> Setup {
+    Setup::new().followers([Follower::ASHA, Follower::BALA]).set("recovery.settle_ms = 300")
+}
+
+#[test]
+fn e12_one_account_down_delays_nobody_else() {
+    let Stage { broker, mut daemon } = two_followers().set("breaker.open_s = 1").stage();
+    daemon.expects("circuit breaker open");
+    daemon.expects("a read of the account failed");
+    daemon.tolerates("the answer was lost");
+    daemon.tolerates("request not sent");
+    let option = broker.option();
+    broker.inject(ASHA, Fault::AccountDown { down: Down::Refuse });
+    daemon.until_log("circuit breaker open");
+
+    // Entries are skipped at her, and copied at him.
+    for _ in 0..2 {
+        let order = broker.lead(buy(option, 390));
+        daemon.until_refused(&order, "asha", "skipped", "breaker_open");
+        daemon.until_filled(&order, "bala", 65);
+    }
+    assert!(broker.placements(ASHA).is_empty());
+
+    // A probe is a read, never an order; the one that succeeds closes the breaker.
+    daemon.until_log("circuit breaker probes with a read");
+    broker.inject(ASHA, Fault::AccountDown { down: Down::No });
+    daemon.until_log("circuit breaker closed");
+    assert!(broker.placements(ASHA).is_empty());
+    let order = broker.lead(buy(option, 260));
+    daemon.until_filled(&order, "asha", 130);
+    broker.quiet();
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
+    assert_eq!(broker.position(BALA, option, Product::Margin), 130);
+    daemon.end();
+}
+
+#[test]
+fn e12_a_slow_answer_delays_nobody_else() {
+    let Stage { broker, daemon } = two_followers().stage();
+    let option = broker.option();
+    broker.spoil_placements(ASHA, 1, AnswerFault::Delay { ms: 1500 });
+    let order = broker.lead(buy(option, 390));
+
+    daemon.until_filled(&order, "bala", 65);
+    assert!(broker.placements(ASHA).is_empty(), "hers is not answered yet, his is filled");
+    daemon.until_filled(&order, "asha", 195);
+    broker.quiet();
+    assert_eq!((broker.orders(ASHA).len(), broker.orders(BALA).len()), (1, 1));
+    daemon.end();
+}
+
+#[test]
+fn e12_five_server_errors_open_the_breaker() {
+    // Placements alone fail; her account is not looked at in between.
+    let Stage { broker, mut daemon } = two_followers()
+        .set("recovery.idle_poll_ms = 600000")
+        .set("recovery.poll_ms = 600000")
+        .set("recovery.lookup_ms_first = 60000")
+        .set("recovery.lookup_ms_max = 60000")
+        .stage();
+    daemon.expects("circuit breaker open");
+    daemon.expects("the answer was lost");
+    daemon.tolerates("not everything finished in time");
+    let option = broker.option();
+    broker.spoil_placements(ASHA, 5, AnswerFault::ErrorBefore { status: 502 });
+    let failing = broker.lead_all(std::iter::repeat_n(buy(option, 130), 5));
+    daemon.until_log("circuit breaker open");
+    for order in &failing {
+        assert_eq!(daemon.until_intent(order, "asha", "UNKNOWN").quantity, 65);
+    }
+    let sixth = broker.lead(buy(option, 130));
+    daemon.until_refused(&sixth, "asha", "skipped", "breaker_open");
+    assert_eq!(broker.placements(ASHA).len(), 5);
+    assert!(broker.orders(ASHA).is_empty());
+    until("the other followed all along", || {
+        (daemon.outcomes("bala") == [("skipped".to_owned(), Some("below_one_lot".to_owned()), 6)])
+            .then_some(())
+    });
+    daemon.end();
+}

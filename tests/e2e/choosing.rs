@@ -104,7 +104,10 @@ fn a23_followers_with_policies_of_their_own() {
     let (option, share) = (broker.option(), broker.share(2885, "1450.00"));
 
     let four_lots = broker.lead(buy(option, 260));
-    assert_eq!(daemon.until_filled(&four_lots, "asha", 130).strategy.as_deref(), Some("capital_proportional"));
+    assert_eq!(
+        daemon.until_filled(&four_lots, "asha", 130).strategy.as_deref(),
+        Some("capital_proportional")
+    );
     assert_eq!(daemon.until_filled(&four_lots, "bala", 65).strategy.as_deref(), Some("fixed_ratio"));
 
     let one_lot = broker.lead(buy(option, 65));
@@ -112,7 +115,7 @@ fn a23_followers_with_policies_of_their_own() {
     daemon.until_filled(&one_lot, "bala", 65);
 
     let shares = broker.lead(OrderTerms { product: Product::Intraday, ..buy(share, 40) });
-    daemon.until_refused(&shares, "asha", "skipped", "kind_not_copied");
+    daemon.until_refused(&shares, "asha", "skipped", "not_option");
     daemon.until_filled(&shares, "bala", 10);
 
     // Asha can pay for nothing any more: her copy is rejected, Bala's is not.

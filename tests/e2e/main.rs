@@ -4,8 +4,8 @@
 //! books, which Tandem does not write, and against the outcome that Tandem recorded.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod breaking;
 mod breakers;
+mod breaking;
 mod choosing;
 mod damage;
 mod filling;

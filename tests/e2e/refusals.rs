@@ -1,1 +1,90 @@
-//! Not yet.
+//! E: the broker says no.
+
+use tandem_domain::order::Product;
+use tandem_sim::{Fault, TokenFace};
+
+use crate::harness::{ASHA, BALA, Follower, Setup, Stage, buy, until};
+
+#[test]
+fn e3_rejected_after_it_was_taken() {
+    let Stage { broker, daemon } = Setup::new().stage();
+    let option = broker.option();
+    let text = "EXCH:16387:Security is not allowed to trade in this market.";
+    broker.inject(ASHA, Fault::RejectNext { count: 1, text: text.to_owned() });
+    let order = broker.lead(buy(option, 260));
+
+    let intent = daemon.until_status(&order, "asha", "REJECTED");
+    assert_eq!(intent.order_reason.as_deref(), Some(text));
+    assert_eq!(intent.state, "ACKED", "the broker had taken it");
+    let mapping = daemon.mapping(&order, "asha").unwrap();
+    assert_eq!((mapping.outcome.as_str(), mapping.copied, mapping.filled), ("sent", 0, 0));
+    // Not tried again.
+    broker.quiet();
+    assert_eq!(broker.placements(ASHA).len(), 1);
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
+    daemon.end();
+}
+
+/// Refuses Asha's token at the moment of an order.
+fn token_refused(face: TokenFace, code: &str) {
+    // Her account is not looked at in between: the placement is what finds out.
+    let Stage { broker, mut daemon } = Setup::new()
+        .sim(|sim| sim.variants.token_face = face)
+        .set("recovery.idle_poll_ms = 600000")
+        .followers([Follower::ASHA, Follower::BALA])
+        .stage();
+    daemon.expects("the broker refuses this follower's access token");
+    daemon.expects("order refused");
+    let option = broker.option();
+    broker.inject(ASHA, Fault::TokenRefused { refused: true });
+    let order = broker.lead(buy(option, 390));
+
+    let intent = daemon.until_intent(&order, "asha", "REFUSED");
+    assert_eq!(intent.refusal_code.as_deref(), Some(code));
+    daemon.until_filled(&order, "bala", 65);
+    until("the incident", || {
+        daemon.incidents().contains(&("account_halted".to_owned(), Some("asha".to_owned()))).then_some(())
+    });
+
+    // Nothing more goes out for her, not even a read; the other goes on.
+    broker.quiet();
+    broker.sim.clear_records();
+    let next = broker.lead(buy(option, 390));
+    daemon.until_refused(&next, "asha", "skipped", "account_halted");
+    daemon.until_filled(&next, "bala", 65);
+    broker.quiet();
+    assert!(broker.placements(ASHA).is_empty());
+    assert!(broker.sim.requests().iter().all(|request| request.account.is_some()));
+    assert!(broker.orders(ASHA).is_empty());
+    assert_eq!(broker.position(BALA, option, Product::Margin), 130);
+    daemon.end();
+}
+
+#[test]
+fn e4_token_refused_with_401() {
+    token_refused(TokenFace::Dh901, "DH-901");
+}
+
+#[test]
+fn e4_token_refused_with_400() {
+    token_refused(TokenFace::Dh906, "DH-906");
+}
+
+#[test]
+fn e13_margin_rejections_leave_the_breaker_closed() {
+    let Stage { broker, daemon } = Setup::new().stage();
+    let option = broker.option();
+    let text = "RMS:<id>:You have insufficient funds. Please add Rs.10 to trade.".to_owned();
+    broker.inject(ASHA, Fault::RejectNext { count: 5, text });
+    let rejected = broker.lead_all(std::iter::repeat_n(buy(option, 130), 5));
+    for order in &rejected {
+        daemon.until_status(order, "asha", "REJECTED");
+    }
+    let sixth = broker.lead(buy(option, 130));
+
+    daemon.until_filled(&sixth, "asha", 65);
+    broker.quiet();
+    assert_eq!(broker.orders(ASHA).len(), 6);
+    assert_eq!(daemon.log_count("circuit breaker"), 0);
+    daemon.end();
+}

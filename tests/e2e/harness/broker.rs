@@ -9,7 +9,9 @@ use tandem_domain::order::{OrderTerms, OrderType, Product, Side, TimeInForce};
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_sim::exchange::{Depth, Level, PlaceRequest, SimOrder, Source};
-use tandem_sim::{AnswerFault, Fault, Operation, RequestRecord, SimAccount, SimDepth, SimSettings, Simulator};
+use tandem_sim::{
+    AnswerFault, Fault, Operation, RequestRecord, SimAccount, SimDepth, SimSettings, Simulator,
+};
 
 use super::until;
 
@@ -107,18 +109,15 @@ impl Broker {
 
     /// A share on NSE, its price pinned.
     pub(crate) fn share(&self, security_id: u32, price: &str) -> InstrumentKey {
-        let key =
-            InstrumentKey { segment: ExchangeSegment::NseEquity, security_id: SecurityId(security_id) };
+        let key = InstrumentKey { segment: ExchangeSegment::NseEquity, security_id: SecurityId(security_id) };
         assert!(self.sim.with_exchange(|exchange| exchange.set_last_price(key, rupees(price))));
         key
     }
 
     /// Exactly so many units are offered, level by level; nothing is bid.
     pub(crate) fn offer(&self, instrument: InstrumentKey, asks: &[(&str, u32)]) {
-        let asks = asks.iter().map(|(price, units)| Level {
-            price: rupees(price),
-            quantity: Quantity::new(*units),
-        });
+        let asks =
+            asks.iter().map(|(price, units)| Level { price: rupees(price), quantity: Quantity::new(*units) });
         let depth = Depth::Fixed { bids: Vec::new(), asks: asks.collect() };
         assert!(self.sim.with_exchange(|exchange| exchange.set_depth(instrument, Some(depth))));
     }
@@ -156,9 +155,8 @@ impl Broker {
 
     /// Every order the account ever had, the broker's truth.
     pub(crate) fn orders(&self, client_id: &str) -> Vec<SimOrder> {
-        self.sim.with_exchange(|exchange| {
-            exchange.all_orders(&account(client_id)).into_iter().cloned().collect()
-        })
+        self.sim
+            .with_exchange(|exchange| exchange.all_orders(&account(client_id)).into_iter().cloned().collect())
     }
 
     /// The account's one order.

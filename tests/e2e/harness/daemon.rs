@@ -31,14 +31,8 @@ impl std::ops::Deref for Daemon {
 impl Daemon {
     pub(crate) fn spawn(folder: tempfile::TempDir, variables: Vec<(String, String)>) -> Self {
         let records = Records::at(&folder.path().join("tandem.db"));
-        let mut daemon = Self {
-            child: None,
-            folder,
-            variables,
-            records,
-            expected: Vec::new(),
-            tolerated: Vec::new(),
-        };
+        let mut daemon =
+            Self { child: None, folder, variables, records, expected: Vec::new(), tolerated: Vec::new() };
         daemon.start();
         daemon
     }
@@ -103,9 +97,7 @@ impl Daemon {
     /// Waits until it follows the leader, for the `times`-th time.
     #[track_caller]
     pub(crate) fn until_live(&self, times: usize) {
-        until("the daemon is live", || {
-            (self.log_count("leader's book merged: live") >= times).then_some(())
-        });
+        until("the daemon is live", || (self.log_count("leader's book merged: live") >= times).then_some(()));
     }
 
     /// Asks it to stop.

@@ -130,7 +130,8 @@ impl Records {
 
     /// Every request to place that a leader order led to at a follower.
     pub(crate) fn intents(&self, leader_order: &BrokerOrderId, follower: &str) -> Vec<Intent> {
-        let sql = "SELECT i.client_order_id, i.state, i.purpose, i.quantity, i.broker_order_id, i.refusal_code,
+        let sql =
+            "SELECT i.client_order_id, i.state, i.purpose, i.quantity, i.broker_order_id, i.refusal_code,
                 o.status, o.reason, i.added_latency_us
             FROM intents AS i LEFT JOIN orders AS o ON o.client_order_id = i.client_order_id
             WHERE i.leader_order_id = ?1 AND i.follower_id = ?2 ORDER BY i.attempt";

@@ -134,7 +134,9 @@ log.file = "tandem.log"
             toml.push_str("broker.instruments_file = \"instruments.csv\"\n");
         }
         // Each daemon looks at its accounts often: tests wait for what it sees there.
-        for default in ["recovery.poll_ms = 50", "recovery.idle_poll_ms = 1000"] {
+        let defaults =
+            ["recovery.poll_ms = 50", "recovery.idle_poll_ms = 1000", "broker.limits.reads_per_second = 100"];
+        for default in defaults {
             let key = default.split(' ').next().unwrap_or(default);
             if !self.toml.contains(key) {
                 writeln!(toml, "{default}").unwrap();
