@@ -1,8 +1,183 @@
-//! A whole simulated day in one command.
+//! A whole simulated day in one command: the simulator, the real daemon between them sockets, and a leader who trades.
+//!
+//! - `day`, `day.txt`: what the leader does and what must become of it, written down.
+//! - `stage`: the simulator with everything in place, and the daemon's settings; `daemon`: the daemon on its thread.
+//! - `books`: what was found at the end; `compare`: where it differs from what was written down.
+//! - `show`, `report`: what is seen.
 
+mod books;
+mod compare;
+mod daemon;
+mod day;
+mod report;
+mod show;
+mod stage;
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use chrono::NaiveTime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+use self::books::Evidence;
+use self::compare::{Expectation, Remains};
+use self::daemon::Daemon;
+use self::day::{Act, Day};
+use self::show::{Show, Tally, say};
+use self::stage::{Stage, database, log_file};
 use crate::cli::ExitStatus;
+use crate::telemetry;
 
-/// Runs the day and compares the books with what was expected.
+/// A day that takes longer is stuck: no machine is that slow.
+const DAY_DEADLINE: Duration = Duration::from_secs(150);
+/// How long the daemon may take to learn the end of the day from the followers' books.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Runs the day and compares the books with what was written down.
 pub fn run() -> anyhow::Result<ExitStatus> {
-    anyhow::bail!("the demo is not wired up yet")
+    let folder = tempfile::Builder::new().prefix("tandem-demo-").tempdir().context("make a folder")?;
+    let ending = actix_rt::System::new().block_on(demo(folder.path()));
+    if !matches!(ending, Ok(Ending::Right | Ending::Interrupted)) {
+        let kept = folder.keep();
+        say(&format!("Kept for a look: {}", kept.display()))?;
+    }
+    Ok(match ending? {
+        Ending::Right => ExitStatus::Ok,
+        Ending::Wrong | Ending::Interrupted => ExitStatus::Failed,
+    })
+}
+
+/// How the demo ended, if nothing broke.
+enum Ending {
+    Right,
+    Wrong,
+    Interrupted,
+}
+
+async fn demo(folder: &Path) -> anyhow::Result<Ending> {
+    let began = Instant::now();
+    let day = Day::built_in()?;
+    let stage = Stage::set(&day)?;
+    let settings = stage.settings(folder)?;
+    let log = telemetry::init(&settings.log).context("set up the log lines")?;
+    say(&format!(
+        "A day of index options on {}: one leader, two followers, simulated broker at {}\nLog lines: {}",
+        stage.trading_day,
+        stage.simulator.rest_url(),
+        log_file(folder).display()
+    ))?;
+    let mut daemon = Daemon::start(settings)?;
+    let mut show = Show::new(day.orders().count())?;
+    let played = tokio::select! {
+        played = timeout(DAY_DEADLINE, play(&day, &stage, folder, &mut show)) => {
+            Some(played.context("the day came to a standstill").flatten())
+        }
+        died = daemon.ended() => Some(Err(died)),
+        told = interrupted() => {
+            told?;
+            None
+        }
+    };
+    show.finish();
+    let Some(played) = played else {
+        say("Interrupted: stopping")?;
+        daemon.stop().await?;
+        return Ok(Ending::Interrupted);
+    };
+    let expected = played?;
+    let stopped = daemon.stop().await?;
+    let found = Evidence::gather(&stage, &database(folder))?;
+    let mut differences = compare::differences(&expected, &remains(&day, &stage)?, &found);
+    if stopped != ExitStatus::Ok {
+        differences.push(format!("the daemon ended with exit code {}", stopped as u8));
+    }
+    drop(log);
+    say(&report::of(&day, &stage, &found, &differences, std::io::stdout().is_terminal()))?;
+    let seconds = began.elapsed().as_secs_f64();
+    if compare::verdict(&differences) == ExitStatus::Ok {
+        say(&format!("Right: every order, fill, position and record is as written down ({seconds:.1} s)"))?;
+        Ok(Ending::Right)
+    } else {
+        say(&format!(
+            "WRONG: {} differences from what was written down ({seconds:.1} s)",
+            differences.len()
+        ))?;
+        Ok(Ending::Wrong)
+    }
+}
+
+/// Plays the leader's day to its end; gives what must have come of it.
+async fn play(day: &Day, stage: &Stage, folder: &Path, show: &mut Show) -> anyhow::Result<Vec<Expectation>> {
+    // Without a daemon on the clock time would jump freely.
+    while stage.simulator.daemons() == 0 || stage.simulator.open_streams(&stage.leader) == 0 {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    let mut expected = Vec::new();
+    for step in &day.steps {
+        reach(stage, step.at).await?;
+        match &step.act {
+            Act::Price(alias, price) => {
+                let instrument = stage.instrument(alias)?.key;
+                stage.simulator.with_exchange(|exchange| exchange.set_last_price(instrument, *price));
+            }
+            Act::Refuse(follower) => stage.refuse_next(*follower),
+            Act::Order(order) => {
+                let terms = stage.terms(order)?;
+                let leader_order = stage
+                    .place(order.source, terms.clone())
+                    .with_context(|| format!("line {}: the leader's order", step.line))?;
+                let units_in_lot = stage.instrument(&order.alias)?.units_in_lot;
+                let order = order.clone();
+                expected.push(Expectation { line: step.line, leader_order, terms, order, units_in_lot });
+            }
+        }
+        show.progress(step.at, Tally::of(stage, expected.len()))?;
+    }
+    let after_close = NaiveTime::from_hms_opt(15, 41, 0).context("a time")?;
+    reach(stage, after_close).await?;
+    show.progress(after_close, Tally::of(stage, expected.len()))?;
+    settle(stage, folder).await?;
+    Ok(expected)
+}
+
+/// Lets simulated time go on to a time of day: by jumps, whenever the daemon has nothing under way.
+async fn reach(stage: &Stage, time: NaiveTime) -> anyhow::Result<()> {
+    stage.simulator.clock().run_until(stage.at(time)).finished().await?;
+    Ok(())
+}
+
+/// Waits until the daemon has read of the last fills. If it never does, the comparison says what is missing.
+async fn settle(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
+    let reader = books::open(&database(folder))?;
+    let began = Instant::now();
+    while !books::all_known(stage, &reader)? && began.elapsed() < SETTLE_DEADLINE {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
+
+/// What must be left, by the exchange's numbers.
+fn remains(day: &Day, stage: &Stage) -> anyhow::Result<Remains> {
+    let rows = day.left.iter().map(|((alias, product), left)| {
+        let instrument = stage.instrument(alias)?;
+        let units = |lots: Option<u32>| lots.map(|lots| i64::from(lots) * i64::from(instrument.units_in_lot));
+        let [asha, bala] = left.followers;
+        Ok(((instrument.key, *product), [left.leader, asha, bala].map(units)))
+    });
+    rows.collect()
+}
+
+/// Done at the first SIGINT or SIGTERM.
+async fn interrupted() -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
 }

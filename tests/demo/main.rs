@@ -1,0 +1,60 @@
+//! `tandem demo`, run as it is built: a whole day, without a terminal.
+
+use std::process::{Command, Stdio};
+
+/// What one run printed, its exit code first.
+fn demo() -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tandem"))
+        .arg("demo")
+        .env_clear()
+        .env("TMPDIR", folder.path())
+        // None of this may lead the demo anywhere else.
+        .env("DHAN_ENV", "prod")
+        .env("LEADER_ACCESS_TOKEN", "eyJhbGciOiJIUzUxMiJ9.very-secret-token.c2ln")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    assert!(left.is_empty(), "a demo that goes well leaves nothing behind: {left:?}\n{out}\n{err}");
+    (output.status.code(), out, err)
+}
+
+/// The numbers of a table's row.
+fn row<'a>(out: &'a str, label: &str) -> Vec<&'a str> {
+    let line = out.lines().find_map(|line| line.trim().strip_prefix(label));
+    let numbers = line.unwrap_or_else(|| panic!("no row {label:?} in\n{out}"));
+    numbers.split_whitespace().collect()
+}
+
+#[test]
+fn a_day_goes_as_written_down() {
+    let (code, out, err) = demo();
+    assert_eq!(code, Some(0), "{out}\n{err}");
+    assert_eq!(err, "");
+    assert!(!out.contains("very-secret") && !out.contains("sim-token"), "{out}");
+    assert!(!out.contains('\u{1b}'), "no colours and no cursor without a terminal: {out}");
+
+    // Progress in plain lines, from the open to the close.
+    for time in ["09:16", "11:00", "15:41"] {
+        assert!(
+            out.lines().any(|line| line.starts_with(time) && line.contains("leader orders")),
+            "{time}: {out}"
+        );
+    }
+    assert_eq!(row(&out, "leader orders seen"), ["208", "208", "208"]);
+    assert_eq!(row(&out, "copied"), ["197", "193"]);
+    assert_eq!(row(&out, "skipped: below_one_lot"), ["4", "8"]);
+    assert_eq!(row(&out, "skipped: leader_rejected"), ["3", "3"]);
+    assert_eq!(row(&out, "skipped: not_option"), ["3", "3"]);
+    assert_eq!(row(&out, "skipped: unsupported_order_type"), ["1", "1"]);
+    assert_eq!(row(&out, "orders at the broker"), ["208", "197", "193"]);
+    assert_eq!(row(&out, "rejected"), ["3", "0", "1"]);
+    assert_eq!(row(&out, "NIFTY 29 Dec 26500 CE"), ["MARGIN", "650", "325", "130"]);
+    assert_eq!(row(&out, "SENSEX 10 Dec 84000 PE"), ["MARGIN", "200", "100", "0"]);
+    assert!(row(&out, "requests  p50 us").contains(&"max"), "{out}");
+    assert!(!out.contains("Differences"), "{out}");
+    assert!(out.lines().last().is_some_and(|line| line.starts_with("Right: ")), "{out}");
+}
