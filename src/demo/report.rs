@@ -93,23 +93,16 @@ fn orders(found: &Evidence) -> Vec<Vec<String>> {
     rows.push(row("orders at the broker", Some(leader.orders.len()), &|follower| {
         follower.books.orders.len()
     }));
-    let kinds: [(&str, fn(&Books) -> usize); 4] = [
-        ("  filled", |books| {
-            books.orders.iter().filter(|order| order.status == BrokerStatus::Traded).count()
-        }),
-        ("  cancelled or expired", |books| {
-            let ended =
-                |status: &BrokerStatus| matches!(status, BrokerStatus::Cancelled | BrokerStatus::Expired);
-            books.orders.iter().filter(|order| ended(&order.status)).count()
-        }),
-        ("  rejected", |books| {
-            books.orders.iter().filter(|order| order.status == BrokerStatus::Rejected).count()
-        }),
-        ("fills", |books| books.fills),
+    let ends: [(&str, &[BrokerStatus]); 3] = [
+        ("  filled", &[BrokerStatus::Traded]),
+        ("  cancelled or expired", &[BrokerStatus::Cancelled, BrokerStatus::Expired]),
+        ("  rejected", &[BrokerStatus::Rejected]),
     ];
-    for (label, count) in kinds {
+    for (label, ends) in ends {
+        let count = |books: &Books| books.orders.iter().filter(|order| ends.contains(&order.status)).count();
         rows.push(row(label, Some(count(leader)), &|follower| count(&follower.books)));
     }
+    rows.push(row("fills", Some(leader.fills), &|follower| follower.books.fills));
     rows
 }
 

@@ -1,6 +1,7 @@
 //! What the demo stands on: a simulator with the day's instruments in place, and the daemon's settings for it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -148,10 +149,11 @@ impl Stage {
                 "leader" => "[leader]\n".to_owned(),
                 follower => format!("[[follower]]\nid = \"{follower}\"\n"),
             };
-            places += &format!(
-                "{section}client_id_env = \"{variable}\"\naccess_token_file = {}\n",
+            writeln!(
+                places,
+                "{section}client_id_env = \"{variable}\"\naccess_token_file = {}",
                 quoted_path(&token)?
-            );
+            )?;
             client_ids.push((variable, account.client_id.to_string()));
         }
         let sources = Sources::new().text("config/demo.toml", DEMO_TOML).text("the demo's places", &places);

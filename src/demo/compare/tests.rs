@@ -201,7 +201,7 @@ fn books_that_disagree_fail_the_demo() {
         },
         |found| found.followers[0].recorded_fills -= 1,
         // A position without fills, and a follower's order that is gone.
-        |found| drop(found.followers[1].books.filled.clear()),
+        |found| found.followers[1].books.filled.clear(),
         |found| drop(found.followers[1].books.orders.pop()),
     ];
     for (number, spoil) in spoilt.into_iter().enumerate() {
