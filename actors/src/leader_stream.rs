@@ -17,7 +17,7 @@ use tandem_dhan::rest::{AccountClient, Book, ReadError};
 use tandem_dhan::stream::{LoginRefusal, StreamError, StreamFrame, StreamSettings};
 use tandem_domain::account::Funds;
 use tandem_domain::leader::{LeaderBook, LeaderOrder, Merge};
-use tandem_domain::order::{OrderReport, TradeReport};
+use tandem_domain::order::{BrokerStatus, OrderReport, TradeReport};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
@@ -182,7 +182,14 @@ impl LeaderStream {
         let mut must_read = false;
         for item in frame.items {
             match item {
-                Ok(report) => must_read |= self.merge(&report, Some(frame.received), ctx),
+                Ok(report) => {
+                    if let BrokerStatus::Unknown(word) = &report.status {
+                        warn!(order = %report.broker_order_id, status = %word,
+                            "a frame of the leader's stream has a status nobody knows: reading the book");
+                        must_read = true;
+                    }
+                    must_read |= self.merge(&report, Some(frame.received), ctx);
+                }
                 Err(error) => {
                     warn!(%error, "a frame of the leader's stream could not be read: reading the book instead");
                     self.vitals.failed(error);
