@@ -42,6 +42,7 @@ pub(crate) struct Intent {
     pub(crate) status: Option<String>,
     pub(crate) order_reason: Option<String>,
     pub(crate) added_latency_us: Option<i64>,
+    pub(crate) sent_us: Option<i64>,
 }
 
 impl Records {
@@ -132,7 +133,7 @@ impl Records {
     pub(crate) fn intents(&self, leader_order: &BrokerOrderId, follower: &str) -> Vec<Intent> {
         let sql =
             "SELECT i.client_order_id, i.state, i.purpose, i.quantity, i.broker_order_id, i.refusal_code,
-                o.status, o.reason, i.added_latency_us
+                o.status, o.reason, i.added_latency_us, i.ts_sent
             FROM intents AS i LEFT JOIN orders AS o ON o.client_order_id = i.client_order_id
             WHERE i.leader_order_id = ?1 AND i.follower_id = ?2 ORDER BY i.attempt";
         self.rows(sql, &[leader_order.as_str(), follower], |row| {
@@ -146,6 +147,7 @@ impl Records {
                 status: row.get(6)?,
                 order_reason: row.get(7)?,
                 added_latency_us: row.get(8)?,
+                sent_us: row.get(9)?,
             })
         })
     }
