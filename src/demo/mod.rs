@@ -65,7 +65,7 @@ async fn demo(folder: &Path) -> anyhow::Result<Ending> {
     let settings = stage.settings(folder)?;
     let log = telemetry::init(&settings.log).context("set up the log lines")?;
     say(&format!(
-        "A day of index options on {}: one leader, two followers, simulated broker at {}\nLog lines: {}",
+        "A day of index options on {}: one leader, two followers\nSimulated broker: {}\nLog lines: {}",
         stage.trading_day,
         stage.simulator.rest_url(),
         log_file(folder).display()

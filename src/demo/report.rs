@@ -35,7 +35,7 @@ pub(super) fn of(day: &Day, stage: &Stage, found: &Evidence, differences: &[Stri
         positions(day, stage, found),
     );
     section(
-        "Added latency, leader's frame received to follower's request written (not those held for the broker's limits)",
+        "Added latency, frame received to request written; without orders held for the broker's limits",
         ["requests", "p50 us", "p99 us", "max us"].map(str::to_owned).to_vec(),
         vec![latency(&found.added_latencies_us)],
     );

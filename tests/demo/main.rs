@@ -1,4 +1,5 @@
 //! `tandem demo`, run as it is built: a whole day, without a terminal.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::process::{Command, Stdio};
 
