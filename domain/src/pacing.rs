@@ -44,13 +44,15 @@ pub struct PacingLimits {
 pub struct Pacer {
     limits: PacingLimits,
     sent: VecDeque<Timestamp>,
+    /// Released, and not known to have left yet: being made durable, which may take a while on a busy disk.
+    leaving: usize,
     paused_until: Timestamp,
 }
 
 impl Pacer {
     /// A pacer that has sent nothing yet.
     pub fn new(limits: PacingLimits) -> Self {
-        Self { limits, sent: VecDeque::new(), paused_until: Timestamp::EPOCH }
+        Self { limits, sent: VecDeque::new(), leaving: 0, paused_until: Timestamp::EPOCH }
     }
 
     /// Whether a request may leave now; if not, when to ask again at the earliest.
@@ -69,12 +71,24 @@ impl Pacer {
                 }
             };
             let share = share as usize;
-            if self.sent.len() >= share {
-                let oldest_that_counts = self.sent[self.sent.len() - share];
+            if let Some(at) = (self.sent.len() + self.leaving).checked_sub(share) {
+                // What has not left yet leaves now at the earliest.
+                let oldest_that_counts = self.sent.get(at).copied().unwrap_or(now);
                 free_at = free_at.max(oldest_that_counts.plus(window.span + self.limits.guard));
             }
         }
         if free_at <= now { Ok(()) } else { Err(free_at) }
+    }
+
+    /// Notes a request that is released: it counts until [`Pacer::left`] says when it left.
+    pub fn release(&mut self) {
+        self.leaving += 1;
+    }
+
+    /// Notes that a released request leaves now.
+    pub fn left(&mut self, at: Timestamp) {
+        self.leaving = self.leaving.saturating_sub(1);
+        self.record(at);
     }
 
     /// Notes a request that leaves now. Also for requests sent before a restart, in order of time.
@@ -136,6 +150,21 @@ mod tests {
         pacer.pause(at_ms(900));
         assert_eq!(pacer.permit(Purpose::Exit, at_ms(100)), Err(at_ms(900)));
         assert_eq!(pacer.permit(Purpose::Exit, at_ms(900)), Ok(()));
+    }
+
+    #[test]
+    fn a_request_counts_from_when_it_left() {
+        let mut pacer = Pacer::new(limits());
+        for _ in 0..8 {
+            pacer.release();
+        }
+        assert_eq!(pacer.permit(Purpose::Entry, at_ms(5000)), Err(at_ms(6000)));
+        assert_eq!(pacer.permit(Purpose::Entry, at_ms(9000)), Err(at_ms(10_000)), "none has left yet");
+        for _ in 0..8 {
+            pacer.left(at_ms(9100));
+        }
+        assert_eq!(pacer.permit(Purpose::Entry, at_ms(10_000)), Err(at_ms(10_100)));
+        assert_eq!(pacer.permit(Purpose::Entry, at_ms(10_100)), Ok(()));
     }
 
     proptest! {

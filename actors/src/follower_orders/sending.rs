@@ -122,6 +122,7 @@ impl FollowerOrderActor {
             actor.vitals.progressed();
             actor.on_answer(&placement, answer, ctx);
         }));
+        self.step(Event::Left, ctx);
     }
 
     fn on_answer(

@@ -83,6 +83,8 @@ pub enum Event {
         /// The Sizer's word.
         decision: Decision,
     },
+    /// A released placement is durable and leaves now: what the broker's windows count from (P18).
+    Left,
     /// The answer to a placement.
     Answered {
         /// Which.
@@ -300,6 +302,7 @@ impl FollowerBook {
                 self.credentials_refused = refused;
             }
             Event::Stop => self.stopping = true,
+            Event::Left => self.pacer.left(now),
             Event::Tick => {}
         }
         self.release(now, &mut effects);

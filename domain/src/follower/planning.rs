@@ -150,7 +150,7 @@ impl FollowerBook {
                     _ => None,
                 });
                 if placement.is_some() {
-                    self.pacer.record(now);
+                    self.pacer.release();
                 }
                 effects.push(Effect::Commit { records, then: placement });
             }

@@ -173,8 +173,14 @@ impl Desk {
         Self { book: FollowerBook::new(settings()), now: start() }
     }
 
+    /// What is released leaves at once.
     fn step(&mut self, event: Event) -> Vec<Effect> {
-        self.book.step(event, self.now)
+        let effects = self.book.step(event, self.now);
+        for _ in placements(&effects) {
+            let more = self.book.step(Event::Left, self.now);
+            assert_eq!(placements(&more), vec![], "leaving makes no room");
+        }
+        effects
     }
 
     /// The leader places this now, and it is to be followed one to one.
