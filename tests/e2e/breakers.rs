@@ -1,5 +1,7 @@
 //! E: a follower's account that does not answer.
 
+use std::time::Duration;
+
 use tandem_domain::order::Product;
 use tandem_sim::{AnswerFault, Down, Fault};
 
@@ -28,6 +30,12 @@ fn e12_one_account_down_delays_nobody_else() {
     }
     assert!(broker.placements(ASHA).is_empty());
 
+    // An hour of it, and nothing has changed.
+    broker.pass(Duration::from_hours(1));
+    let order = broker.lead(buy(option, 390));
+    daemon.until_refused(&order, "asha", "skipped", "breaker_open");
+    daemon.until_filled(&order, "bala", 65);
+
     // A probe is a read, never an order; the one that succeeds closes the breaker.
     daemon.until_log("circuit breaker probes with a read");
     broker.inject(ASHA, Fault::AccountDown { down: Down::No });
@@ -37,7 +45,7 @@ fn e12_one_account_down_delays_nobody_else() {
     daemon.until_filled(&order, "asha", 130);
     broker.quiet();
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
-    assert_eq!(broker.position(BALA, option, Product::Margin), 130);
+    assert_eq!(broker.position(BALA, option, Product::Margin), 195);
     daemon.end();
 }
 
