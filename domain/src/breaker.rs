@@ -52,19 +52,32 @@ pub enum ApiOutcome {
     Failed,
 }
 
+/// What kind of request it was. An API that reads well and cannot place is not a healthy one, so each kind is counted by
+/// itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApiUse {
+    /// An order request.
+    Write,
+    /// A read.
+    Read,
+    /// The read that the half-open breaker asked for.
+    Probe,
+}
+
 /// The machine.
 #[derive(Debug)]
 pub struct Breaker {
     limits: BreakerLimits,
     state: BreakerState,
-    failures: u32,
+    failed_writes: u32,
+    failed_reads: u32,
     reopened: u32,
 }
 
 impl Breaker {
     /// A closed breaker.
     pub const fn new(limits: BreakerLimits) -> Self {
-        Self { limits, state: BreakerState::Closed, failures: 0, reopened: 0 }
+        Self { limits, state: BreakerState::Closed, failed_writes: 0, failed_reads: 0, reopened: 0 }
     }
 
     /// Whether entries may pass.
@@ -72,31 +85,30 @@ impl Breaker {
         self.state
     }
 
-    /// Consecutive failures so far.
-    pub const fn failures(&self) -> u32 {
-        self.failures
+    /// Consecutive failures so far, of the kind that has more.
+    pub fn failures(&self) -> u32 {
+        self.failed_writes.max(self.failed_reads)
     }
 
-    /// Takes in what a request or read came to. While open, an answer to a read closes it as a probe would.
-    pub fn on_outcome(&mut self, outcome: ApiOutcome, now: Timestamp) {
-        match (outcome, self.state) {
-            (ApiOutcome::Answered, _) => {
-                self.failures = 0;
-                self.reopened = 0;
-                self.state = BreakerState::Closed;
+    /// Takes in what a request came to. While open nothing counts until the probe is due; then only the probe does.
+    pub fn on_outcome(&mut self, kind: ApiUse, outcome: ApiOutcome, now: Timestamp) {
+        match (self.state, kind, outcome) {
+            (BreakerState::HalfOpen, ApiUse::Probe, ApiOutcome::Answered) => {
+                *self = Self::new(self.limits);
             }
-            (ApiOutcome::Failed, BreakerState::Closed) => {
-                self.failures += 1;
-                if self.failures >= self.limits.failures_max {
-                    self.open(now);
-                }
-            }
-            (ApiOutcome::Failed, BreakerState::HalfOpen) => {
+            (BreakerState::HalfOpen, ApiUse::Probe, ApiOutcome::Failed) => {
                 self.reopened += 1;
                 self.open(now);
             }
-            // Requests sent before it opened may still fail; they tell nothing new.
-            (ApiOutcome::Failed, BreakerState::Open { .. }) => {}
+            (BreakerState::HalfOpen | BreakerState::Open { .. }, ..) => {}
+            (BreakerState::Closed, kind, outcome) => {
+                let failed =
+                    if kind == ApiUse::Write { &mut self.failed_writes } else { &mut self.failed_reads };
+                *failed = if outcome == ApiOutcome::Failed { *failed + 1 } else { 0 };
+                if *failed >= self.limits.failures_max {
+                    self.open(now);
+                }
+            }
         }
     }
 
@@ -128,7 +140,7 @@ mod tests {
             BreakerLimits { failures_max: 5, open_for: OPEN_FOR, open_for_max: Duration::from_mins(3) };
         let mut breaker = Breaker::new(limits);
         for _ in 0..failures {
-            breaker.on_outcome(ApiOutcome::Failed, Timestamp::EPOCH);
+            breaker.on_outcome(ApiUse::Write, ApiOutcome::Failed, Timestamp::EPOCH);
         }
         breaker
     }
@@ -142,9 +154,27 @@ mod tests {
         assert_eq!(breaker_after(4).state(), BreakerState::Closed);
         assert_eq!(breaker_after(5).state(), BreakerState::Open { probe_at: minutes(1) });
         let mut breaker = breaker_after(4);
-        breaker.on_outcome(ApiOutcome::Answered, Timestamp::EPOCH);
-        breaker.on_outcome(ApiOutcome::Failed, Timestamp::EPOCH);
+        breaker.on_outcome(ApiUse::Write, ApiOutcome::Answered, Timestamp::EPOCH);
+        breaker.on_outcome(ApiUse::Write, ApiOutcome::Failed, Timestamp::EPOCH);
         assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn reads_that_work_do_not_hide_orders_that_fail() {
+        let mut breaker = breaker_after(4);
+        breaker.on_outcome(ApiUse::Read, ApiOutcome::Answered, Timestamp::EPOCH);
+        breaker.on_outcome(ApiUse::Write, ApiOutcome::Failed, Timestamp::EPOCH);
+        assert_eq!(breaker.state(), BreakerState::Open { probe_at: minutes(1) });
+    }
+
+    #[test]
+    fn while_open_only_the_probe_counts() {
+        let mut breaker = breaker_after(5);
+        breaker.on_outcome(ApiUse::Read, ApiOutcome::Answered, Timestamp::EPOCH);
+        assert_eq!(breaker.state(), BreakerState::Open { probe_at: minutes(1) });
+        assert!(breaker.take_probe(minutes(1)));
+        breaker.on_outcome(ApiUse::Read, ApiOutcome::Answered, minutes(1));
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
     }
 
     #[test]
@@ -153,13 +183,13 @@ mod tests {
         assert!(!breaker.take_probe(Timestamp::EPOCH));
         assert!(breaker.take_probe(minutes(1)));
         assert!(!breaker.take_probe(minutes(1)), "one probe at a time");
-        breaker.on_outcome(ApiOutcome::Failed, minutes(1));
+        breaker.on_outcome(ApiUse::Probe, ApiOutcome::Failed, minutes(1));
         assert_eq!(breaker.state(), BreakerState::Open { probe_at: minutes(3) });
         assert!(breaker.take_probe(minutes(3)));
-        breaker.on_outcome(ApiOutcome::Failed, minutes(3));
+        breaker.on_outcome(ApiUse::Probe, ApiOutcome::Failed, minutes(3));
         assert_eq!(breaker.state(), BreakerState::Open { probe_at: minutes(6) }, "capped at three minutes");
         assert!(breaker.take_probe(minutes(6)));
-        breaker.on_outcome(ApiOutcome::Answered, minutes(6));
-        assert_eq!(breaker.state(), BreakerState::Closed);
+        breaker.on_outcome(ApiUse::Probe, ApiOutcome::Answered, minutes(6));
+        assert_eq!((breaker.state(), breaker.failures()), (BreakerState::Closed, 0));
     }
 }

@@ -50,6 +50,8 @@ coded_enum! {
         AccountHalted = "account_halted",
         /// The request never reached the broker, and by the time it could the entry was too old.
         NeverSent = "never_sent",
+        /// The broker's book holds an order with this very id, and there is no record of it here: it is not sent again.
+        AlreadyAtBroker = "already_at_broker",
         /// The answer was lost, and the broker's book proved that no order had come of it; too late to send again.
         ProvenAbsent = "proven_absent",
     }

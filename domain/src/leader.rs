@@ -41,7 +41,7 @@ pub struct LeaderOrder {
     pub reason: Option<Arc<str>>,
     /// The broker's time of the newest evidence.
     pub ts_event: Timestamp,
-    /// The broker's time of the oldest evidence: how old the order is.
+    /// When the order was entered, by the earliest of all evidence: how old it is.
     pub ts_first_event: Timestamp,
     /// When we first saw it, by our clock.
     pub ts_first_seen: Timestamp,
@@ -194,7 +194,7 @@ impl Evidence {
             shown: vec![Shown::of(report)],
             status: StatusEvidence::of(report),
             fill: (report.cumulative, report.ts_event, report.average_price),
-            ts_first_event: report.ts_event,
+            ts_first_event: entered(report),
         }
     }
 
@@ -209,7 +209,7 @@ impl Evidence {
             self.status = status;
         }
         self.fill = self.fill.max((report.cumulative, report.ts_event, report.average_price));
-        self.ts_first_event = self.ts_first_event.min(report.ts_event);
+        self.ts_first_event = self.ts_first_event.min(entered(report));
     }
 
     /// Terms shown unchanged over many frames need their first and last sight only; in between nothing can be learnt.
@@ -286,6 +286,11 @@ impl Evidence {
         }
         asked.clone()
     }
+}
+
+/// When the order was entered, as far as a report tells.
+fn entered(report: &OrderReport) -> Timestamp {
+    report.ts_created.map_or(report.ts_event, |created| created.min(report.ts_event))
 }
 
 /// Whether the broker alone turns `before` into `after`: a stop that fires becomes a limit without trigger, a market

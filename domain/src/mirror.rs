@@ -237,6 +237,8 @@ pub struct Mirror {
     pub sizing: Option<Sizing>,
     /// The instrument's tick, for comparing fills; zero when not known.
     pub tick: Price,
+    /// Whether its row is up to what is known.
+    pub recorded: bool,
     /// Attempts, oldest first; all but the last are over.
     pub children: Vec<Child>,
 }
@@ -260,6 +262,7 @@ impl Mirror {
             reason: None,
             sizing: None,
             tick: Price::ZERO,
+            recorded: false,
             children: Vec::new(),
         }
     }
@@ -363,6 +366,8 @@ impl Mirror {
             slice: 0,
             attempt,
         };
+        // One attempt is the rule: room for four, as a list makes it by itself, is two thirds of a mirror's memory.
+        self.children.reserve_exact(1);
         self.children.push(Child {
             client_order_id: ClientOrderId::derive(&key),
             key,

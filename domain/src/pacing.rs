@@ -57,6 +57,8 @@ impl Pacer {
 
     /// Whether a request may leave now; if not, when to ask again at the earliest.
     pub fn permit(&self, purpose: Purpose, now: Timestamp) -> Result<(), Timestamp> {
+        // A clock that was set back must not hold requests for as long as it lost (P28): the log moves with it.
+        let set_back = self.sent.back().map_or(Duration::ZERO, |last| last.since(now));
         let mut free_at = self.paused_until;
         for window in &self.limits.windows {
             let share = match purpose {
@@ -73,7 +75,7 @@ impl Pacer {
             let share = share as usize;
             if let Some(at) = (self.sent.len() + self.leaving).checked_sub(share) {
                 // What has not left yet leaves now at the earliest.
-                let oldest_that_counts = self.sent.get(at).copied().unwrap_or(now);
+                let oldest_that_counts = self.sent.get(at).map_or(now, |sent| sent.minus(set_back));
                 free_at = free_at.max(oldest_that_counts.plus(window.span + self.limits.guard));
             }
         }
@@ -93,7 +95,12 @@ impl Pacer {
 
     /// Notes a request that leaves now. Also for requests sent before a restart, in order of time.
     pub fn record(&mut self, at: Timestamp) {
-        let at = self.sent.back().map_or(at, |last| at.max(*last));
+        let set_back = self.sent.back().map_or(Duration::ZERO, |last| last.since(at));
+        if !set_back.is_zero() {
+            for sent in &mut self.sent {
+                *sent = sent.minus(set_back);
+            }
+        }
         self.sent.push_back(at);
         let longest = self.limits.windows.iter().map(|window| window.span).max().unwrap_or_default();
         let horizon = at.minus(longest + self.limits.guard);
@@ -165,6 +172,20 @@ mod tests {
         }
         assert_eq!(pacer.permit(Purpose::Entry, at_ms(10_000)), Err(at_ms(10_100)));
         assert_eq!(pacer.permit(Purpose::Entry, at_ms(10_100)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_hold_requests_for_as_long_as_it_lost() {
+        let mut pacer = Pacer::new(limits());
+        for _ in 0..10 {
+            pacer.record(at_ms(3_600_000));
+        }
+        assert_eq!(pacer.permit(Purpose::Exit, at_ms(0)), Err(at_ms(1000)));
+        assert_eq!(pacer.permit(Purpose::Exit, at_ms(3_601_000)), Ok(()));
+        let mut pacer = Pacer::new(limits());
+        pacer.record(at_ms(3_600_000));
+        pacer.record(at_ms(0));
+        assert_eq!(pacer.permit(Purpose::Entry, at_ms(1)), Ok(()));
     }
 
     proptest! {

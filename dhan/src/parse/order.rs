@@ -76,6 +76,7 @@ fn read_update(update: &OrderUpdate) -> Result<OrderReport, WireError> {
         ])?
         .unwrap_or(Timestamp::EPOCH),
         ts_exchange: moment("exchOrderTime", &update.exch_order_time)?,
+        ts_created: moment("orderDateTime", &update.order_date_time)?,
         source: EvidenceSource::Stream,
     })
 }
@@ -111,6 +112,7 @@ fn read_row(row: &OrderBookRow) -> Result<OrderReport, WireError> {
         ])?
         .unwrap_or(Timestamp::EPOCH),
         ts_exchange: moment("exchangeTime", &row.exchange_time)?,
+        ts_created: moment("createTime", &row.create_time)?,
         source: EvidenceSource::Book,
     })
 }

@@ -28,7 +28,10 @@ pub struct BookRead {
 /// An order whose fate is not proven.
 #[derive(Debug)]
 pub(super) struct Unknown {
-    sent_at: Timestamp,
+    /// The earliest it may have been sent: orders of others that stood in the book by then are not it.
+    sent_from: Timestamp,
+    /// The latest it may have been sent: from then on the broker has the settle time to show it.
+    sent_until: Timestamp,
     lookups: u32,
     absent_reads: u32,
     look_alike_seen: bool,
@@ -37,8 +40,15 @@ pub(super) struct Unknown {
 }
 
 impl Unknown {
-    pub(super) const fn new(sent_at: Timestamp, worth_sending_again: bool) -> Self {
-        Self { sent_at, lookups: 0, absent_reads: 0, look_alike_seen: false, worth_sending_again }
+    pub(super) const fn new(sent_from: Timestamp, sent_until: Timestamp) -> Self {
+        Self {
+            sent_from,
+            sent_until,
+            lookups: 0,
+            absent_reads: 0,
+            look_alike_seen: false,
+            worth_sending_again: false,
+        }
     }
 
     pub(super) fn next_lookup(&mut self, first: Duration, max: Duration) -> Duration {
@@ -78,10 +88,10 @@ pub(super) fn judge(
     }
     for (client_order_id, doubt) in unknown.iter_mut() {
         let Some(child) = child_of(client_order_id, around) else { continue };
-        if read.started_at < doubt.sent_at.plus(around.settle) {
+        if read.started_at < doubt.sent_until.plus(around.settle) {
             continue;
         }
-        if read.orders.iter().any(|report| looks_like(report, child, doubt.sent_at, around)) {
+        if read.orders.iter().any(|report| looks_like(report, child, doubt.sent_from, around)) {
             if !doubt.look_alike_seen {
                 doubt.look_alike_seen = true;
                 judgement.look_alikes.push(client_order_id.clone());
@@ -100,17 +110,18 @@ pub(super) fn judge(
 fn shows_all_known(read: &BookRead, around: &Surroundings<'_>) -> bool {
     let shown: HashSet<&BrokerOrderId> = read.orders.iter().map(|report| &report.broker_order_id).collect();
     around.client_of.iter().all(|(broker_order_id, client_order_id)| {
-        let recent = child_of(client_order_id, around)
-            .and_then(|child| child.ts_sent)
-            .is_some_and(|sent| sent.plus(around.settle) > read.started_at);
-        recent || shown.contains(broker_order_id)
+        let Some(child) = child_of(client_order_id, around) else { return true };
+        // The broker's book is today's only; what was taken just now may not show yet.
+        let of_another_day = child.key.trading_day != read.started_at.trading_day();
+        let recent = child.ts_sent.is_some_and(|sent| sent.plus(around.settle) > read.started_at);
+        of_another_day || recent || shown.contains(broker_order_id)
     })
 }
 
 /// Somebody else's order is explained only if it stood in the book before ours was sent.
-fn looks_like(report: &OrderReport, child: &Child, sent_at: Timestamp, around: &Surroundings<'_>) -> bool {
+fn looks_like(report: &OrderReport, child: &Child, sent_from: Timestamp, around: &Surroundings<'_>) -> bool {
     let explained = around.client_of.contains_key(&report.broker_order_id)
-        || around.external.get(&report.broker_order_id).is_some_and(|first_seen| *first_seen <= sent_at);
+        || around.external.get(&report.broker_order_id).is_some_and(|first_seen| *first_seen <= sent_from);
     !explained
         && report.terms.instrument == child.terms.instrument
         && report.terms.side == child.terms.side

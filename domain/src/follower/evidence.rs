@@ -2,12 +2,16 @@
 
 use std::collections::hash_map::Entry;
 
+use super::planning::purpose_of;
 use super::{Alert, BookRead, Effect, FollowerBook, Record, absence, fills};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, Tag};
 use crate::mirror::{Child, ChildReport, MirrorEvent, PlaceAnswer};
 use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, TradeReport};
 use crate::pacing::Purpose;
 use crate::time::Timestamp;
+
+/// How often one order is sent, its absence proven in between, before a person must look.
+const ATTEMPTS_MAX: u16 = 3;
 
 impl FollowerBook {
     pub(super) fn on_answer(
@@ -65,10 +69,20 @@ impl FollowerBook {
             // Another installation's copy, or a record that was lost: shown once, never touched.
             if let Entry::Vacant(unseen) = self.external.entry(report.broker_order_id.clone()) {
                 unseen.insert(now);
+                self.unrecorded.insert(client_order_id);
                 effects.push(Effect::Alert(Alert::Unrecorded(report.broker_order_id.clone())));
             }
             return;
         };
+        let of_ours = self.mirrors.get(&id).and_then(|mirror| mirror.attempt(&client_order_id));
+        let other_id = of_ours.and_then(|child| child.broker_order_id.as_ref());
+        if other_id.is_some_and(|known| *known != report.broker_order_id) {
+            if let Entry::Vacant(unseen) = self.external.entry(report.broker_order_id.clone()) {
+                unseen.insert(now);
+                effects.push(Effect::Alert(Alert::Duplicate(report.broker_order_id.clone())));
+            }
+            return;
+        }
         let before = self.mirrors.get(&id).map(|mirror| mirror.children.clone());
         let news = ChildReport {
             client_order_id: client_order_id.clone(),
@@ -125,8 +139,13 @@ impl FollowerBook {
             let Some(id) = self.leader_of.get(&client_order_id).cloned() else { continue };
             let again = self.mirrors.get(&id).is_some_and(|mirror| {
                 let Some(child) = mirror.child() else { return false };
-                let wanted = child.purpose == Purpose::Exit || worth_sending_again;
-                wanted && self.entry_denial(&mirror.leader, child.purpose, now).is_none()
+                let purpose = child.purpose.max(purpose_of(&self.positions, &child.terms));
+                let wanted = purpose == Purpose::Exit || worth_sending_again;
+                if wanted && child.key.attempt >= ATTEMPTS_MAX {
+                    effects.push(Effect::Alert(Alert::ExitGivenUp(client_order_id.clone())));
+                    return false;
+                }
+                wanted && self.entry_denial(&mirror.leader, purpose, now).is_none()
             });
             if self.drive(&id, MirrorEvent::ProvenAbsent { again }, now, effects).is_ok() {
                 self.unknown.remove(&client_order_id);
@@ -135,9 +154,10 @@ impl FollowerBook {
         }
     }
 
-    pub(super) fn on_trades(&self, trades: Vec<TradeReport>, effects: &mut Vec<Effect>) {
+    pub(super) fn on_trades(&mut self, trades: Vec<TradeReport>, effects: &mut Vec<Effect>) {
         let ours = trades.into_iter().filter(|trade| self.client_of.contains_key(&trade.broker_order_id));
-        let records: Vec<Record> = ours.map(Record::Trade).collect();
+        let new = ours.filter(|trade| self.known_trades.insert(trade.trade_id.clone()));
+        let records: Vec<Record> = new.map(Record::Trade).collect();
         if !records.is_empty() {
             effects.push(Effect::Commit { records, then: None });
         }
@@ -164,6 +184,7 @@ fn taken(
         leg: Leg::Single,
         ts_event: now,
         ts_exchange: None,
+        ts_created: Some(now),
         source: EvidenceSource::Book,
     }
 }

@@ -10,7 +10,7 @@ mod planning;
 mod queue;
 mod record;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub use record::Record;
 use self::absence::Unknown;
 use self::queue::Queue;
 use crate::gates::{CopyPolicy, DeniedReason, RiskApproved};
-use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId};
+use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId, TradeId};
 use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
 use crate::mirror::{Mirror, MirrorEffect, MirrorEvent, Outcome, PlaceAnswer, Placement};
@@ -150,6 +150,10 @@ pub enum Alert {
     LookAlike(ClientOrderId),
     /// An order whose absence was proven, or whose request was refused, is there after all.
     AppearedLate(ClientOrderId),
+    /// Two orders carry the tag of one of ours; the second is left alone.
+    Duplicate(BrokerOrderId),
+    /// An exit was sent as often as is borne, and its absence proven each time: it is given up.
+    ExitGivenUp(ClientOrderId),
     /// An order carries our tag, and we have no record of it.
     Unrecorded(BrokerOrderId),
     /// The leader changed or ended an order after it was copied; this version does not follow that.
@@ -171,6 +175,11 @@ pub struct FollowerBook {
     queue: Queue,
     pacer: Pacer,
     unknown: BTreeMap<ClientOrderId, Unknown>,
+    /// Restored orders that wait to hear of the leader's present state before they wait for the budget.
+    unheard: HashSet<BrokerOrderId>,
+    /// Orders in the broker's book that carry our tag and are on no record: never to be placed again.
+    unrecorded: HashSet<ClientOrderId>,
+    known_trades: HashSet<TradeId>,
     /// Orders of others in this account, and when each was first seen.
     external: HashMap<BrokerOrderId, Timestamp>,
     positions: CopiedPositions,
@@ -192,6 +201,9 @@ impl FollowerBook {
             client_of: HashMap::new(),
             queue: Queue::default(),
             unknown: BTreeMap::new(),
+            unheard: HashSet::new(),
+            unrecorded: HashSet::new(),
+            known_trades: HashSet::new(),
             external: HashMap::new(),
             positions: CopiedPositions::new(),
             working: 0,
@@ -219,15 +231,19 @@ impl FollowerBook {
             }
             let leader_order = mirror.leader.broker_order_id.clone();
             match mirror.child().map(|child| (child.state.clone(), child.purpose)) {
-                Some((ChildState::Planned, purpose)) => self.queue.push(purpose, leader_order.clone()),
+                // It leaves only once the leader's present state is known (P12): he may have taken it back meanwhile.
+                Some((ChildState::Planned, _)) => {
+                    self.unheard.insert(leader_order.clone());
+                }
                 Some((ChildState::Sending | ChildState::Unknown, _)) => {
                     let lost = MirrorEvent::Answer(PlaceAnswer::Lost);
                     if mirror.step(lost, &self.settings.follower, now).is_ok()
                         && let Some(child) = mirror.child()
                     {
                         let client_order_id = child.client_order_id.clone();
-                        let sent_at = child.ts_sent.unwrap_or(now);
-                        self.unknown.insert(client_order_id.clone(), Unknown::new(sent_at, false));
+                        let sent_from = child.ts_sent.unwrap_or(mirror.leader.ts_first_event);
+                        // Until now: a life that was given up may have sent it late.
+                        self.unknown.insert(client_order_id.clone(), Unknown::new(sent_from, now));
                         effects.push(Effect::Lookup { client_order_id, after: Duration::ZERO });
                     }
                 }
@@ -353,7 +369,7 @@ impl FollowerBook {
                     let sent_at = child.ts_sent.unwrap_or(now);
                     self.unknown
                         .entry(client_order_id.clone())
-                        .or_insert_with(|| Unknown::new(sent_at, false));
+                        .or_insert_with(|| Unknown::new(sent_at, sent_at));
                     effects.push(Effect::Lookup {
                         client_order_id: client_order_id.clone(),
                         after: Duration::ZERO,

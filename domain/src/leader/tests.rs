@@ -43,6 +43,7 @@ fn frame(second: i64, status: BrokerStatus, cumulative: u32, terms: OrderTerms) 
         leg: Leg::Single,
         ts_event: Timestamp::from_micros(second * 1_000_000),
         ts_exchange: None,
+        ts_created: None,
         source: EvidenceSource::Stream,
     }
 }

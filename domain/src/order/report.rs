@@ -58,6 +58,9 @@ pub struct OrderReport {
     pub ts_event: Timestamp,
     /// The exchange's time of the order's last event there; none before it got there.
     pub ts_exchange: Option<Timestamp>,
+    /// When the order was entered, as far as this report tells. On the stream it moves forward with a change (section
+    /// 5.5), so the earliest of all reports counts.
+    pub ts_created: Option<Timestamp>,
     /// By which channel it came.
     pub source: EvidenceSource,
 }

@@ -273,6 +273,7 @@ fn manual(id: &str, terms: OrderTerms) -> OrderReport {
         leg: Leg::Single,
         ts_event: start(),
         ts_exchange: None,
+        ts_created: None,
         source: EvidenceSource::Book,
     }
 }

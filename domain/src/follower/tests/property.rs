@@ -87,6 +87,8 @@ struct World {
     reads: Vec<BookRead>,
     lookups: Vec<ClientOrderId>,
     first_seen: BTreeMap<usize, Timestamp>,
+    /// The leader's present state: what his book tells every new life again.
+    last_word: BTreeMap<usize, Decision>,
     largest_target: BTreeMap<BrokerOrderId, u32>,
     requested: BTreeSet<BrokerOrderId>,
     sent_at: Vec<(Timestamp, Purpose)>,
@@ -103,6 +105,7 @@ impl World {
             reads: Vec::new(),
             lookups: Vec::new(),
             first_seen: BTreeMap::new(),
+            last_word: BTreeMap::new(),
             largest_target: BTreeMap::new(),
             requested: BTreeSet::new(),
             sent_at: Vec::new(),
@@ -167,6 +170,10 @@ impl World {
         let (id, side, units) = LEADER[which];
         let since = *self.first_seen.entry(which).or_insert(self.desk.now);
         let order = leader_order(id, terms(side, units), since);
+        // A passing word takes nothing back.
+        if decision != Decision::Await || !self.last_word.contains_key(&which) {
+            self.last_word.insert(which, decision.clone());
+        }
         self.tell(Event::Plan { order, decision });
     }
 
@@ -179,6 +186,9 @@ impl World {
         let effects = self.desk.book.restore(self.rows.mirrors(), self.desk.now);
         assert_eq!(placements(&effects), vec![], "a restart sends nothing by itself");
         self.perform(effects);
+        for (which, decision) in self.last_word.clone() {
+            self.plan(which, decision);
+        }
     }
 
     fn tell(&mut self, event: Event) {

@@ -30,23 +30,23 @@ fn what_was_being_sent_is_unknown_and_looked_for_and_not_sent_again() {
 }
 
 #[test]
-fn the_settle_time_still_counts_from_the_first_sending() {
+fn the_settle_time_counts_from_the_restart() {
     let mut old = Desk::new();
     let known = old.holds(65);
     old.sent("X", terms(SELL, 65));
-    old.now = old.now.plus(SETTLE).minus(SECOND);
+    old.now = old.now.plus(SETTLE);
     let (mut desk, _) = restarted(&old);
     for _ in 0..3 {
         assert_eq!(placements(&desk.reads(vec![known.clone()])), vec![], "too early");
     }
-    desk.now = desk.now.plus(SECOND);
+    desk.now = desk.now.plus(SETTLE);
     desk.reads(vec![known.clone()]);
     assert_eq!(placements(&desk.reads(vec![known])).len(), 1, "late enough");
     assert_eq!(desk.child("X").key.attempt, 2);
 }
 
-#[test]
-fn what_waited_waits_again_exits_first_and_too_old_entries_go_no_more() {
+/// A desk on which an exit and an entry wait, restarted.
+fn restarted_with_two_waiting() -> Desk {
     let mut old = Desk::new();
     old.holds(65);
     for number in 0..9 {
@@ -55,16 +55,45 @@ fn what_waited_waits_again_exits_first_and_too_old_entries_go_no_more() {
     old.book.pacer.pause(old.now.plus(SECOND));
     old.plan("X", terms(SELL, 65));
     assert_eq!(old.book.waiting_count(), 2);
-
     let (mut desk, effects) = restarted(&old);
-    assert_eq!((placements(&effects), desk.book.waiting_count()), (vec![], 2));
+    assert_eq!((placements(&effects), desk.book.waiting_count()), (vec![], 0));
+    assert_eq!(placements(&desk.passes(SECOND)), vec![], "nothing leaves before the leader is heard");
+    desk.book.pacer.pause(desk.now.plus(SECOND));
+    desk
+}
+
+#[test]
+fn what_waited_waits_again_once_the_leader_is_heard_exits_first() {
+    let mut desk = restarted_with_two_waiting();
+    for (id, side) in [("L8", BUY), ("X", SELL)] {
+        assert_eq!(placements(&desk.plan(id, terms(side, 65))), vec![]);
+    }
     let sides: Vec<_> = placements(&desk.passes(SECOND)).iter().map(|placed| placed.terms.side).collect();
     assert_eq!(sides, [SELL, BUY]);
+}
 
-    let (mut desk, _) = restarted(&old);
-    let placed = placements(&desk.passes(ENTRY_AGE_MAX + SECOND));
-    assert_eq!(placed.iter().map(|placed| placed.terms.side).collect::<Vec<_>>(), [SELL]);
+#[test]
+fn what_waited_and_is_too_old_goes_no_more() {
+    let mut desk = restarted_with_two_waiting();
+    let since = desk.now;
+    desk.now = desk.now.plus(ENTRY_AGE_MAX + SECOND);
+    let mut sides = Vec::new();
+    for (id, side) in [("L8", BUY), ("X", SELL)] {
+        let order = leader_order(id, terms(side, 65), since);
+        let effects = desk.step(Event::Plan { order, decision: follow(terms(side, 65)) });
+        sides.extend(placements(&effects).iter().map(|placed| placed.terms.side));
+    }
+    assert_eq!(sides, [SELL]);
     assert_eq!(desk.outcome("L8"), (Outcome::Voided, Some(DeniedReason::StaleEntry)));
+}
+
+#[test]
+fn what_waited_and_was_taken_back_meanwhile_is_void() {
+    let mut desk = restarted_with_two_waiting();
+    let order = leader_order("X", terms(SELL, 65), desk.now);
+    desk.step(Event::Plan { order, decision: Decision::Deny(DeniedReason::LeaderGone) });
+    assert_eq!(placements(&desk.passes(SECOND)), vec![]);
+    assert_eq!(desk.outcome("X"), (Outcome::Voided, Some(DeniedReason::LeaderGone)));
 }
 
 #[test]
