@@ -3,6 +3,7 @@
 //! Each test is named after its scenario. What is expected is written by hand; it is held against the simulator's
 //! books, which Tandem does not write, and against the outcome that Tandem recorded.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "a failing test shows the daemon's log and the broker's books")]
 
 mod breakers;
 mod breaking;

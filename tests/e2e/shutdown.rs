@@ -67,7 +67,7 @@ fn f14_sigterm_during_a_burst_and_a_late_start() {
     let orders = stopped_in_a_burst(&broker, &mut daemon);
     let sent = broker.orders(ASHA).len();
     // With nobody on the clock it jumps: what waited is too old now.
-    broker.pass(Duration::from_secs(60));
+    broker.pass(Duration::from_mins(1));
     daemon.start();
     daemon.until_live(2);
 

@@ -13,8 +13,6 @@ use tandem_sim::{
     AnswerFault, Fault, Operation, RequestRecord, SimAccount, SimDepth, SimSettings, Simulator,
 };
 
-use super::until;
-
 pub(crate) const LEADER: &str = "1000000101";
 pub(crate) const ASHA: &str = "1000000202";
 pub(crate) const BALA: &str = "1000000303";
@@ -207,14 +205,6 @@ impl Broker {
     /// Lets simulated time pass, in a jump as soon as every daemon is idle.
     pub(crate) fn pass(&self, span: Duration) {
         self.sim.clock().run_for(span).wait().unwrap();
-    }
-
-    /// Waits for an order of the account to end in this state.
-    #[track_caller]
-    pub(crate) fn until_status(&self, client_id: &str, status: &str) -> SimOrder {
-        until(&format!("an order of {client_id} that is {status}"), || {
-            self.orders(client_id).into_iter().find(|order| order.status.as_str() == status)
-        })
     }
 }
 

@@ -156,10 +156,3 @@ log.file = "tandem.log"
         toml
     }
 }
-
-impl Stage {
-    /// Ends the daemon and looks at what it left.
-    pub(crate) fn end(self) {
-        self.daemon.end();
-    }
-}
