@@ -2,19 +2,23 @@
 //! [`StoreHandle`], without a detour over this actor's mailbox.
 //!
 //! Takes pings; gives the figures of the writer; owns the open database, so that a shutdown can end it last. When the
-//! writer ends by itself this actor dies, and with it the process: without a record nothing is sent (P22).
+//! writer ends by itself, or answers nothing any more, this actor dies, and with it the process: without a record nothing is sent (P22).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use serde_json::json;
 
-use crate::store::StoreHandle;
+use crate::store::{StoreHandle, StoreStats};
 use crate::vitals::{Health, Ping, Vitals};
 
 /// How often the keeper looks whether the writer lives.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long the writer may leave what waits unanswered. A commit takes milliseconds, a part of the instrument master well
+/// under a second: longer than this and the disk does not answer.
+const WRITER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why the writer ended; empty while it lives.
 pub type WriterDeath = Arc<std::sync::OnceLock<Arc<str>>>;
@@ -25,12 +29,42 @@ pub struct Store {
     handle: StoreHandle,
     death: WriterDeath,
     vitals: Vitals,
+    watch: WriterWatch,
+}
+
+/// Tells a writer that hangs from one that has nothing to do.
+#[derive(Debug)]
+struct WriterWatch {
+    jobs: u64,
+    moved: Instant,
+}
+
+/// What a look at the writer showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Worked,
+    Waits,
+    Hangs,
+}
+
+impl WriterWatch {
+    fn look(&mut self, stats: StoreStats, now: Instant) -> Seen {
+        if stats.jobs != self.jobs {
+            *self = Self { jobs: stats.jobs, moved: now };
+            return Seen::Worked;
+        }
+        if stats.queued == 0 {
+            self.moved = now;
+        }
+        if now.duration_since(self.moved) > WRITER_DEADLINE { Seen::Hangs } else { Seen::Waits }
+    }
 }
 
 impl Store {
     /// The keeper of an open database.
-    pub const fn new(handle: StoreHandle, death: WriterDeath, vitals: Vitals) -> Self {
-        Self { handle, death, vitals }
+    pub fn new(handle: StoreHandle, death: WriterDeath, vitals: Vitals) -> Self {
+        let watch = WriterWatch { jobs: handle.stats().jobs, moved: Instant::now() };
+        Self { handle, death, vitals, watch }
     }
 }
 
@@ -41,7 +75,15 @@ impl Actor for Store {
         ctx.run_interval(WATCH_INTERVAL, |keeper, ctx| {
             if let Some(cause) = keeper.death.get() {
                 keeper.vitals.dying_of(cause);
-                ctx.stop();
+                return ctx.stop();
+            }
+            match keeper.watch.look(keeper.handle.stats(), Instant::now()) {
+                Seen::Worked => keeper.vitals.progressed(),
+                Seen::Waits => {}
+                Seen::Hangs => {
+                    keeper.vitals.dying_of("the writer hangs");
+                    ctx.stop();
+                }
             }
         });
     }
@@ -58,7 +100,24 @@ impl Handler<Ping> for Store {
         details.insert("commits".to_owned(), json!(stats.commits));
         details.insert("last_commit_us".to_owned(), json!(stats.last_commit_us));
         details.insert("wal_bytes".to_owned(), json!(stats.wal_bytes));
-        self.vitals.progressed();
         self.vitals.health("writing", details)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_writer_with_work_that_does_not_move_hangs() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let stats = |queued, jobs| StoreStats { queued, jobs, commits: 0, last_commit_us: 0, wal_bytes: 0 };
+        let mut watch = WriterWatch { jobs: 0, moved: start };
+        assert_eq!(watch.look(stats(0, 0), after(60)), Seen::Waits, "nothing to do");
+        assert_eq!(watch.look(stats(3, 0), after(69)), Seen::Waits);
+        assert_eq!(watch.look(stats(2, 1), after(75)), Seen::Worked);
+        assert_eq!(watch.look(stats(2, 1), after(85)), Seen::Waits);
+        assert_eq!(watch.look(stats(2, 1), after(86)), Seen::Hangs);
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! It holds a factory for each actor, not the actor: `actix::Supervisor` restarts only on `ctx.stop()`, keeps the old
 //! state and has no limit. A death is told by the guard in [`Vitals`](crate::vitals::Vitals), a hang is seen when a
-//! [`Ping`] is not answered in time. A hung actor cannot be killed; it is abandoned, and fenced: its generation may
-//! neither write nor send any more. Restarts are delayed, doubling, and limited ([`RestartLog`]); past the limit, or when the Store dies,
-//! the process ends with a code of its own (P23). It lives on an arbiter of its own, so that nothing an actor does keeps it
+//! [`Ping`] is not answered in time while nothing gets done either. A hung actor cannot be killed; it is abandoned, and fenced: its generation may
+//! neither write nor send any more. Restarts are delayed, doubling, and limited ([`RestartLog`]). Past the limit a
+//! follower's actor stays down and the others go on (P19); any other, and the Store at its first death, ends the process
+//! with a code of its own (P23). It lives on an arbiter of its own, so that nothing an actor does keeps it
 //! from seeing.
 
 mod house;
@@ -21,8 +22,11 @@ pub use self::house::House;
 pub use self::state::SystemState;
 use crate::clock::Clock;
 use crate::in_flight::InFlight;
-use crate::store::{AuditEntry, HealthRow, Job, StoreHandle, Write, WriterId};
+use crate::store::{AuditEntry, HealthRow, IncidentRow, Job, StoreHandle, Write, WriterId};
 use crate::vitals::{ActorName, Death, Depth, Health, Ping, Vitals};
+
+/// The kind of the incident of a follower whose actor stays down.
+const FOLLOWER_DOWN: &str = "follower_down";
 
 /// What the supervisor is told once.
 #[derive(Debug, Clone)]
@@ -33,7 +37,7 @@ pub struct SupervisorParams {
     pub health_interval: Duration,
     /// How often actors are asked.
     pub ping_interval: Duration,
-    /// How long an actor may take to answer before it counts as hung.
+    /// How long an actor may neither answer nor get anything done before it counts as hung.
     pub hang_deadline: Duration,
     /// How long a shutdown waits for what is under way.
     pub shutdown_deadline: Duration,
@@ -106,10 +110,37 @@ struct Child {
     generation: u32,
     /// None while it is down.
     ping: Option<Recipient<Ping>>,
-    answered: Instant,
+    /// When it last answered, or was asked, or was seen to get something done.
+    alive: Instant,
+    /// Its progress figure at that time.
+    progress: u64,
     asked: bool,
     log: RestartLog,
     health: Option<Health>,
+}
+
+impl Child {
+    fn seen_alive(&mut self) {
+        self.alive = Instant::now();
+        self.progress = self.depth.progress();
+    }
+
+    /// How it is: its own words, or that it is down. None before its first word.
+    fn report(&self) -> Option<Health> {
+        if self.ping.is_some() {
+            return self.health.clone();
+        }
+        Some(Health {
+            actor: self.name.to_string(),
+            generation: self.generation,
+            state: state::DOWN.to_owned(),
+            mailbox_depth: 0,
+            handled: self.depth.progress(),
+            progress_age_ms: u64::try_from(self.alive.elapsed().as_millis()).unwrap_or(u64::MAX),
+            last_error: None,
+            details: serde_json::Map::new(),
+        })
+    }
 }
 
 /// Stop everything, in order, within the deadline.
@@ -142,6 +173,7 @@ impl<H: Household + Unpin> Supervisor<H> {
     fn give_birth(&mut self, at: usize) {
         let Some(child) = self.children.get_mut(at) else { return };
         child.generation += 1;
+        child.depth = Depth::default();
         let name = child.name.clone();
         // From here on the Store refuses whatever an older life still tries to write.
         self.params.store.set_generation(&name.to_string(), child.generation);
@@ -152,7 +184,7 @@ impl<H: Household + Unpin> Supervisor<H> {
             deaths: self.deaths.clone(),
         };
         child.ping = self.house.start(birth);
-        child.answered = Instant::now();
+        child.seen_alive();
         child.asked = false;
         info!(actor = %name, generation = child.generation, old_state = "down", state = "started", "actor started");
     }
@@ -162,20 +194,24 @@ impl<H: Household + Unpin> Supervisor<H> {
         for (at, child) in self.children.iter_mut().enumerate() {
             let Some(ping) = child.ping.clone() else { continue };
             if child.asked {
-                if child.answered.elapsed() > self.params.hang_deadline {
+                // A long queue before the question is work, not a hang.
+                if child.depth.progress() != child.progress {
+                    child.seen_alive();
+                }
+                if child.alive.elapsed() > self.params.hang_deadline {
                     hung.push(at);
                 }
                 continue;
             }
             child.asked = true;
-            child.answered = Instant::now();
+            child.seen_alive();
             let generation = child.generation;
             let asking = async move { ping.send(Ping).await };
             ctx.spawn(actix::fut::wrap_future::<_, Self>(asking).map(move |health, supervisor, _| {
                 let Some(child) = supervisor.children.get_mut(at) else { return };
                 // An answer of a life that was given up counts for nothing.
                 if let (Ok(health), true) = (health, child.generation == generation) {
-                    child.answered = Instant::now();
+                    child.seen_alive();
                     child.asked = false;
                     child.health = Some(health);
                 }
@@ -190,9 +226,8 @@ impl<H: Household + Unpin> Supervisor<H> {
     fn on_hang(&mut self, at: usize, ctx: &mut Context<Self>) {
         let Some(child) = self.children.get_mut(at) else { return };
         error!(actor = %child.name, generation = child.generation,
-            silent_ms = u64::try_from(child.answered.elapsed().as_millis()).unwrap_or(u64::MAX),
+            silent_ms = u64::try_from(child.alive.elapsed().as_millis()).unwrap_or(u64::MAX),
             "actor hangs: given up and fenced");
-        child.ping = None;
         self.bury(at, "hung", ctx);
     }
 
@@ -207,13 +242,15 @@ impl<H: Household + Unpin> Supervisor<H> {
         let Some(at) = known else { return };
         let how = if death.panicking { "panicked" } else { "stopped" };
         error!(actor = %death.actor, generation = death.generation, cause = death.cause.as_deref(), "actor {how}");
-        self.children[at].ping = None;
         self.bury(at, how, ctx);
     }
 
     fn bury(&mut self, at: usize, how: &'static str, ctx: &mut Context<Self>) {
         let since_start = self.started.elapsed();
         let child = &mut self.children[at];
+        child.ping = None;
+        // What it said while it lived is not how it is.
+        child.health = None;
         let (name, generation) = (child.name.clone(), child.generation);
         let verdict = child.log.on_death(since_start, jitter_pct(since_start));
         self.record_restart(&name, generation, how);
@@ -232,11 +269,33 @@ impl<H: Household + Unpin> Supervisor<H> {
                 });
                 self.judge_state();
             }
+            Verdict::Escalate if name.follower().is_some() => {
+                self.leave_down(&name, generation);
+                self.judge_state();
+            }
             Verdict::Escalate => {
                 error!(actor = %name, generation, "actor failed too often: halting");
                 self.end(Ending::Escalated(name));
             }
         }
+    }
+
+    /// One follower's failure is not everybody's (P19): it is left, said aloud, and kept as an incident.
+    fn leave_down(&self, name: &ActorName, generation: u32) {
+        let text = format!(
+            "{name} failed too often and stays down until a restart of tandem: nothing is copied to this follower, or \
+             nothing stops it; look at its account"
+        );
+        error!(actor = %name, generation, alert = FOLLOWER_DOWN, "{text}");
+        let now = self.params.clock.now();
+        self.store_quietly(vec![Write::IncidentOpen(IncidentRow {
+            id: format!("{}/{FOLLOWER_DOWN}/{name}", now.trading_day()).into(),
+            opened_at: now,
+            kind: FOLLOWER_DOWN.into(),
+            follower: name.follower().cloned(),
+            instrument: None,
+            text,
+        })]);
     }
 
     fn record_restart(&self, name: &ActorName, generation: u32, how: &'static str) {
@@ -280,15 +339,15 @@ impl<H: Household + Unpin> Supervisor<H> {
     fn log_health(&self) {
         let now = self.params.clock.now();
         let mut rows = Vec::new();
-        for child in &self.children {
-            let Some(health) = &child.health else { continue };
+        let reports: Vec<Health> = self.children.iter().filter_map(Child::report).collect();
+        for health in &reports {
             info!(actor = health.actor, generation = health.generation, state = health.state,
                 mailbox_depth = health.mailbox_depth, handled = health.handled,
                 progress_age_ms = health.progress_age_ms, last_error = health.last_error.as_deref(),
                 details = %serde_json::Value::Object(health.details.clone()), "health");
             rows.push(health_row(health, now));
         }
-        let own = state::summary(&self.children.iter().filter_map(|c| c.health.clone()).collect::<Vec<_>>());
+        let own = state::summary(&reports);
         info!(actor = "supervisor", generation = 1, state = self.state.as_str(),
             uptime_s = self.started.elapsed().as_secs(), in_flight = self.params.in_flight.count(),
             stream = own.stream, last_event_age_ms = own.last_event_age_ms, commit_us = own.commit_us,
@@ -372,7 +431,8 @@ impl<H: Household + Unpin> Actor for Supervisor<H> {
                 depth: Depth::default(),
                 generation: 0,
                 ping: None,
-                answered: Instant::now(),
+                alive: Instant::now(),
+                progress: 0,
                 asked: false,
                 log: RestartLog::new(self.params.restarts),
                 health: None,

@@ -4,7 +4,7 @@
 //! the sender ([`Mailbox`]) and at the handler, progress is stamped, and a guard dropped with the actor reports its end.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -27,6 +27,16 @@ pub enum ActorName {
     Sizer,
     /// The leader's order stream.
     LeaderStream,
+}
+
+impl ActorName {
+    /// Whose it is, if it is one follower's.
+    pub const fn follower(&self) -> Option<&FollowerId> {
+        match self {
+            Self::Breaker(follower) | Self::Follower(follower) => Some(follower),
+            Self::Store | Self::Sizer | Self::LeaderStream => None,
+        }
+    }
 }
 
 impl fmt::Display for ActorName {
@@ -95,9 +105,27 @@ pub struct Vitals {
     _guard: DeathGuard,
 }
 
-/// Counts messages on their way to one actor; shared by all its senders, outliving its lives.
+/// What one life of an actor and those outside it count together: messages on their way to it, and what it got done.
+/// Every life has its own: an abandoned one that wakes up again must not look like progress of its successor.
 #[derive(Debug, Clone, Default)]
-pub struct Depth(Arc<AtomicI64>);
+pub struct Depth(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    underway: AtomicI64,
+    progress: AtomicU64,
+}
+
+impl Depth {
+    /// How often this life got something done; a figure that moves is the figure of an actor that does not hang.
+    pub fn progress(&self) -> u64 {
+        self.0.progress.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_progress(&self) {
+        self.0.progress.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 struct DeathGuard {
     actor: ActorName,
@@ -111,8 +139,6 @@ impl Vitals {
     pub fn new(name: ActorName, generation: u32, depth: Depth, deaths: UnboundedSender<Death>) -> Self {
         let cause = Arc::new(OnceLock::new());
         let guard = DeathGuard { actor: name.clone(), generation, cause: Arc::clone(&cause), deaths };
-        // What was queued for the predecessor is lost with it.
-        depth.0.store(0, Ordering::Relaxed);
         Self {
             name,
             generation,
@@ -127,13 +153,14 @@ impl Vitals {
 
     /// A message from a counted mailbox is being handled.
     pub fn received(&mut self) {
-        self.depth.0.fetch_sub(1, Ordering::Relaxed);
+        self.depth.0.underway.fetch_sub(1, Ordering::Relaxed);
         self.progressed();
     }
 
     /// Something got done.
     pub fn progressed(&mut self) {
         self.handled += 1;
+        self.depth.count_progress();
         self.last_progress = Instant::now();
     }
 
@@ -156,7 +183,7 @@ impl Vitals {
             actor: self.name.to_string(),
             generation: self.generation,
             state: state.to_owned(),
-            mailbox_depth: self.depth.0.load(Ordering::Relaxed).max(0),
+            mailbox_depth: self.depth.0.underway.load(Ordering::Relaxed).max(0),
             handled: self.handled,
             progress_age_ms: u64::try_from(self.last_progress.elapsed().as_millis()).unwrap_or(u64::MAX),
             last_error: self.last_error.clone(),
@@ -212,7 +239,7 @@ impl<A: Actor<Context = Context<A>>> Mailbox<A> {
         A: Handler<M>,
         A::Context: ToEnvelope<A, M>,
     {
-        self.depth.0.fetch_add(1, Ordering::Relaxed);
+        self.depth.0.underway.fetch_add(1, Ordering::Relaxed);
         self.address.do_send(message);
     }
 

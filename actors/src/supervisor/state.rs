@@ -4,6 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::vitals::Health;
 
+/// The state of an actor that is not there.
+pub(super) const DOWN: &str = "down";
+
 /// The whole, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SystemState {
@@ -89,7 +92,7 @@ pub(super) fn summary(healths: &[Health]) -> Summary {
         accounts.insert(
             "leader".to_owned(),
             json!({
-                "api": if leader.state == "token_refused" { "refused" } else { "ok" },
+                "api": api(leader, "token_refused"),
                 "available_margin": leader.details.get("available_margin"),
             }),
         );
@@ -100,7 +103,7 @@ pub(super) fn summary(healths: &[Health]) -> Summary {
         accounts.insert(
             follower.to_owned(),
             json!({
-                "api": if health.state == "account_halted" { "refused" } else { "ok" },
+                "api": api(health, "account_halted"),
                 "breaker": breaker,
                 "available_margin": health.details.get("available_margin"),
             }),
@@ -111,5 +114,14 @@ pub(super) fn summary(healths: &[Health]) -> Summary {
         last_event_age_ms: number(stream, "last_event_age_ms"),
         commit_us: number(of("store"), "last_commit_us"),
         accounts: Value::Object(accounts),
+    }
+}
+
+/// What is known of an account's API: nothing, while the actor that uses it is down.
+fn api(health: &Health, refused: &str) -> &'static str {
+    match health.state.as_str() {
+        DOWN => "unknown",
+        state if state == refused => "refused",
+        _ => "ok",
     }
 }

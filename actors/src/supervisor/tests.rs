@@ -56,21 +56,24 @@ type Births = Rc<RefCell<Vec<(ActorName, u32, Addr<Puppet>)>>>;
 struct Puppets {
     births: Births,
     links: Rc<RefCell<u32>>,
-    /// Told to each new life of the sizer.
-    at_birth: Option<Do>,
+    /// Told to each new life of one actor.
+    at_birth: Option<(ActorName, Do)>,
+    /// The figures of each life, in order of start.
+    depths: Rc<RefCell<Vec<Depth>>>,
 }
 
 impl Household for Puppets {
     fn actors(&self) -> Vec<ActorName> {
-        let follower = FollowerId::new("asha").unwrap();
-        vec![ActorName::Store, ActorName::Follower(follower), ActorName::Sizer]
+        vec![ActorName::Store, asha(), ActorName::Sizer]
     }
 
     fn start(&mut self, birth: Birth) -> Option<Recipient<Ping>> {
         let address = Puppet { vitals: birth.vitals() }.start();
-        if let (Some(what), ActorName::Sizer) = (self.at_birth, &birth.actor) {
-            address.do_send(what);
+        match &self.at_birth {
+            Some((name, what)) if *name == birth.actor => address.do_send(*what),
+            _ => {}
         }
+        self.depths.borrow_mut().push(birth.depth);
         self.births.borrow_mut().push((birth.actor, birth.generation, address.clone()));
         Some(address.recipient())
     }
@@ -82,17 +85,23 @@ impl Household for Puppets {
     fn drain(&self) {}
 }
 
+fn asha() -> ActorName {
+    ActorName::Follower(FollowerId::new("asha").unwrap())
+}
+
 struct Stage {
     births: Births,
+    depths: Rc<RefCell<Vec<Depth>>>,
     links: Rc<RefCell<u32>>,
     ending: Rc<RefCell<Option<Ending>>>,
     supervisor: Addr<Supervisor<Puppets>>,
     store: StoreHandle,
+    reader: crate::store::Reader,
     in_flight: InFlight,
     _folder: tempfile::TempDir,
 }
 
-fn stage(at_birth: Option<Do>) -> Stage {
+fn stage(at_birth: Option<(ActorName, Do)>) -> Stage {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&StoreSettings::at(folder.path().join("t.db")), |_| {}).unwrap();
     let in_flight = InFlight::default();
@@ -113,11 +122,18 @@ fn stage(at_birth: Option<Do>) -> Stage {
         in_flight: in_flight.clone(),
     };
     let (births, links) = (Births::default(), Rc::new(RefCell::new(0)));
+    let depths = Rc::default();
     let ending = Rc::new(RefCell::new(None));
-    let house = Puppets { births: Rc::clone(&births), links: Rc::clone(&links), at_birth };
+    let house = Puppets {
+        births: Rc::clone(&births),
+        links: Rc::clone(&links),
+        at_birth,
+        depths: Rc::clone(&depths),
+    };
     let told = Rc::clone(&ending);
     let supervisor = Supervisor::start(params, house, move |end| *told.borrow_mut() = Some(end));
-    Stage { births, links, ending, supervisor, store: store.handle, in_flight, _folder: folder }
+    let (store, reader) = (store.handle, store.reader);
+    Stage { births, depths, links, ending, supervisor, store, reader, in_flight, _folder: folder }
 }
 
 impl Stage {
@@ -183,10 +199,42 @@ async fn an_actor_that_hangs_is_given_up_and_restarted() {
 
 #[actix_rt::test]
 async fn an_actor_that_dies_at_every_start_is_borne_three_times() {
-    let stage = stage(Some(Do::PanicInHandler));
+    let stage = stage(Some((ActorName::Sizer, Do::PanicInHandler)));
     until("the end", || stage.ending.borrow().is_some()).await;
     assert_eq!(*stage.ending.borrow(), Some(Ending::Escalated(ActorName::Sizer)));
     assert_eq!(stage.lives(&ActorName::Sizer), [1, 2, 3, 4]);
+}
+
+#[actix_rt::test]
+async fn a_follower_that_dies_at_every_start_leaves_the_others_running() {
+    let stage = stage(Some((asha(), Do::PanicInHandler)));
+    let incident =
+        || stage.reader.open_incidents().unwrap().into_iter().find(|row| &*row.kind == FOLLOWER_DOWN);
+    until("its incident", || incident().is_some()).await;
+    assert_eq!(incident().unwrap().follower, Some(FollowerId::new("asha").unwrap()));
+    assert_eq!(stage.lives(&asha()), [1, 2, 3, 4], "it stays down");
+    assert_eq!(*stage.ending.borrow(), None);
+    // The others are still watched over.
+    stage.newest(&ActorName::Sizer).do_send(Do::Stop);
+    until("a second life of another", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
+    assert_eq!(*stage.ending.borrow(), None);
+}
+
+#[actix_rt::test]
+async fn an_actor_that_works_before_it_answers_does_not_hang() {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == 3).await;
+    stage.newest(&ActorName::Sizer).do_send(Do::Hang);
+    let sizer = stage.depths.borrow()[2].clone();
+    let since = Instant::now();
+    // Far longer than the deadline it keeps getting things done.
+    until("long work", || {
+        sizer.count_progress();
+        since.elapsed() > Duration::from_millis(300)
+    })
+    .await;
+    assert_eq!(stage.lives(&ActorName::Sizer), [1]);
+    until("a second life, once nothing moves", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
 }
 
 #[actix_rt::test]
