@@ -36,6 +36,11 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Delay before a request that provably never left is tried again.
 const RESEND_DELAY: Duration = Duration::from_millis(250);
 
+/// How long the end waits for what may hang: a thread in an endless handler, a writer whose disk does not answer.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the end waits for a writer that works: a full queue on a slow disk.
+const STORE_PATIENCE: Duration = Duration::from_mins(1);
+
 /// Copies until a signal says stop.
 pub fn run(settings: Settings) -> anyhow::Result<ExitStatus> {
     actix_rt::System::new().block_on(copy(settings, signalled()))
@@ -63,8 +68,9 @@ pub async fn copy(settings: Settings, stop: impl Future<Output = ()>) -> anyhow:
         Ok(ground) => supervise(&settings, &store, ground, writer_death, stop).await,
         Err(error) => Err(error),
     };
-    // Blocks until everything queued is durable; nothing else runs on this thread any more.
-    store.stop();
+    // Until everything queued is durable. A writer that hangs must not keep the exit code from being told.
+    let patience = if matches!(ending, Ok(Ending::StorageFault)) { END_PATIENCE } else { STORE_PATIENCE };
+    within(patience, "the store's writer", move || store.stop()).await;
     Ok(match ending? {
         Ending::Stopped => ExitStatus::Ok,
         Ending::Escalated(actor) => {
@@ -224,10 +230,35 @@ async fn supervise(
         }
     };
     arbiter.stop();
-    if arbiter.join().is_err() {
+    let joined = within(END_PATIENCE, "the arbiter of the actors", move || arbiter.join()).await;
+    if joined.is_some_and(|joined| joined.is_err()) {
         warn!("the arbiter of the actors ended in a panic");
     }
     ending.context("the supervisor ended without a word")
+}
+
+/// Waits for something that blocks, but not for ever: the process ends with its exit code all the same, and what still
+/// blocks ends with it.
+async fn within<T: Send + 'static>(
+    patience: Duration,
+    what: &'static str,
+    blocking: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (told, done) = oneshot::channel();
+    // Not a thread of the runtime: that would be waited for when the runtime ends.
+    std::thread::spawn(move || told.send(blocking()).is_ok());
+    match actix_rt::time::timeout(patience, done).await {
+        Ok(Ok(value)) => Some(value),
+        Ok(Err(_)) => {
+            warn!("{what} ended in a panic");
+            None
+        }
+        Err(_) => {
+            warn!(patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
+                "{what} does not end: not waited for any longer");
+            None
+        }
+    }
 }
 
 fn house(
@@ -247,6 +278,7 @@ fn house(
         store: store.handle.clone(),
         reader: store.reader.clone(),
         clock: ground.clock.clone(),
+        fence: Arc::default(),
     };
     let leader = LeaderParams {
         account: AccountParams {
@@ -264,6 +296,7 @@ fn house(
         clock: ground.clock.clone(),
         in_flight: ground.in_flight.clone(),
         frames: ground.frames.clone(),
+        fence: Arc::default(),
     };
     Ok(House::new(
         arbiter.handle(),

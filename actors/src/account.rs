@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use tandem_dhan::refusal::RefusalClass;
 use tandem_dhan::rest::{AccountClient, Book, ClientError, ClientSettings, ReadError};
 use tandem_dhan::token::TokenSource;
@@ -62,28 +61,6 @@ impl ReadPacer {
                 Ok(())
             }
             Err(at) => Err(self.clock.real_time_until(at).max(Duration::from_millis(1))),
-        }
-    }
-}
-
-/// Remembers a token that the broker refused, so that it is not tried again and again (P15).
-#[derive(Debug, Default)]
-pub struct RefusedToken {
-    refused: Option<SecretString>,
-}
-
-impl RefusedToken {
-    /// The token in force was refused.
-    pub fn remember(&mut self, source: &TokenSource) {
-        self.refused = source.read().ok();
-    }
-
-    /// Whether the source holds another one by now.
-    pub fn is_replaced(&self, source: &TokenSource) -> bool {
-        match (&self.refused, source.read()) {
-            (Some(refused), Ok(now)) => refused.expose_secret() != now.expose_secret(),
-            (None, Ok(_)) => true,
-            (_, Err(_)) => false,
         }
     }
 }

@@ -92,10 +92,10 @@ impl Handler<Link> for CircuitBreaker {
 impl Handler<ApiDid> for CircuitBreaker {
     type Result = ();
 
-    fn handle(&mut self, ApiDid(outcome): ApiDid, ctx: &mut Self::Context) {
+    fn handle(&mut self, ApiDid { kind, outcome }: ApiDid, ctx: &mut Self::Context) {
         self.vitals.received();
         let before = self.breaker.state();
-        self.breaker.on_outcome(outcome, self.params.clock.now());
+        self.breaker.on_outcome(kind, outcome, self.params.clock.now());
         let after = self.breaker.state();
         if before == after {
             return;

@@ -8,7 +8,7 @@
 mod reads;
 mod sending;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -17,19 +17,19 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, 
 use serde_json::json;
 use tandem_dhan::codes::AmoTime;
 use tandem_dhan::rest::{AccountClient, ClientError};
-use tandem_domain::breaker::ApiOutcome;
+use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{Alert, Effect, Event, FollowerBook, FollowerSettings};
 use tandem_domain::ids::ClientOrderId;
 use tandem_domain::time::Timestamp;
 use tracing::{error, info};
 
-use crate::account::{AccountParams, ReadPacer, RefusedToken};
+use crate::account::{AccountParams, ReadPacer};
 use crate::alerts::{AlertText, raise};
 use crate::clock::Clock;
 use crate::in_flight::{InFlight, Underway};
 use crate::messages::{Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, Link, Plan, Probe};
 use crate::records::{About, Circumstances, News, restored};
-use crate::store::{IntentTiming, Reader, ReaderError, StoreHandle};
+use crate::store::{IntentTiming, Job, Reader, ReaderError, StoreHandle};
 use crate::vitals::{Health, Ping, Vitals};
 
 /// What a follower's actor is told once.
@@ -75,7 +75,15 @@ pub struct FollowerOrderActor {
     reads: ReadPacer,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
-    refused_token: RefusedToken,
+    /// What was told while the rows were still being read.
+    breaker_open: bool,
+    draining: bool,
+    /// The breaker waits for the next read's outcome.
+    probing: bool,
+    /// The book was read once, or tried to be: what stands in it is never placed again.
+    book_seen: bool,
+    /// Jobs the Store's queue had no room for, in order.
+    backlog: VecDeque<Job>,
     /// Held while an order's fate is unknown or one waits to leave: time must not jump past them, and a shutdown gives
     /// what is unknown a chance to be settled.
     unsettled: Option<Underway>,
@@ -98,7 +106,11 @@ impl FollowerOrderActor {
             poll: None,
             reading_book: false,
             funds: None,
-            refused_token: RefusedToken::default(),
+            breaker_open: false,
+            draining: false,
+            probing: false,
+            book_seen: false,
+            backlog: VecDeque::new(),
             sending: HashMap::new(),
         }
     }
@@ -172,16 +184,31 @@ impl FollowerOrderActor {
         if self.client.is_none() {
             self.step(Event::Credentials { refused: true }, ctx);
         }
+        self.step(Event::Breaker { open: self.breaker_open }, ctx);
+        if self.draining {
+            self.step(Event::Stop, ctx);
+        }
         for plan in std::mem::take(&mut self.early) {
             self.take_plan(plan, ctx);
         }
         self.step(Event::Tick, ctx);
-        self.announce_ready();
-        self.read_book_now(ctx);
+        if self.client.is_some() {
+            self.read_book_now(ctx);
+        } else {
+            self.on_book_seen();
+        }
+    }
+
+    /// Plans are asked for once the account's own book was read, or could not be.
+    fn on_book_seen(&mut self) {
+        if !self.book_seen {
+            self.book_seen = true;
+            self.announce_ready();
+        }
     }
 
     fn announce_ready(&self) {
-        let (Some(addresses), Some(_)) = (&self.addresses, &self.book) else { return };
+        let Some(addresses) = self.addresses.as_ref().filter(|_| self.book_seen) else { return };
         if let Some(read) = &self.funds {
             addresses.sizer.tell(read.clone());
         }
@@ -283,6 +310,16 @@ impl FollowerOrderActor {
                 "an order that was thought absent or refused appeared in the book: it is tracked, check the account"
                     .to_owned(),
             ),
+            Alert::Duplicate(id) => (
+                "duplicate_order",
+                id.to_string(),
+                "a second order carries the tag of one of ours; it is left alone: check the account".to_owned(),
+            ),
+            Alert::ExitGivenUp(id) => (
+                "exit_given_up",
+                id.to_string(),
+                "an exit was sent three times and never arrived: close the position by hand".to_owned(),
+            ),
             Alert::CopyGap(id) => (
                 "copy_gap",
                 id.to_string(),
@@ -303,12 +340,12 @@ impl FollowerOrderActor {
         raise(&self.params.store, &self.vitals, Some(follower), alert, self.params.clock.now());
     }
 
-    fn tell_breaker(&self, outcome: ApiOutcome) {
+    fn tell_breaker(&self, kind: ApiUse, outcome: ApiOutcome) {
         let own = self.addresses.as_ref().and_then(|addresses| {
             addresses.followers.iter().find(|follower| follower.id == self.params.settings.follower)
         });
         if let Some(own) = own {
-            own.breaker.tell(ApiDid(outcome));
+            own.breaker.tell(ApiDid { kind, outcome });
         }
     }
 
@@ -354,6 +391,7 @@ impl Handler<BreakerIs> for FollowerOrderActor {
 
     fn handle(&mut self, BreakerIs { open }: BreakerIs, ctx: &mut Self::Context) {
         self.vitals.received();
+        self.breaker_open = open;
         self.step(Event::Breaker { open }, ctx);
     }
 }
@@ -363,6 +401,7 @@ impl Handler<Probe> for FollowerOrderActor {
 
     fn handle(&mut self, _: Probe, ctx: &mut Self::Context) {
         self.vitals.received();
+        self.probing = true;
         self.read_book_now(ctx);
     }
 }
@@ -372,6 +411,7 @@ impl Handler<Drain> for FollowerOrderActor {
 
     fn handle(&mut self, _: Drain, ctx: &mut Self::Context) {
         self.vitals.received();
+        self.draining = true;
         self.step(Event::Stop, ctx);
     }
 }

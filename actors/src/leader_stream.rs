@@ -2,12 +2,14 @@
 //!
 //! Takes the leader's order-update stream, his order book and his trade book; gives [`LeaderOrderChanged`]; owns the
 //! [`LeaderBook`] of the day; never decides what to copy. After every (re)connect frames are buffered while order book
-//! and trade book are read; merged; and only then is it live (P12). Between, the book is read on a period, and at once
-//! when a frame cannot be read or two frames contradict each other. On restart it reads everything again.
+//! and trade book are read; merged; and only then is it live (P12). The book is read on a period besides, with or without
+//! a connection, and at once when a frame cannot be read or two frames contradict each other. On restart it reads everything again.
 
 mod session;
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, StreamHandler, WrapFuture};
@@ -15,16 +17,18 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use serde_json::json;
 use tandem_dhan::rest::{AccountClient, Book, ReadError};
 use tandem_dhan::stream::{LoginRefusal, StreamError, StreamFrame, StreamSettings};
+use tandem_dhan::wire::WireError;
 use tandem_domain::account::Funds;
+use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::leader::{LeaderBook, LeaderOrder, Merge};
 use tandem_domain::order::{BrokerStatus, OrderReport, TradeReport};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
-use self::session::{SessionEvent, session};
+use self::session::{Numbered, SessionEvent, session};
 use crate::account::{
-    AccountParams, FUNDS_INTERVAL, ReadPacer, RefusedToken, funds_row, is_credentials_refusal, positions_row,
+    AccountParams, FUNDS_INTERVAL, ReadPacer, funds_row, is_credentials_refusal, positions_row,
 };
 use crate::alerts::{AlertText, raise};
 use crate::clock::Clock;
@@ -38,6 +42,11 @@ use crate::vitals::{Health, Ping, Vitals};
 const SNAPSHOT_RETRY: Duration = Duration::from_millis(500);
 /// The least time between two reads of the trade book.
 const TRADES_INTERVAL: Duration = Duration::from_secs(1);
+/// Delay before funds that could not be read are asked for again: before the first figures nothing may be sized.
+const FUNDS_RETRY: Duration = Duration::from_secs(1);
+/// Frames kept while the books are read: minutes of a very busy day, a few tens of megabytes. Past it the oldest is
+/// taken in at once: a book that cannot be read for so long must neither fill the memory nor cost an order.
+const BUFFERED_FRAMES_MAX: usize = 10_000;
 /// How often a refused token is looked at again.
 const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// Pause after the broker asked for fewer connects.
@@ -50,7 +59,7 @@ pub struct LeaderParams {
     pub account: AccountParams,
     /// Its order stream.
     pub stream: StreamSettings,
-    /// How often the order book is read while live.
+    /// How often the order book is read once it is wanted.
     pub book_poll: Duration,
     /// Where fills and funds are recorded.
     pub store: StoreHandle,
@@ -60,6 +69,8 @@ pub struct LeaderParams {
     pub in_flight: InFlight,
     /// Counts frames taken in.
     pub frames: FrameCounts,
+    /// The generation that may publish; set at each start, so that an abandoned life falls silent.
+    pub fence: Arc<AtomicU32>,
 }
 
 /// The actor.
@@ -72,13 +83,17 @@ pub struct LeaderStream {
     book: LeaderBook,
     state: StreamState,
     wanted: bool,
-    buffered: Vec<StreamFrame>,
+    buffered: VecDeque<StreamFrame>,
+    /// Number of the present session; events of others count for nothing.
+    session: u64,
+    session_task: Option<SpawnHandle>,
+    /// Orders it was said of already that they cannot be read.
+    unreadable: BTreeSet<BrokerOrderId>,
     backoff: ExponentialBackoff,
     last_event: Option<Instant>,
     reading_book: bool,
     reads: ReadPacer,
     trades_due: Option<SpawnHandle>,
-    refused_token: RefusedToken,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
     /// Held while not live, so that a lent clock does not jump past what is being caught up with.
@@ -131,12 +146,14 @@ impl LeaderStream {
             addresses: None,
             state: StreamState::Waiting,
             wanted: false,
-            buffered: Vec::new(),
+            buffered: VecDeque::new(),
+            session: 0,
+            session_task: None,
+            unreadable: BTreeSet::new(),
             backoff: reconnect_delays(),
             last_event: None,
             reading_book: false,
             trades_due: None,
-            refused_token: RefusedToken::default(),
             funds: None,
         }
     }
@@ -157,21 +174,37 @@ impl LeaderStream {
         if matches!(self.state, StreamState::Drained) {
             return;
         }
+        self.end_session(ctx);
         self.enter(StreamState::Connecting);
         self.params.frames.reset(&self.params.account.account);
         let stream = session(
+            self.session,
             self.params.stream.clone(),
             self.params.account.account.clone(),
             self.params.account.token.clone(),
         );
-        ctx.add_stream(stream);
+        self.session_task = Some(ctx.add_stream(stream));
+    }
+
+    /// Gives the present session up: it takes nothing in any more, and its connection closes.
+    fn end_session(&mut self, ctx: &mut Context<Self>) {
+        self.session += 1;
+        self.buffered.clear();
+        if let Some(task) = self.session_task.take() {
+            ctx.cancel_future(task);
+        }
     }
 
     fn on_frame(&mut self, frame: StreamFrame, ctx: &mut Context<Self>) {
         self.vitals.progressed();
         self.last_event = Some(frame.received);
         if self.state == StreamState::Merging {
-            self.buffered.push(frame);
+            if self.buffered.len() >= BUFFERED_FRAMES_MAX
+                && let Some(oldest) = self.buffered.pop_front()
+            {
+                self.take_in(oldest, ctx);
+            }
+            self.buffered.push_back(frame);
         } else {
             self.take_in(frame, ctx);
         }
@@ -192,6 +225,7 @@ impl LeaderStream {
                 }
                 Err(error) => {
                     warn!(%error, "a frame of the leader's stream could not be read: reading the book instead");
+                    self.on_unreadable(&error);
                     self.vitals.failed(error);
                     must_read = true;
                 }
@@ -200,6 +234,22 @@ impl LeaderStream {
         if must_read {
             self.read_book(ctx);
         }
+    }
+
+    /// An order that cannot be read is not copied: a person must know, once, and not only the log at each poll.
+    fn on_unreadable(&mut self, error: &WireError) {
+        let Some(order) = &error.order else { return };
+        if !self.unreadable.insert(order.clone()) {
+            return;
+        }
+        let alert = AlertText {
+            kind: "leader_order_unreadable",
+            subject: order.to_string(),
+            text: format!(
+                "an order of the leader cannot be read ({error}): it may not be copied; look at it in both accounts"
+            ),
+        };
+        raise(&self.params.store, &self.vitals, None, alert, self.params.clock.now());
     }
 
     /// Takes one report in; says whether the book must be read to make sense of it.
@@ -211,6 +261,7 @@ impl LeaderStream {
         if self.book.trading_day() != now.trading_day() {
             info!(day = %now.trading_day(), "a new trading day: the leader's book begins empty");
             self.book = LeaderBook::new(now.trading_day());
+            self.unreadable.clear();
         }
         // The documented form of a frame carries no times (`dhanhq-v2.md` section 5.6): then it is as old as its arrival.
         let timed;
@@ -236,6 +287,9 @@ impl LeaderStream {
     }
 
     fn publish(&self, order: Arc<LeaderOrder>, received: Option<Instant>) {
+        if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
+            return;
+        }
         if let Some(addresses) = &self.addresses {
             let underway = Arc::new(self.params.in_flight.begin());
             addresses.sizer.tell(LeaderOrderChanged { order, received, underway });
@@ -262,18 +316,26 @@ impl LeaderStream {
             });
             return;
         }
+        // Only what is read after the login tells all that the stream does not tell any more (P12).
+        let snapshot_of = (self.state == StreamState::Merging).then_some(self.session);
         let read = async move {
             let book = client.orders().await;
             (book, underway)
         };
-        ctx.spawn(read.into_actor(self).map(|(book, underway), stream, ctx| {
+        ctx.spawn(read.into_actor(self).map(move |(book, underway), stream, ctx| {
             stream.reading_book = false;
-            stream.on_book(book, ctx);
+            stream.on_book(book, snapshot_of, ctx);
             drop(underway);
         }));
     }
 
-    fn on_book(&mut self, book: Result<Book<OrderReport>, ReadError>, ctx: &mut Context<Self>) {
+    /// `snapshot_of` is the session that was logged in and waiting for its snapshot when the read began.
+    fn on_book(
+        &mut self,
+        book: Result<Book<OrderReport>, ReadError>,
+        snapshot_of: Option<u64>,
+        ctx: &mut Context<Self>,
+    ) {
         self.vitals.progressed();
         let merging = self.state == StreamState::Merging;
         let book = match book {
@@ -291,12 +353,16 @@ impl LeaderStream {
         };
         for error in &book.unreadable {
             warn!(%error, "a row of the leader's order book could not be read");
+            self.on_unreadable(error);
         }
         for report in &book.rows {
             // A book row never contradicts: it decides.
             self.merge(report, None, ctx);
         }
-        if merging {
+        if merging && snapshot_of != Some(self.session) {
+            // Begun before the login: what happened between its answer and the login it does not tell.
+            self.read_book(ctx);
+        } else if merging {
             for frame in std::mem::take(&mut self.buffered) {
                 self.take_in(frame, ctx);
             }
@@ -370,18 +436,24 @@ impl LeaderStream {
 
     fn read_funds(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone() else { return };
+        if self.state == StreamState::Refused {
+            // A refused token is not tried again (P15).
+            ctx.run_later(FUNDS_RETRY, Self::read_funds);
+            return;
+        }
         if let Err(wait) = self.reads.take() {
             ctx.run_later(wait, Self::read_funds);
             return;
         }
         let read = async move { client.funds().await };
         ctx.spawn(read.into_actor(self).map(|funds, stream, ctx| {
-            stream.on_funds(funds);
-            ctx.run_later(FUNDS_INTERVAL, Self::read_funds);
+            let next = if funds.is_ok() { FUNDS_INTERVAL } else { FUNDS_RETRY };
+            stream.on_funds(funds, ctx);
+            ctx.run_later(next, Self::read_funds);
         }));
     }
 
-    fn on_funds(&mut self, funds: Result<Funds, ReadError>) {
+    fn on_funds(&mut self, funds: Result<Funds, ReadError>, ctx: &mut Context<Self>) {
         self.vitals.progressed();
         let account = self.params.account.account.clone();
         let funds = match funds {
@@ -392,6 +464,9 @@ impl LeaderStream {
             }
             Err(error) => {
                 warn!(%error, "the leader's funds could not be read");
+                if is_credentials_refusal(&error) {
+                    self.on_token_refused(ctx);
+                }
                 self.vitals.failed(error);
                 None
             }
@@ -442,7 +517,11 @@ impl LeaderStream {
         if self.state == StreamState::Refused {
             return;
         }
-        self.refused_token.remember(&self.params.account.token);
+        // The owner may have replaced the token before the old one died: then there is nothing to halt for.
+        if self.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new)) {
+            info!("the leader's access token was replaced: going on with the new one");
+            return;
+        }
         self.enter(StreamState::Refused);
         let alert = AlertText {
             kind: "leader_token_refused",
@@ -459,11 +538,13 @@ impl LeaderStream {
             if stream.state != StreamState::Refused {
                 return;
             }
-            let replaced = stream.refused_token.is_replaced(&stream.params.account.token);
-            let reloaded = stream.client.as_ref().is_some_and(|client| client.reload_token().is_ok());
-            if replaced && reloaded {
-                info!("the leader's access token was replaced: connecting");
-                stream.connect(ctx);
+            let client = stream.client.as_ref();
+            if client.is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new)) {
+                info!("the leader's access token was replaced");
+                stream.enter(StreamState::Waiting);
+                if stream.wanted {
+                    stream.connect(ctx);
+                }
             } else {
                 Self::await_new_token(ctx);
             }
@@ -497,7 +578,8 @@ impl Actor for LeaderStream {
         }
         self.read_funds(ctx);
         ctx.run_interval(self.params.book_poll, |stream, ctx| {
-            if stream.state == StreamState::Live {
+            // Without a connection too: the book tells all that the stream does, only later.
+            if !matches!(stream.state, StreamState::Waiting | StreamState::Refused | StreamState::Drained) {
                 stream.read_book(ctx);
             }
         });
@@ -524,7 +606,9 @@ impl Handler<GoLive> for LeaderStream {
             return self.publish_all();
         }
         self.wanted = true;
-        self.connect(ctx);
+        if self.state == StreamState::Waiting {
+            self.connect(ctx);
+        }
     }
 }
 
@@ -537,10 +621,10 @@ impl Handler<Drain> for LeaderStream {
     }
 }
 
-impl StreamHandler<SessionEvent> for LeaderStream {
-    fn handle(&mut self, event: SessionEvent, ctx: &mut Self::Context) {
+impl StreamHandler<Numbered> for LeaderStream {
+    fn handle(&mut self, Numbered { session, event }: Numbered, ctx: &mut Self::Context) {
         match event {
-            _ if self.state == StreamState::Drained => {}
+            _ if self.state == StreamState::Drained || session != self.session => {}
             SessionEvent::LoggedIn => {
                 self.vitals.progressed();
                 self.enter(StreamState::Merging);

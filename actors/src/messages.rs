@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use actix::Message;
 use tandem_domain::account::Funds;
-use tandem_domain::breaker::ApiOutcome;
+use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::Decision;
 use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
@@ -94,7 +94,12 @@ pub struct GoLive;
 /// Follower to breaker: what the account's API did.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct ApiDid(pub ApiOutcome);
+pub struct ApiDid {
+    /// What kind of request it was.
+    pub kind: ApiUse,
+    /// What it came to.
+    pub outcome: ApiOutcome,
+}
 
 /// Breaker to follower: entries may pass, or not.
 #[derive(Debug, Clone, Copy, Message)]

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::json;
 use tandem_domain::follower::Record;
 use tandem_domain::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
 use tandem_domain::mirror::{Child, IntentState as ChildIntentState, Mirror, Target};
-use tandem_domain::order::BrokerStatus;
 use tandem_domain::order::lifecycle::ChildState;
+use tandem_domain::order::{BrokerStatus, OrderTerms};
 use tandem_domain::time::Timestamp;
 use tracing::warn;
 
@@ -133,7 +132,7 @@ fn new_intent(
     account: &DhanClientId,
     around: &Circumstances,
 ) -> IntentRow {
-    let timing = around.of(&child).map(|news| news.timing).unwrap_or_default();
+    let timing = timing(&child, around);
     IntentRow {
         state: stored(child.intent_state()),
         client_order_id: child.client_order_id,
@@ -152,11 +151,22 @@ fn new_intent(
     }
 }
 
+/// An intent that is being sent has its time of sending from the first: the answer makes it exact, and without an answer
+/// the settle time and the budget after a restart are counted from it.
+fn timing(child: &Child, around: &Circumstances) -> IntentTiming {
+    let mut timing = around.of(child).map(|news| news.timing).unwrap_or_default();
+    if child.state == ChildState::Sending && timing.sent.is_none() {
+        timing.sent = Some(around.now);
+    }
+    timing
+}
+
 fn changed_intent(child: Child, before: ChildIntentState, around: &Circumstances) -> IntentChange {
     let state = stored(child.intent_state());
     // The target may have moved while it was held; once it was sent, its terms stand.
-    let was_held = before == ChildIntentState::Planned;
+    let was_held = matches!(before, ChildIntentState::Planned | ChildIntentState::NotSent);
     let news = around.of(&child).cloned();
+    let timing = timing(&child, around);
     IntentChange {
         state,
         terms: (was_held && state == IntentState::Sending).then_some(child.terms),
@@ -164,7 +174,7 @@ fn changed_intent(child: Child, before: ChildIntentState, around: &Circumstances
         kind: IntentKind::Place,
         serial: 0,
         broker_order_id: child.broker_order_id,
-        timing: news.as_ref().map(|news| news.timing).unwrap_or_default(),
+        timing,
         refusal: news.as_ref().and_then(|news| news.refusal.clone()),
         request: news.as_ref().and_then(|news| news.request.clone()),
         response: news.and_then(|news| news.response),
@@ -193,9 +203,10 @@ fn restore(rows: MirrorRows) -> Mirror {
     mirror.outcome = rows.mapping.outcome;
     mirror.reason = rows.mapping.reason;
     mirror.sizing = rows.mapping.sizing;
+    mirror.recorded = true;
     // What was sized stands until the Sizer speaks again.
     if let Some(child) = mirror.children.last() {
-        mirror.target = Target::Open(child.terms.clone());
+        mirror.target = Target::Open(OrderTerms { quantity: rows.mapping.target, ..child.terms.clone() });
     } else if let Some(reason) = mirror.reason {
         mirror.target = Target::Gone(reason);
     }
@@ -293,9 +304,4 @@ pub fn submit_quietly(store: &StoreHandle, vitals: &Vitals, writes: Vec<Write>) 
     if let Err(error) = store.submit(Job { writer: writer(vitals), writes, reply }) {
         warn!(actor = %vitals.name, %error, "rows were not stored");
     }
-}
-
-/// A placing request as it goes over the wire, without the token, for the record.
-pub fn request_text(child: &tandem_domain::mirror::Placement) -> String {
-    json!({ "correlationId": child.client_order_id.as_str(), "terms": child.terms }).to_string()
 }

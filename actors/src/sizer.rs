@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::ActorFutureExt;
@@ -19,7 +20,7 @@ use tandem_domain::instrument::{Instrument, InstrumentTable};
 use tandem_domain::leader::LeaderOrder;
 use tandem_domain::price::Money;
 use tandem_domain::quantity::LotSize;
-use tandem_domain::sizing::{self, CapitalBasis, DayCapital, SizingPolicy};
+use tandem_domain::sizing::{self, CapitalBasis, DayCapital, SizingPolicy, Strategy};
 use tandem_domain::time::TradingDay;
 use tracing::{info, warn};
 
@@ -31,6 +32,10 @@ use crate::vitals::{Health, Ping, Vitals};
 
 /// How soon after a look into the master file the next one is worth it.
 const INSTRUMENT_REFRESH_INTERVAL: Duration = Duration::from_mins(1);
+
+/// How long the first going live waits for followers that are not ready: one that never will be must not keep the
+/// others from copying (P19). A later one is told everything again when it is.
+const FOLLOWERS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One follower's policy.
 #[derive(Debug, Clone)]
@@ -64,6 +69,8 @@ pub struct SizerParams {
     pub reader: Reader,
     /// The clock.
     pub clock: Clock,
+    /// The generation that may plan; set at each start, so that an abandoned life falls silent.
+    pub fence: Arc<AtomicU32>,
 }
 
 /// The actor.
@@ -81,6 +88,9 @@ pub struct Sizer {
     /// Accounts whose funds were read, or tried to be.
     heard_from: BTreeSet<DhanClientId>,
     ready: BTreeSet<FollowerId>,
+    /// Whether followers that are not ready were waited for long enough.
+    is_out_of_patience: bool,
+    /// Whether the leader's stream was told to go live; what it says before is said again after.
     is_live: bool,
     refresh: Refresh,
 }
@@ -106,12 +116,16 @@ impl Sizer {
             addresses: None,
             heard_from: BTreeSet::new(),
             ready: BTreeSet::new(),
+            is_out_of_patience: false,
             is_live: false,
             refresh: Refresh::default(),
         }
     }
 
     fn plan(&self, change: &LeaderOrderChanged, instrument: Option<&Instrument>) {
+        if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
+            return;
+        }
         let Some(addresses) = &self.addresses else { return };
         for (policy, to) in self.params.followers.iter().zip(&addresses.followers) {
             to.orders.tell(Plan {
@@ -202,22 +216,33 @@ impl Sizer {
         if let Some(funds) = &read.funds {
             self.take_capital(&read.account, funds);
         }
-        let first = self.heard_from.insert(read.account);
-        if first && !self.is_live {
+        self.heard_from.insert(read.account);
+        if !self.is_live {
             self.go_live_when_ready();
         }
     }
 
     fn go_live_when_ready(&mut self) {
         let Some(addresses) = &self.addresses else { return };
-        let followers = &self.params.followers;
-        let all_ready = self.is_loaded
-            && followers
-                .iter()
-                .all(|policy| self.ready.contains(&policy.id) && self.heard_from.contains(&policy.account));
-        if all_ready && self.heard_from.contains(&self.params.leader) {
+        let are_followers_ready = self
+            .params
+            .followers
+            .iter()
+            .all(|policy| self.ready.contains(&policy.id) && self.heard_from.contains(&policy.account));
+        if self.is_loaded && self.is_leader_known() && (are_followers_ready || self.is_out_of_patience) {
             self.is_live = true;
             addresses.leader.tell(GoLive);
+        }
+    }
+
+    /// Without the leader's capital no proportion can be taken, and a word once given stands: so that figure is waited
+    /// for. A follower's own capital concerns only him.
+    fn is_leader_known(&self) -> bool {
+        let mut followers = self.params.followers.iter();
+        if followers.any(|policy| policy.sizing.strategy == Strategy::CapitalProportional) {
+            self.capital.contains_key(&self.params.leader)
+        } else {
+            self.heard_from.contains(&self.params.leader)
         }
     }
 
@@ -269,6 +294,12 @@ impl Actor for Sizer {
             Ok(Err(error)) => sizer.give_up(&error, ctx),
             Err(error) => sizer.give_up(&error, ctx),
         }));
+        ctx.run_later(FOLLOWERS_PATIENCE, |sizer, _| {
+            sizer.is_out_of_patience = true;
+            if !sizer.is_live {
+                sizer.go_live_when_ready();
+            }
+        });
     }
 }
 
@@ -287,6 +318,9 @@ impl Handler<LeaderOrderChanged> for Sizer {
 
     fn handle(&mut self, change: LeaderOrderChanged, ctx: &mut Self::Context) {
         self.vitals.received();
+        if !self.is_live {
+            return;
+        }
         match self.params.instruments.get(change.order.terms.instrument) {
             Some(instrument) => self.plan(&change, Some(&instrument)),
             None if change.order.is_accepted() => self.look_up(change, ctx),

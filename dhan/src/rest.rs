@@ -111,8 +111,8 @@ impl AccountClient {
         Ok(Self { account, transport: Rc::new(transport) })
     }
 
-    /// Reads the token afresh; later calls, of all clones, carry the new one.
-    pub fn reload_token(&self) -> Result<(), TokenError> {
+    /// Reads the token afresh; later calls, of all clones, carry it. Says whether it is another one than before.
+    pub fn reload_token(&self) -> Result<bool, TokenError> {
         self.transport.reload_token()
     }
 

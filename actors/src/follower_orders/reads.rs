@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
 use tandem_domain::account::Funds;
-use tandem_domain::breaker::ApiOutcome;
+use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{BookRead, Event};
 use tandem_domain::ids::ClientOrderId;
 use tandem_domain::order::{OrderReport, TradeReport};
@@ -35,7 +35,7 @@ impl FollowerOrderActor {
             actor.vitals.progressed();
             match found {
                 Ok(reports) if !reports.is_empty() => {
-                    actor.tell_breaker(ApiOutcome::Answered);
+                    actor.tell_breaker(ApiUse::Read, ApiOutcome::Answered);
                     for report in reports {
                         info!(%client_order_id, broker_order_id = %report.broker_order_id,
                             old_state = "unknown", state = report.status.as_str(), "order found by its tag: adopted");
@@ -86,9 +86,19 @@ impl FollowerOrderActor {
         ctx.spawn(read.into_actor(self).map(move |book, actor, ctx| {
             actor.reading_book = false;
             actor.vitals.progressed();
+            actor.answer_probe(&book);
             actor.on_book(book, started_at, ctx);
+            actor.on_book_seen();
             actor.poll_when_due(ctx);
         }));
+    }
+
+    /// The breaker's probe is the next read of the book, whoever asked for it.
+    fn answer_probe(&mut self, book: &Result<Book<OrderReport>, ReadError>) {
+        if std::mem::take(&mut self.probing) {
+            let failed = matches!(book, Err(ReadError::NotSent { .. } | ReadError::Failed { .. }));
+            self.tell_breaker(ApiUse::Probe, if failed { ApiOutcome::Failed } else { ApiOutcome::Answered });
+        }
     }
 
     fn on_book(
@@ -101,7 +111,7 @@ impl FollowerOrderActor {
             Ok(book) => book,
             Err(error) => return self.on_read_error(&error, ctx),
         };
-        self.tell_breaker(ApiOutcome::Answered);
+        self.tell_breaker(ApiUse::Read, ApiOutcome::Answered);
         for error in &book.unreadable {
             warn!(follower = %self.params.settings.follower, %error, "a row of the order book could not be read");
         }
@@ -188,7 +198,7 @@ impl FollowerOrderActor {
     fn on_funds(&mut self, funds: Result<Funds, ReadError>, ctx: &mut Context<Self>) {
         match funds {
             Ok(funds) => {
-                self.tell_breaker(ApiOutcome::Answered);
+                self.tell_breaker(ApiUse::Read, ApiOutcome::Answered);
                 let account = &self.params.account.account;
                 let row = funds_row(account, funds, self.funds.is_none(), self.params.clock.now());
                 submit_quietly(&self.params.store, &self.vitals, vec![row]);
@@ -217,8 +227,12 @@ impl FollowerOrderActor {
         warn!(follower = %self.params.settings.follower, %error, "a read of the account failed");
         self.vitals.failed(error);
         match error {
-            ReadError::Refused(_) | ReadError::Busy { .. } => self.tell_breaker(ApiOutcome::Answered),
-            ReadError::NotSent { .. } | ReadError::Failed { .. } => self.tell_breaker(ApiOutcome::Failed),
+            ReadError::Refused(_) | ReadError::Busy { .. } => {
+                self.tell_breaker(ApiUse::Read, ApiOutcome::Answered);
+            }
+            ReadError::NotSent { .. } | ReadError::Failed { .. } => {
+                self.tell_breaker(ApiUse::Read, ApiOutcome::Failed);
+            }
         }
         if is_credentials_refusal(error) {
             self.on_credentials_refused(ctx);
@@ -231,16 +245,19 @@ impl FollowerOrderActor {
         if halted {
             return;
         }
-        self.refused_token.remember(&self.params.account.token);
+        // The owner may have replaced the token before the old one died: then there is nothing to halt for.
+        if self.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new)) {
+            info!(follower = %self.params.settings.follower, "the access token was replaced: going on with the new one");
+            return;
+        }
         self.step(Event::Credentials { refused: true }, ctx);
         Self::await_new_token(ctx);
     }
 
     fn await_new_token(ctx: &mut Context<Self>) {
         ctx.run_later(TOKEN_CHECK_INTERVAL, |actor, ctx| {
-            let replaced = actor.refused_token.is_replaced(&actor.params.account.token);
-            let reloaded = actor.client.as_ref().is_some_and(|client| client.reload_token().is_ok());
-            if replaced && reloaded {
+            let replaced = actor.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new));
+            if replaced {
                 info!(follower = %actor.params.settings.follower, "the access token was replaced: the account resumes");
                 actor.step(Event::Credentials { refused: false }, ctx);
                 actor.read_book_now(ctx);

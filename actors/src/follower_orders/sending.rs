@@ -1,12 +1,12 @@
 //! From a decision to a request and its answer: commit, then send, then commit what came of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use serde_json::json;
 use tandem_dhan::refusal::{Refusal, RefusalClass};
 use tandem_dhan::rest::{NewOrder, OrderRequestError, PlacedOrder};
-use tandem_domain::breaker::ApiOutcome;
+use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{Event, Record};
 use tandem_domain::gates::RiskApproved;
 use tandem_domain::mirror::{PlaceAnswer, Placement};
@@ -15,14 +15,16 @@ use tracing::{info, warn};
 use super::FollowerOrderActor;
 use crate::alerts::AlertText;
 use crate::in_flight::Underway;
-use crate::records::{About, Circumstances, News, request_text, writer, writes};
-use crate::store::{Committed, IntentTiming, Job, RefusalRow, StoreError, redact};
+use crate::records::{About, Circumstances, News, writer, writes};
+use crate::store::{Committed, IntentTiming, Job, RefusalRow, StoreError, SubmitError, redact};
+
+/// Delay before a full queue is tried again: a few commits.
+const BACKLOG_RETRY: Duration = Duration::from_millis(5);
 
 /// A request that is on its way.
 #[derive(Debug)]
 pub(super) struct Sent {
     timing: IntentTiming,
-    request: String,
     /// Held until the answer is taken in.
     _underway: Underway,
 }
@@ -74,10 +76,26 @@ impl FollowerOrderActor {
             writes: writes(records, &self.params.account.account, around),
             reply: Box::new(move |committed| address.do_send(Stored { committed, then, underway })),
         };
-        if let Err(error) = self.params.store.submit(job) {
-            // Nothing may be sent that is not recorded (P22); what was decided is decided again from the rows.
-            self.vitals.dying_of(error);
-            actix::ActorContext::stop(ctx);
+        self.backlog.push_back(job);
+        self.submit_backlog(ctx);
+    }
+
+    /// Hands what is to be stored to the writer, in order. A full queue is waited out: nothing is lost, and what is not
+    /// recorded is not sent.
+    fn submit_backlog(&mut self, ctx: &mut Context<Self>) {
+        while let Some(job) = self.backlog.pop_front() {
+            match self.params.store.offer(job) {
+                Ok(()) => {}
+                Err((SubmitError::Full, job)) => {
+                    self.backlog.push_front(job);
+                    ctx.run_later(BACKLOG_RETRY, Self::submit_backlog);
+                    return;
+                }
+                Err((SubmitError::Stopped, _)) => {
+                    self.vitals.dying_of(SubmitError::Stopped);
+                    return actix::ActorContext::stop(ctx);
+                }
+            }
         }
     }
 
@@ -109,18 +127,20 @@ impl FollowerOrderActor {
         timing.sent = Some(now);
         timing.added_latency_us =
             received.map(|received| u64::try_from(received.elapsed().as_micros()).unwrap_or(u64::MAX));
-        let sent = Sent { timing, request: request_text(&placement), _underway: underway };
+        let sent = Sent { timing, _underway: underway };
         let amo_time = self.params.amo_time;
         let request = async move {
             let order =
                 NewOrder { client_order_id: &placement.client_order_id, terms: &placement.terms, amo_time };
             let answer = client.place(&order).await;
-            (placement, answer)
+            // For the record, after the fact: nothing waits for it.
+            let body = client.place_body(&order);
+            (placement, body, answer)
         };
         self.sending.insert(client_order_id, sent);
-        ctx.spawn(request.into_actor(self).map(|(placement, answer), actor, ctx| {
+        ctx.spawn(request.into_actor(self).map(|(placement, body, answer), actor, ctx| {
             actor.vitals.progressed();
-            actor.on_answer(&placement, answer, ctx);
+            actor.on_answer(&placement, &body, answer, ctx);
         }));
         self.step(Event::Left, ctx);
     }
@@ -128,6 +148,7 @@ impl FollowerOrderActor {
     fn on_answer(
         &mut self,
         placement: &Placement,
+        body: &str,
         answer: Result<PlacedOrder, OrderRequestError>,
         ctx: &mut Context<Self>,
     ) {
@@ -138,7 +159,7 @@ impl FollowerOrderActor {
             about: About::Child(id.clone()),
             timing: IntentTiming { answered: Some(self.params.clock.now()), ..sent.timing },
             received: None,
-            request: Some(redact::json_text(&sent.request)),
+            request: Some(redact::json_text(body)),
             response: None,
             refusal: None,
         };
@@ -155,7 +176,8 @@ impl FollowerOrderActor {
                 (ApiOutcome::Answered, PlaceAnswer::Accepted(placed.broker_order_id))
             }
             Err(OrderRequestError::Refused(refusal)) => {
-                warn!(%follower, client_order_id = %id, %refusal, old_state = "sending", state = "refused",
+                let words = redact::plain_text(&refusal.to_string());
+                warn!(%follower, client_order_id = %id, refusal = words, old_state = "sending", state = "refused",
                     "order refused");
                 self.on_refused(&refusal, ctx);
                 news.refusal = Some(refusal_row(&refusal));
@@ -182,12 +204,12 @@ impl FollowerOrderActor {
                 (ApiOutcome::Failed, PlaceAnswer::Lost)
             }
         };
-        self.tell_breaker(outcome);
+        self.tell_breaker(ApiUse::Write, outcome);
         self.step_with(Event::Answered { client_order_id: id.clone(), answer }, Some(news), ctx);
     }
 
     fn on_refused(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
-        self.vitals.failed(refusal);
+        self.vitals.failed(redact::plain_text(&refusal.to_string()));
         match refusal.class {
             RefusalClass::Credentials => self.on_credentials_refused(ctx),
             RefusalClass::StaticIp => self.raise(AlertText {

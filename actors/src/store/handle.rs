@@ -62,15 +62,23 @@ impl StoreHandle {
 
     /// Queues a job; never blocks. On an error the job is dropped and its reply is not called.
     pub fn submit(&self, job: Job) -> Result<(), SubmitError> {
+        self.offer(job).map_err(|(error, _)| error)
+    }
+
+    /// Queues a job; never blocks. On an error the job comes back.
+    pub fn offer(&self, job: Job) -> Result<(), (SubmitError, Job)> {
         self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        let queued = self.queue.try_send(Message::Job(job));
-        queued.map_err(|refused| {
-            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
-            match refused {
-                TrySendError::Full(_) => SubmitError::Full,
-                TrySendError::Disconnected(_) => SubmitError::Stopped,
-            }
-        })
+        let (error, message) = match self.queue.try_send(Message::Job(job)) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(message)) => (SubmitError::Full, message),
+            Err(TrySendError::Disconnected(message)) => (SubmitError::Stopped, message),
+        };
+        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+        match message {
+            Message::Job(job) => Err((error, job)),
+            // What was sent was a job, so a job comes back.
+            Message::Stop => Ok(()),
+        }
     }
 
     /// Declares which life of an actor may write. Once this returns, no job of an older one will be committed any

@@ -119,12 +119,14 @@ impl Household for House {
             }
             ActorName::Sizer => {
                 let params = self.sizer.clone();
+                params.fence.store(birth.generation, Ordering::Release);
                 let (ping, mailbox) = self.start_one(&birth, move |_| Sizer::new(params, vitals));
                 self.present.sizer = Some(mailbox);
                 ping
             }
             ActorName::LeaderStream => {
                 let params = self.leader.clone();
+                params.fence.store(birth.generation, Ordering::Release);
                 let (ping, mailbox) = self.start_one(&birth, move |_| LeaderStream::new(params, vitals));
                 self.present.leader = Some(mailbox);
                 ping

@@ -40,6 +40,12 @@ pub(super) fn quantity(field: &'static str, units: i64) -> Result<Quantity, Wire
     u32::try_from(units).map(Quantity::new).map_err(|_| WireError::new(field, units.to_string()))
 }
 
+/// The units of a fill: there is none of nothing.
+pub(super) fn filled(field: &'static str, units: i64) -> Result<Quantity, WireError> {
+    quantity(field, units)
+        .and_then(|quantity| if quantity.is_zero() { Err(WireError::new(field, "0")) } else { Ok(quantity) })
+}
+
 pub(super) fn instrument(
     segment: Option<ExchangeSegment>,
     segment_found: &str,

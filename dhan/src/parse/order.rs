@@ -9,7 +9,7 @@ use tandem_domain::order::{
 };
 use tandem_domain::time::Timestamp;
 
-use super::fields::{account, average, first_moment, instrument, moment, price, quantity, word};
+use super::fields::{account, average, filled, first_moment, instrument, moment, price, quantity, word};
 use crate::codes;
 use crate::wire::{OrderBookRow, OrderUpdate, TradeRow, WireError};
 
@@ -126,7 +126,7 @@ fn read_trade(row: &TradeRow) -> Result<TradeReport, WireError> {
         instrument: row_instrument(&row.exchange_segment, &row.security_id)?,
         side: word("transactionType", &row.transaction_type, codes::side)?,
         product: word("productType", &row.product_type, codes::product)?,
-        quantity: quantity("tradedQuantity", row.traded_quantity)?,
+        quantity: filled("tradedQuantity", row.traded_quantity)?,
         price: price("tradedPrice", row.traded_price)?,
         ts_event: first_moment(&[
             ("exchangeTime", &row.exchange_time),

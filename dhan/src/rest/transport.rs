@@ -91,10 +91,11 @@ impl Transport {
         })
     }
 
-    pub(super) fn reload_token(&self) -> Result<(), TokenError> {
+    pub(super) fn reload_token(&self) -> Result<bool, TokenError> {
         let token = read_token(&self.source)?;
+        let is_new = self.token.borrow().secret.expose_secret() != token.secret.expose_secret();
         *self.token.borrow_mut() = token;
-        Ok(())
+        Ok(is_new)
     }
 
     /// Sends and reads within the deadline. An answer of any HTTP status is an answer.

@@ -95,6 +95,12 @@ impl AccountClient {
     }
 
     /// Typed numbers always, texts only where they mean something, never an empty one (section 2.2).
+    /// The body of a placing request as it goes over the wire, for the record. It holds no token.
+    pub fn place_body(&self, order: &NewOrder<'_>) -> String {
+        // Plain numbers and texts always serialise; a record without a body is better than no order.
+        serde_json::to_string(&self.place_request(order)).unwrap_or_default()
+    }
+
     fn place_request(&self, order: &NewOrder<'_>) -> PlaceOrderRequest {
         let terms = order.terms;
         PlaceOrderRequest {

@@ -33,7 +33,7 @@ WHERE client_order_id = ?1 AND kind = ?2 AND serial = ?3 AND instr(?5, ',' || st
 
 const REPLACE_TERMS: &str = "
 UPDATE intents SET order_type = ?4, time_in_force = ?5, quantity = ?6, disclosed = ?7, price = ?8, trigger_price = ?9
-WHERE client_order_id = ?1 AND kind = ?2 AND serial = ?3 AND state = 'PLANNED'";
+WHERE client_order_id = ?1 AND kind = ?2 AND serial = ?3 AND state IN ('PLANNED', 'NOT_SENT')";
 
 pub(super) fn insert(connection: &Connection, intent: &IntentRow) -> Result<(), ApplyError> {
     let (child, terms, timing) = (&intent.child, &intent.terms, &intent.timing);

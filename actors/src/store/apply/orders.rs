@@ -9,6 +9,7 @@ use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use crate::store::codes::{OrderRole, leg_word, source_word};
+use crate::store::redact::plain_text;
 use crate::store::rows::{AccountOrder, LeaderEvent};
 
 const INSERT_EVENT: &str = "
@@ -65,7 +66,8 @@ struct State<'a> {
     status: &'a BrokerStatus,
     cumulative: Quantity,
     average_price: Price,
-    reason: Option<&'a str>,
+    /// The broker's words, redacted.
+    reason: Option<String>,
     source: Option<&'static str>,
     ts_event: Timestamp,
     ts_first_event: Timestamp,
@@ -90,7 +92,7 @@ pub(super) fn leader_event(connection: &Connection, event: &LeaderEvent) -> rusq
         status: &order.status,
         cumulative: order.cumulative,
         average_price: order.average_price,
-        reason: order.reason.as_deref(),
+        reason: order.reason.as_deref().map(plain_text),
         source: None,
         ts_event: order.ts_event,
         ts_first_event: order.ts_first_event,
@@ -117,7 +119,7 @@ pub(super) fn account_order(connection: &Connection, order: &AccountOrder) -> ru
         status: &report.status,
         cumulative: report.cumulative,
         average_price: report.average_price,
-        reason: report.reason.as_deref(),
+        reason: report.reason.as_deref().map(plain_text),
         source: Some(source_word(report.source)),
         ts_event: report.ts_event,
         ts_first_event: report.ts_event,

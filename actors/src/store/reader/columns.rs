@@ -164,6 +164,7 @@ pub(super) fn account_order(row: &Row<'_>) -> rusqlite::Result<AccountOrder> {
             leg: convert(row, "leg", |text: String| leg_from_word(&text))?,
             ts_event: time(row, "ts_event")?,
             ts_exchange: time_or_none(row, "ts_exchange")?,
+            ts_created: None,
             // A leader's row is merged from several channels; it says what the book would say.
             source: convert(row, "source", |text: Option<String>| {
                 text.map_or(Ok(EvidenceSource::Book), |text| source_from_word(&text))

@@ -272,6 +272,7 @@ pub(super) fn follower_order(
             leg: Leg::Single,
             ts_event: at(4),
             ts_exchange: Some(at(4)),
+            ts_created: None,
             source: EvidenceSource::Stream,
         },
         client_order_id: Some(client_order_id),
