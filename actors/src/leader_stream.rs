@@ -225,7 +225,6 @@ impl LeaderStream {
                 }
                 Err(error) => {
                     warn!(%error, "a frame of the leader's stream could not be read: reading the book instead");
-                    self.on_unreadable(&error);
                     self.vitals.failed(error);
                     must_read = true;
                 }
@@ -236,7 +235,8 @@ impl LeaderStream {
         }
     }
 
-    /// An order that cannot be read is not copied: a person must know, once, and not only the log at each poll.
+    /// A frame that cannot be read is made good by the book. An order that cannot be read there either is not copied: a
+    /// person must know, once, and not only the log at each poll.
     fn on_unreadable(&mut self, error: &WireError) {
         let Some(order) = &error.order else { return };
         if !self.unreadable.insert(order.clone()) {
