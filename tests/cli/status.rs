@@ -59,6 +59,7 @@ fn report(account: &str, order: &str) -> OrderReport {
         leg: Leg::Single,
         ts_event: at(1),
         ts_exchange: None,
+        ts_created: None,
         source: EvidenceSource::Book,
     }
 }
