@@ -172,7 +172,8 @@ fn record_start(settings: &Settings, handle: &StoreHandle, clock: &Clock, run: U
     for (key, value) in &entries {
         hash.update(format!("{key}={value}\n"));
     }
-    let version: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let head = hash.finalize().first_chunk::<8>().copied().map_or(0, u64::from_be_bytes);
+    let version = format!("{head:016x}");
     let now = clock.now();
     let started = AuditEntry {
         recorded_at: now,

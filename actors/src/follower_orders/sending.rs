@@ -8,8 +8,8 @@ use tandem_dhan::refusal::{Refusal, RefusalClass};
 use tandem_dhan::rest::{NewOrder, OrderRequestError, PlacedOrder};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{Event, Record};
-use tandem_domain::gates::RiskApproved;
-use tandem_domain::mirror::{PlaceAnswer, Placement};
+use tandem_domain::gates::{DeniedReason, RiskApproved};
+use tandem_domain::mirror::{Outcome, PlaceAnswer, Placement};
 use tracing::{info, warn};
 
 use super::FollowerOrderActor;
@@ -47,6 +47,18 @@ struct ToSend {
 }
 
 impl FollowerOrderActor {
+    /// One line for each copy that is not to be, or not yet. What is sent has its line when it is answered.
+    fn log_outcomes(&self, records: &[Record]) {
+        for record in records {
+            let Record::Mapping { leader, outcome, reason, .. } = record else { continue };
+            if *outcome == Outcome::Sent || *outcome == Outcome::AwaitingLeader {
+                continue;
+            }
+            info!(follower = %self.params.settings.follower, leader_order = %leader.broker_order_id,
+                state = outcome.as_str(), reason = reason.map(DeniedReason::as_str), "copy decided");
+        }
+    }
+
     /// Hands records to the Store; what may leave once they are durable comes back in [`Stored`].
     pub(super) fn commit(
         &mut self,
@@ -69,6 +81,7 @@ impl FollowerOrderActor {
                 received: news.and_then(|news| news.received),
             }
         });
+        self.log_outcomes(&records);
         let address = ctx.address();
         let underway = self.params.in_flight.begin();
         let job = Job {

@@ -5,7 +5,7 @@
 //! refuses because a constraint, a trigger or a guarded update carries a promise: P1 (commit before wire), P2 (one
 //! live order), P5 (quantity conserved), P9 (each fill once), P21 (one writer), P22 (no record, no trade).
 //!
-//! This is plain library code, without actix; the actor around it is `store_actor`. All SQL of the program is in this
+//! This is plain library code, without actix; the actor around it is `store_keeper`. All SQL of the program is in this
 //! folder.
 //!
 //! - [`Store::open`]: lock, version, check, migrations; see `open`.
