@@ -255,8 +255,10 @@ async fn within<T: Send + 'static>(
             None
         }
         Err(_) => {
-            warn!(patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
-                "{what} does not end: not waited for any longer");
+            warn!(
+                patience_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
+                "{what} does not end: not waited for any longer"
+            );
             None
         }
     }
