@@ -3,7 +3,8 @@
 //! Takes the leader's order-update stream, his order book and his trade book; gives [`LeaderOrderChanged`]; owns the
 //! [`LeaderBook`] of the day; never decides what to copy. After every (re)connect frames are buffered while order book
 //! and trade book are read; merged; and only then is it live (P12). The book is read on a period besides, with or without
-//! a connection, and at once when a frame cannot be read or two frames contradict each other. On restart it reads everything again.
+//! a connection, and at once when a frame cannot be read or two frames contradict each other. On restart it reads
+//! everything again.
 
 mod session;
 
@@ -94,6 +95,8 @@ pub struct LeaderStream {
     reading_book: bool,
     reads: ReadPacer,
     trades_due: Option<SpawnHandle>,
+    /// When another token was taken into use: what is refused soon after was asked with the one before.
+    token_changed: Option<Instant>,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
     /// Held while not live, so that a lent clock does not jump past what is being caught up with.
@@ -154,6 +157,7 @@ impl LeaderStream {
             last_event: None,
             reading_book: false,
             trades_due: None,
+            token_changed: None,
             funds: None,
         }
     }
@@ -344,7 +348,8 @@ impl LeaderStream {
                 warn!(%error, "the leader's order book could not be read");
                 if is_credentials_refusal(&error) {
                     self.on_token_refused(ctx);
-                } else if merging {
+                }
+                if self.state == StreamState::Merging {
                     ctx.run_later(SNAPSHOT_RETRY, Self::read_book);
                 }
                 self.vitals.failed(error);
@@ -495,8 +500,9 @@ impl LeaderStream {
         let too_many = matches!(error, StreamError::Refused { refusal: LoginRefusal::TooManyRequests, .. });
         let delay = self.backoff.next().unwrap_or(RECONNECT_DELAY_MAX);
         let delay = if too_many { delay.max(TOO_MANY_CONNECTS_PAUSE) } else { delay };
-        ctx.run_later(delay, |stream, ctx| {
-            if stream.state == StreamState::Lost {
+        let session = self.session;
+        ctx.run_later(delay, move |stream, ctx| {
+            if stream.state == StreamState::Lost && stream.session == session {
                 stream.connect(ctx);
             }
         });
@@ -514,14 +520,20 @@ impl LeaderStream {
     }
 
     fn on_token_refused(&mut self, ctx: &mut Context<Self>) {
-        if self.state == StreamState::Refused {
+        if matches!(self.state, StreamState::Refused | StreamState::Drained) {
+            return;
+        }
+        let deadline = self.params.account.client.request_deadline;
+        if self.token_changed.is_some_and(|at| at.elapsed() < deadline) {
+            // An answer to the token before. Should the new one be bad too, the next read says so.
             return;
         }
         // The owner may have replaced the token before the old one died: then there is nothing to halt for.
-        if self.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new)) {
+        if self.takes_new_token() {
             info!("the leader's access token was replaced: going on with the new one");
             return;
         }
+        self.end_session(ctx);
         self.enter(StreamState::Refused);
         let alert = AlertText {
             kind: "leader_token_refused",
@@ -533,13 +545,21 @@ impl LeaderStream {
         Self::await_new_token(ctx);
     }
 
+    fn takes_new_token(&mut self) -> bool {
+        let is_new =
+            self.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new));
+        if is_new {
+            self.token_changed = Some(Instant::now());
+        }
+        is_new
+    }
+
     fn await_new_token(ctx: &mut Context<Self>) {
         ctx.run_later(TOKEN_CHECK_INTERVAL, |stream, ctx| {
             if stream.state != StreamState::Refused {
                 return;
             }
-            let client = stream.client.as_ref();
-            if client.is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new)) {
+            if stream.takes_new_token() {
                 info!("the leader's access token was replaced");
                 stream.enter(StreamState::Waiting);
                 if stream.wanted {
