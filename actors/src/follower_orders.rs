@@ -75,6 +75,8 @@ pub struct FollowerOrderActor {
     reads: ReadPacer,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
+    /// When the token in force took the place of another.
+    token_replaced: Option<Instant>,
     /// What was told while the rows were still being read.
     breaker_open: bool,
     draining: bool,
@@ -106,6 +108,7 @@ impl FollowerOrderActor {
             poll: None,
             reading_book: false,
             funds: None,
+            token_replaced: None,
             breaker_open: false,
             draining: false,
             probing: false,

@@ -242,12 +242,16 @@ impl FollowerOrderActor {
     /// The account is halted until its token is another one (P15); nobody else is (P19).
     pub(super) fn on_credentials_refused(&mut self, ctx: &mut Context<Self>) {
         let halted = self.book.as_ref().is_some_and(tandem_domain::follower::FollowerBook::is_halted);
-        if halted {
+        // Requests that left with the old token may still be refused while the new one is good.
+        let deadline = self.params.account.client.request_deadline;
+        let just_replaced = self.token_replaced.is_some_and(|at| at.elapsed() < deadline);
+        if halted || just_replaced {
             return;
         }
         // The owner may have replaced the token before the old one died: then there is nothing to halt for.
         if self.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new)) {
             info!(follower = %self.params.settings.follower, "the access token was replaced: going on with the new one");
+            self.token_replaced = Some(Instant::now());
             return;
         }
         self.step(Event::Credentials { refused: true }, ctx);
@@ -259,6 +263,7 @@ impl FollowerOrderActor {
             let replaced = actor.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new));
             if replaced {
                 info!(follower = %actor.params.settings.follower, "the access token was replaced: the account resumes");
+                actor.token_replaced = Some(Instant::now());
                 actor.step(Event::Credentials { refused: false }, ctx);
                 actor.read_book_now(ctx);
             } else {
