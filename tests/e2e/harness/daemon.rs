@@ -94,6 +94,12 @@ impl Daemon {
         until(&format!("a log line with {text:?}"), || (self.log_count(text) > 0).then_some(()));
     }
 
+    /// Waits until so many log lines hold this text: the log is written by a thread of its own, after the fact.
+    #[track_caller]
+    pub(crate) fn until_log_count(&self, text: &str, times: usize) {
+        until(&format!("{times} log lines with {text:?}"), || (self.log_count(text) == times).then_some(()));
+    }
+
     /// Waits until it follows the leader, for the `times`-th time.
     #[track_caller]
     pub(crate) fn until_live(&self, times: usize) {
