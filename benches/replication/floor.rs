@@ -83,8 +83,7 @@ async fn run(
     broker: &str,
     database: &Path,
 ) -> anyhow::Result<()> {
-    let store =
-        Store::open(&StoreSettings::at(database), |cause| tracing::error!(%cause, "the writer ended"))?;
+    let store = Store::open(&StoreSettings::at(database), |cause| end(&cause))?;
     let commit = if manner == "inline" {
         store.stop();
         Commit::Inline { database: Box::new(Inline::open(database)?), answers: Cell::new(0) }
@@ -129,7 +128,7 @@ impl Floor {
                 let floor = Rc::clone(self);
                 actix_rt::spawn(async move {
                     if let Err(error) = floor.send(number, copy).await {
-                        tracing::error!(%error, "a request of the floor failed");
+                        end(&error);
                     }
                 });
             }
@@ -150,4 +149,11 @@ impl Floor {
         self.commit.durable(writes).await?;
         self.commit.after_answer()
     }
+}
+
+/// A floor that fails is none: the broker then waits in vain, and the bench says so.
+#[expect(clippy::print_stderr, reason = "there is nowhere else to say it")]
+pub(crate) fn end(why: &dyn std::fmt::Display) -> ! {
+    eprintln!("a floor failed: {why:#}");
+    std::process::exit(1)
 }

@@ -222,11 +222,12 @@ async fn connection(mut socket: TcpStream, hub: &Rc<Hub>) -> anyhow::Result<()> 
                 let number = number_of(std::str::from_utf8(&buffer[head_end..request_end])?)?;
                 hub.arrivals.borrow_mut().push((number, read_at));
                 hub.news.notify_one();
+                let order_id = 500_000_000_000 + hub.orders.get();
                 hub.orders.set(hub.orders.get() + 1);
                 if !hub.answer_after.get().is_zero() {
                     tokio::time::sleep(hub.answer_after.get()).await;
                 }
-                format!(r#"{{"orderId":"{}","orderStatus":"TRANSIT"}}"#, 500_000_000_000 + hub.orders.get())
+                format!(r#"{{"orderId":"{order_id}","orderStatus":"TRANSIT"}}"#)
             } else if head.starts_with("GET /v2/fundlimit ") {
                 FUNDS.to_owned()
             } else {
