@@ -214,6 +214,8 @@ impl Copy {
             ts_event: now,
             ts_exchange: None,
             ts_created: Some(now),
+            parent: None,
+            last_price: None,
             source: EvidenceSource::Book,
         }
     }

@@ -12,6 +12,7 @@
 pub mod account;
 pub mod breaker;
 pub mod follower;
+pub mod gap;
 pub mod gates;
 pub mod ids;
 pub mod instrument;

@@ -53,6 +53,22 @@ coded_enum! {
         Skipped = "skipped",
         /// Decided, then given up before it was sent, or proven never to have arrived.
         Voided = "voided",
+        /// Sent, then changed or cancelled by a human's hand: left alone from then on.
+        Detached = "detached",
+    }
+}
+
+coded_enum! {
+    /// Which part of an order a change or a cancel is about.
+    OrderPart {
+        /// All of it: an ordinary order, or a forever order of one leg.
+        Whole = "whole",
+        /// A super order's entry; cancelling it cancels its exits too.
+        Entry = "entry",
+        /// A super order's target; a forever order's first leg.
+        Target = "target",
+        /// A super order's stop; a forever order's second leg.
+        Stop = "stop_loss",
     }
 }
 

@@ -104,6 +104,7 @@ impl Stage {
             price: order.price,
             trigger: order.trigger,
             after_market: false,
+            form: tandem_domain::order::OrderForm::Ordinary,
         })
     }
 

@@ -51,6 +51,7 @@ fn report(account: &str, order: &str) -> OrderReport {
             price: Price::from_paise(18_235),
             trigger: Price::ZERO,
             after_market: false,
+            form: tandem_domain::order::OrderForm::Ordinary,
         },
         status: BrokerStatus::Pending,
         cumulative: Quantity::new(0),
@@ -60,6 +61,8 @@ fn report(account: &str, order: &str) -> OrderReport {
         ts_event: at(1),
         ts_exchange: None,
         ts_created: None,
+        parent: None,
+        last_price: None,
         source: EvidenceSource::Book,
     }
 }

@@ -63,6 +63,7 @@ fn read_update(update: &OrderUpdate) -> Result<OrderReport, WireError> {
             price: price("price", update.price)?,
             trigger: price("triggerPrice", update.trigger_price)?,
             after_market: update.off_mkt_flag.trim() == "1",
+            form: tandem_domain::order::OrderForm::Ordinary,
         },
         reason: reason(&status, &update.reason_description),
         status,
@@ -77,6 +78,8 @@ fn read_update(update: &OrderUpdate) -> Result<OrderReport, WireError> {
         .unwrap_or(Timestamp::EPOCH),
         ts_exchange: moment("exchOrderTime", &update.exch_order_time)?,
         ts_created: moment("orderDateTime", &update.order_date_time)?,
+        parent: None,
+        last_price: None,
         source: EvidenceSource::Stream,
     })
 }
@@ -99,6 +102,7 @@ fn read_row(row: &OrderBookRow) -> Result<OrderReport, WireError> {
             price: price("price", row.price)?,
             trigger: price("triggerPrice", row.trigger_price)?,
             after_market: row.after_market_order,
+            form: tandem_domain::order::OrderForm::Ordinary,
         },
         reason: reason(&status, &row.oms_error_description),
         status,
@@ -113,6 +117,8 @@ fn read_row(row: &OrderBookRow) -> Result<OrderReport, WireError> {
         .unwrap_or(Timestamp::EPOCH),
         ts_exchange: moment("exchangeTime", &row.exchange_time)?,
         ts_created: moment("createTime", &row.create_time)?,
+        parent: None,
+        last_price: None,
         source: EvidenceSource::Book,
     })
 }

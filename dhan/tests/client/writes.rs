@@ -28,6 +28,7 @@ pub(crate) fn terms() -> OrderTerms {
         price: Price::from_paise(18_235),
         trigger: Price::ZERO,
         after_market: false,
+        form: tandem_domain::order::OrderForm::Ordinary,
     }
 }
 

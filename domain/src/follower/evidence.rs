@@ -185,6 +185,8 @@ fn taken(
         ts_event: now,
         ts_exchange: None,
         ts_created: Some(now),
+        parent: None,
+        last_price: None,
         source: EvidenceSource::Book,
     }
 }

@@ -30,6 +30,7 @@ fn order() -> LeaderOrder {
             price: Price::from_paise(10_000),
             trigger: Price::ZERO,
             after_market: false,
+            form: crate::order::OrderForm::Ordinary,
         },
         status: BrokerStatus::Pending,
         cumulative: Quantity::ZERO,

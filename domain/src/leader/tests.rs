@@ -18,6 +18,7 @@ fn limit(quantity: u32, paise: u32) -> OrderTerms {
         price: Price::from_paise(paise),
         trigger: Price::ZERO,
         after_market: false,
+        form: crate::order::OrderForm::Ordinary,
     }
 }
 
@@ -44,6 +45,8 @@ fn frame(second: i64, status: BrokerStatus, cumulative: u32, terms: OrderTerms) 
         ts_event: Timestamp::from_micros(second * 1_000_000),
         ts_exchange: None,
         ts_created: None,
+        parent: None,
+        last_price: None,
         source: EvidenceSource::Stream,
     }
 }

@@ -20,6 +20,7 @@ fn terms(quantity: u32) -> OrderTerms {
         price: Price::from_paise(10_000),
         trigger: Price::ZERO,
         after_market: false,
+        form: crate::order::OrderForm::Ordinary,
     }
 }
 

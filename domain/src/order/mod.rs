@@ -6,6 +6,6 @@ mod report;
 mod status;
 mod terms;
 
-pub use report::{EvidenceSource, Leg, OrderReport, TradeReport};
+pub use report::{EvidenceSource, ForeverReport, Leg, LegReport, OrderReport, SuperReport, TradeReport};
 pub use status::BrokerStatus;
-pub use terms::{OrderTerms, OrderType, Product, Side, TimeInForce};
+pub use terms::{ExitLegs, OcoLeg, OrderForm, OrderTerms, OrderType, Product, Side, TimeInForce};

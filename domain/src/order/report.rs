@@ -54,6 +54,10 @@ pub struct OrderReport {
     pub reason: Option<Arc<str>>,
     /// Which leg, for orders that have them.
     pub leg: Leg,
+    /// The entry that a leg belongs to, where the wire says so (`algoOrdNo`, section 5.5).
+    pub parent: Option<BrokerOrderId>,
+    /// The instrument's last price when the report was made (`refLtp`, section 5.5); frames have it, rows have not.
+    pub last_price: Option<Price>,
     /// The broker's time of the last change; one-second resolution.
     pub ts_event: Timestamp,
     /// The exchange's time of the order's last event there; none before it got there.
@@ -63,6 +67,43 @@ pub struct OrderReport {
     pub ts_created: Option<Timestamp>,
     /// By which channel it came.
     pub source: EvidenceSource,
+}
+
+/// A super order with its legs (`GET /super/orders`, section 3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuperReport {
+    /// The entry. Its terms are of form `Super`, built from the legs that live.
+    pub entry: OrderReport,
+    /// The legs, as listed.
+    pub legs: Vec<LegReport>,
+}
+
+/// One leg in the list of super orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegReport {
+    /// Stop or target.
+    pub leg: Leg,
+    /// The leg's own id, where the list has one; the documented sample repeats the entry's, which is read as none.
+    pub broker_order_id: Option<BrokerOrderId>,
+    /// The broker's word: `PENDING`, `TRIGGERED`, `CANCELLED`, `TRADED`.
+    pub status: BrokerStatus,
+    /// The leg's price.
+    pub price: Price,
+    /// Zero for a leg that does not trail.
+    pub trailing: Price,
+    /// Units that fired.
+    pub triggered: Quantity,
+}
+
+/// A row of the list of forever orders (`GET /forever/orders`, section 3.2). One of which one cancels the other is two
+/// rows of one id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeverReport {
+    /// The order as the row shows it; form `Forever(None)`, leg `Target` for the first and `StopLoss` for the second
+    /// leg of two, `Single` otherwise.
+    pub order: OrderReport,
+    /// Whether it is one of two legs.
+    pub is_oco: bool,
 }
 
 /// One fill (`GET /trades`, section 2.8).

@@ -82,6 +82,42 @@ coded_enum! {
     }
 }
 
+/// Which of the broker's three kinds of order it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderForm {
+    /// An ordinary order.
+    #[default]
+    Ordinary,
+    /// A super order: an entry that brings its own exits (`dhanhq-v2.md` section 3.1). The order's price is the entry's.
+    Super(ExitLegs),
+    /// A forever order: rests at the broker until its trigger is touched (section 3.2). The order's price and trigger
+    /// are the first leg's.
+    Forever(Option<OcoLeg>),
+}
+
+/// The exits of a super order; at least one when it is placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ExitLegs {
+    /// Price of the target leg; none once it is cancelled, or where there is none.
+    pub target: Option<Price>,
+    /// Price of the stop leg; none once it is cancelled, or where there is none.
+    pub stop: Option<Price>,
+    /// How far the price must move for the stop to follow it; zero for a stop that stands still.
+    pub trailing: Price,
+}
+
+/// The second leg of a forever order of which one cancels the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OcoLeg {
+    /// Limit price.
+    pub price: Price,
+    /// Trigger price.
+    pub trigger: Price,
+    /// Units.
+    pub quantity: Quantity,
+}
+
 /// Everything an order asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OrderTerms {
@@ -105,4 +141,6 @@ pub struct OrderTerms {
     pub trigger: Price,
     /// Entered after hours for the next session.
     pub after_market: bool,
+    /// Ordinary, super or forever.
+    pub form: OrderForm,
 }

@@ -167,6 +167,7 @@ impl Exchange {
                 price: Price::ZERO,
                 trigger: Price::ZERO,
                 after_market: false,
+                form: tandem_domain::order::OrderForm::Ordinary,
             };
             for quantity in self.slices(instrument, terms.quantity) {
                 let slice = OrderTerms { quantity, ..terms.clone() };

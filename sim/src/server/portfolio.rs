@@ -143,6 +143,7 @@ fn leg(
         price,
         trigger: Price::ZERO,
         after_market: false,
+        form: tandem_domain::order::OrderForm::Ordinary,
     }
 }
 

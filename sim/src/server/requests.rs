@@ -70,6 +70,7 @@ pub(crate) fn place(wire: &PlaceOrderRequest) -> Result<PlaceRequest, ApiError> 
         price: price(Some(wire.price))?,
         trigger: price(wire.trigger_price)?,
         after_market,
+        form: tandem_domain::order::OrderForm::Ordinary,
     };
     let amo_release = if after_market { release(wire.amo_time.as_deref())? } else { AmoRelease::default() };
     Ok(PlaceRequest { tag: wire.correlation_id.clone(), terms, amo_release })

@@ -50,6 +50,7 @@ pub(crate) fn buy(instrument: InstrumentKey, units: u32) -> OrderTerms {
         price: Price::ZERO,
         trigger: Price::ZERO,
         after_market: false,
+        form: tandem_domain::order::OrderForm::Ordinary,
     }
 }
 

@@ -117,6 +117,7 @@ pub(super) fn terms(row: &Row<'_>) -> rusqlite::Result<OrderTerms> {
         price: price(row, "price")?,
         trigger: price(row, "trigger_price")?,
         after_market: row.get("after_market")?,
+        form: tandem_domain::order::OrderForm::Ordinary,
     })
 }
 
@@ -165,6 +166,8 @@ pub(super) fn account_order(row: &Row<'_>) -> rusqlite::Result<AccountOrder> {
             ts_event: time(row, "ts_event")?,
             ts_exchange: time_or_none(row, "ts_exchange")?,
             ts_created: None,
+            parent: None,
+            last_price: None,
             // A leader's row is merged from several channels; it says what the book would say.
             source: convert(row, "source", |text: Option<String>| {
                 text.map_or(Ok(EvidenceSource::Book), |text| source_from_word(&text))

@@ -142,6 +142,7 @@ pub(super) fn terms(quantity: u32) -> OrderTerms {
         price: Price::from_paise(18_235),
         trigger: Price::ZERO,
         after_market: false,
+        form: tandem_domain::order::OrderForm::Ordinary,
     }
 }
 
@@ -273,6 +274,8 @@ pub(super) fn follower_order(
             ts_event: at(4),
             ts_exchange: Some(at(4)),
             ts_created: None,
+            parent: None,
+            last_price: None,
             source: EvidenceSource::Stream,
         },
         client_order_id: Some(client_order_id),

@@ -71,6 +71,7 @@ fn terms(side: Side, quantity: u32) -> OrderTerms {
         price: Price::from_paise(10_000),
         trigger: Price::ZERO,
         after_market: false,
+        form: crate::order::OrderForm::Ordinary,
     }
 }
 
@@ -274,6 +275,8 @@ fn manual(id: &str, terms: OrderTerms) -> OrderReport {
         ts_event: start(),
         ts_exchange: None,
         ts_created: None,
+        parent: None,
+        last_price: None,
         source: EvidenceSource::Book,
     }
 }

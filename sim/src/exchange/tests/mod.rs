@@ -101,6 +101,7 @@ fn limit(instrument: InstrumentKey, side: Side, quantity: u32, price: &str) -> P
         price: rupees(price),
         trigger: Price::ZERO,
         after_market: false,
+        form: tandem_domain::order::OrderForm::Ordinary,
     })
 }
 
