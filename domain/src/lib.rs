@@ -20,6 +20,7 @@ pub mod leader;
 pub mod mirror;
 pub mod order;
 pub mod pacing;
+pub mod policy;
 pub mod price;
 pub mod quantity;
 pub mod restart;
