@@ -8,16 +8,19 @@
 mod account;
 mod error;
 mod fault;
+mod forevers;
 mod orders;
 mod portfolio;
 mod quote;
 mod record;
 mod scalar;
 mod stream;
+mod supers;
 
 pub use account::{IpAnswer, IpError, IpStatus, KillSwitchStatus, Profile, RenewedToken, SetIpRequest};
 pub use error::{ErrorBody, GatewayError, MarketDataError};
 pub use fault::WireError;
+pub use forevers::{CreateForeverOrderRequest, ForeverOrderRow, ModifyForeverOrderRequest};
 pub use orders::{ModifyOrderRequest, OrderAnswer, OrderBookRow, PlaceOrderRequest, TradeRow};
 pub use portfolio::{
     ConvertPositionRequest, FundLimit, HoldingRow, MarginAnswer, MarginRequest, MultiMarginAnswer,
@@ -29,3 +32,4 @@ pub use quote::{
 pub use record::{Record, Rows, decode_row, decode_rows};
 pub use scalar::Decimal;
 pub use stream::{DecodedFrame, Envelope, FrameStyle, LoginBody, LoginRequest, OrderUpdate, decode_frame};
+pub use supers::{ModifySuperOrderRequest, PlaceSuperOrderRequest, SuperLegRow, SuperOrderRow};

@@ -15,6 +15,15 @@ pub trait Record: Default {
     /// Takes one key and value; whether the key is one of this record's. Others are passed over.
     fn set(&mut self, key: &str, value: Scalar<'_>) -> Result<bool, WireError>;
 
+    /// Takes the value of a key from the object being read. For records that hold others; all else is [`Record::set`].
+    fn take<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &str,
+        map: &mut A,
+    ) -> Result<Result<bool, WireError>, A::Error> {
+        Ok(self.set(key, map.next_value()?))
+    }
+
     /// The broker's order id in this record, as far as it has been read; none for records that carry none.
     fn order_id(&self) -> Option<&str> {
         None
@@ -124,7 +133,7 @@ impl<'de, T: Record> Visitor<'de> for RecordVisitor<T> {
         let mut fault = None;
         let mut keys_known = 0;
         while let Some(Key(key)) = map.next_key()? {
-            match record.set(&key, map.next_value()?) {
+            match record.take(&key, &mut map)? {
                 Ok(known) => keys_known += usize::from(known),
                 Err(error) => {
                     fault.get_or_insert(error);
@@ -195,6 +204,76 @@ impl<'de, T: Record> Visitor<'de> for RowsVisitor<T> {
             Ok(row) => Rows { rows: vec![row], unreadable: Vec::new() },
             Err(error) => Rows { rows: Vec::new(), unreadable: vec![error] },
         })
+    }
+}
+
+/// Records inside a record, or the first fault found in them; null is none. Never a serde error unless the JSON itself
+/// is broken.
+pub(super) struct TolerantList<T>(pub(super) Result<Vec<T>, WireError>);
+
+impl<'de, T: Record> Deserialize<'de> for TolerantList<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<T> ListVisitor<T> {
+    fn no_list(found: impl Into<String>) -> TolerantList<T> {
+        TolerantList(Err(WireError::new("list", found)))
+    }
+}
+
+impl<'de, T: Record> Visitor<'de> for ListVisitor<T> {
+    type Value = TolerantList<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut list = Ok(Vec::new());
+        // To its end even after a fault: what stands behind it is still to be read.
+        while let Some(Tolerant(row)) = seq.next_element()? {
+            list = match (list, row) {
+                (Ok(mut rows), Ok(row)) => {
+                    rows.push(row);
+                    Ok(rows)
+                }
+                (Ok(_), Err(fault)) | (Err(fault), _) => Err(fault),
+            };
+        }
+        Ok(TolerantList(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Self::no_list("an object"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(TolerantList(Ok(Vec::new())))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Self::no_list(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Self::no_list(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Self::no_list(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Self::no_list(value.to_string()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Self::no_list(value))
     }
 }
 

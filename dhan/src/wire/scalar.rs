@@ -159,6 +159,10 @@ impl FromScalar for String {
         match value {
             Scalar::Text(text) => Ok(text.into_owned()),
             Scalar::Integer(number) => Ok(number.to_string()),
+            // An id that is documented as a float (`algoOrdNo`, section 5.5): its digits, while a double holds them all.
+            Scalar::Float(number) if number.fract() == 0.0 && number.abs() < Decimal::UNITS_MAX => {
+                Ok(format!("{number:.0}"))
+            }
             Scalar::Null => Ok(Self::new()),
             other => Err(other.found()),
         }
