@@ -35,6 +35,10 @@ CREATE TABLE order_events (
     -- The broker's time of the change, then ours.
     ts_event          INTEGER NOT NULL,
     ts_init           INTEGER NOT NULL,
+    -- What makes it a super or a forever order, as JSON; NULL for an ordinary one.
+    form              TEXT CHECK (json_valid(form)),
+    -- Units that its exit legs have closed again.
+    exited            INTEGER NOT NULL DEFAULT 0 CHECK (exited >= 0),
     UNIQUE (account, trading_day, broker_order_id, fingerprint)
 ) STRICT;
 
@@ -78,6 +82,14 @@ CREATE TABLE orders (
     ts_exchange       INTEGER,
     first_seen_at     INTEGER NOT NULL,
     updated_at        INTEGER NOT NULL,
+    -- What makes it a super or a forever order, as JSON; NULL for an ordinary one.
+    form              TEXT CHECK (json_valid(form)),
+    -- The entry that a leg of a super order belongs to; the forever order whose firing left this one.
+    parent_order_id   TEXT CHECK (parent_order_id <> ''),
+    -- Units that its exit legs have closed again.
+    exited            INTEGER NOT NULL DEFAULT 0 CHECK (exited >= 0),
+    -- The instrument's last price by the newest report that told one.
+    last_price        INTEGER CHECK (last_price >= 0),
     UNIQUE (account, trading_day, broker_order_id)
 ) STRICT;
 
@@ -85,8 +97,10 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_client_order_id ON orders (client_order_id) WHERE client_order_id IS NOT NULL;
 CREATE INDEX orders_working ON orders (trading_day, account) WHERE terminal = 0;
 CREATE INDEX orders_of_leaders ON orders (trading_day) WHERE role = 'leader';
+CREATE INDEX orders_by_parent ON orders (account, trading_day, parent_order_id) WHERE parent_order_id IS NOT NULL;
 
--- Fills. Each counts once, however often it is reported (P9).
+-- Fills. Each counts once, however often it is reported (P9). A fill that comes after its order's end, beyond its
+-- quantity or before the order itself is kept like any other (P10), so nothing here refers to `orders`.
 CREATE TABLE trades (
     account           TEXT    NOT NULL,
     trading_day       TEXT    NOT NULL CHECK (trading_day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
@@ -115,16 +129,21 @@ CREATE TABLE copy_mappings (
     follower_id       TEXT    NOT NULL CHECK (follower_id <> ''),
     -- awaiting_leader: not yet what `copy.on` waits for. waiting: decided, held by pacing, breaker or session.
     -- sent: an intent was born. skipped: refused by us, reason says why. voided: decided, then undone before sending.
-    outcome           TEXT    NOT NULL CHECK (outcome IN ('awaiting_leader', 'waiting', 'sent', 'skipped', 'voided')),
+    -- detached: sent, then changed or cancelled by a human's hand; left alone from then on.
+    outcome           TEXT    NOT NULL CHECK (outcome IN
+        ('awaiting_leader', 'waiting', 'sent', 'skipped', 'voided', 'detached')),
     -- A reason code; there is one whenever nothing was sent for good.
     reason            TEXT    CHECK (reason <> ''),
+    -- How the leader's order was translated, where the copy differs from it in kind: stop_loss_market_as_stop_loss.
+    note              TEXT    CHECK (note <> ''),
     -- How the target was sized, exactly and again: ratio as a fraction, and the inputs as JSON.
     strategy          TEXT,
     ratio_numerator   INTEGER CHECK (ratio_numerator >= 0),
     ratio_denominator INTEGER CHECK (ratio_denominator > 0),
     inputs            TEXT    CHECK (json_valid(inputs)),
     target_quantity   INTEGER NOT NULL CHECK (target_quantity >= 0),
-    -- What was asked of the broker, and what it filled.
+    -- Units the follower may come to hold at the worst: filled, working and not proven gone. Falls when an order ends
+    -- unfilled. Then the units filled, which only rise.
     copied_quantity   INTEGER NOT NULL DEFAULT 0 CHECK (copied_quantity >= 0),
     filled_quantity   INTEGER NOT NULL DEFAULT 0 CHECK (filled_quantity >= 0),
     -- The fills compared, once both sides have some. Positive slippage: the follower did worse.
@@ -150,13 +169,16 @@ CREATE TABLE intents (
     -- Derived from the key below, never random (P2). Requests to change or cancel carry their child's.
     client_order_id   TEXT    NOT NULL CHECK (length(client_order_id) BETWEEN 5 AND 25),
     kind              TEXT    NOT NULL CHECK (kind IN ('place', 'modify', 'cancel')),
-    -- 0 for placing; 1, 2, ... for the changes and cancels of that child.
+    -- 0 for placing; 1, 2, ... for the changes and cancels of that child, numbered together.
     serial            INTEGER NOT NULL CHECK ((kind = 'place') = (serial = 0) AND serial >= 0),
+    -- Which part of the order a change or a cancel is about.
+    part              TEXT    CHECK (part IN ('whole', 'entry', 'target', 'stop_loss')),
     trading_day       TEXT    NOT NULL,
     leader_account    TEXT    NOT NULL,
     leader_order_id   TEXT    NOT NULL,
     follower_id       TEXT    NOT NULL,
-    leg               INTEGER NOT NULL CHECK (leg BETWEEN 0 AND 3),
+    -- 0 the copy itself; 1 an order that makes a copy gap good.
+    leg               INTEGER NOT NULL CHECK (leg IN (0, 1)),
     slice             INTEGER NOT NULL CHECK (slice >= 0),
     attempt           INTEGER NOT NULL CHECK (attempt >= 1),
     -- The follower's account.
@@ -165,7 +187,8 @@ CREATE TABLE intents (
     event_fingerprint INTEGER,
     purpose           TEXT    NOT NULL CHECK (purpose IN ('exit', 'entry')),
     -- PLANNED held; SENDING may be on the wire; ACKED the broker has it; REFUSED by the broker; UNKNOWN until evidence
-    -- (P3); NOT_SENT proven never to have left; VOIDED will not be sent; ABSENT proven not at the broker (P4).
+    -- (P3); NOT_SENT proven never to have left; VOIDED will not be sent; ABSENT proven not at the broker (P4), or, of a
+    -- change or a cancel, proven to be without effect.
     state             TEXT    NOT NULL CHECK (state IN
         ('PLANNED', 'SENDING', 'ACKED', 'REFUSED', 'UNKNOWN', 'NOT_SENT', 'VOIDED', 'ABSENT')),
     -- Terms asked for. A cancel carries those of the order it cancels.
@@ -175,11 +198,12 @@ CREATE TABLE intents (
     product           TEXT    NOT NULL CHECK (product IN ('CNC', 'INTRADAY', 'MARGIN', 'MTF', 'CO', 'BO')),
     order_type        TEXT    NOT NULL CHECK (order_type IN ('LIMIT', 'MARKET', 'STOP_LOSS', 'STOP_LOSS_MARKET')),
     time_in_force     TEXT    NOT NULL CHECK (time_in_force IN ('DAY', 'IOC')),
-    quantity          INTEGER NOT NULL CHECK (quantity > 0),
-    disclosed         INTEGER NOT NULL CHECK (disclosed BETWEEN 0 AND quantity),
+    quantity          INTEGER NOT NULL CHECK (quantity >= 0),
+    disclosed         INTEGER NOT NULL CHECK (disclosed >= 0),
     price             INTEGER NOT NULL CHECK (price >= 0),
     trigger_price     INTEGER NOT NULL CHECK (trigger_price >= 0),
     after_market      INTEGER NOT NULL CHECK (after_market IN (0, 1)),
+    form              TEXT    CHECK (json_valid(form)),
     -- The answer.
     broker_order_id   TEXT    CHECK (broker_order_id <> ''),
     refusal_http      INTEGER,
@@ -198,37 +222,46 @@ CREATE TABLE intents (
     added_latency_us  INTEGER CHECK (added_latency_us >= 0),
     created_at        INTEGER NOT NULL,
     updated_at        INTEGER NOT NULL,
-    PRIMARY KEY (client_order_id, kind, serial),
+    PRIMARY KEY (client_order_id, serial),
     FOREIGN KEY (trading_day, leader_account, leader_order_id, follower_id)
         REFERENCES copy_mappings (trading_day, leader_account, leader_order_id, follower_id),
     FOREIGN KEY (leader_account, trading_day, leader_order_id, event_fingerprint)
         REFERENCES order_events (account, trading_day, broker_order_id, fingerprint),
-    CHECK (state <> 'ACKED' OR broker_order_id IS NOT NULL)
+    CHECK (state <> 'ACKED' OR broker_order_id IS NOT NULL),
+    CHECK ((kind = 'place') = (part IS NULL)),
+    -- A cancel names the order as it is, whatever that is.
+    CHECK (kind = 'cancel' OR (quantity > 0 AND disclosed <= quantity))
 ) STRICT;
 
 -- One attempt, one intent (P2): an intent to place has serial 0. Leader order first, so that the rows of a fan-out lie
 -- side by side.
 CREATE UNIQUE INDEX intents_key
-    ON intents (trading_day, leader_account, leader_order_id, follower_id, leg, slice, attempt, kind, serial);
+    ON intents (trading_day, leader_account, leader_order_id, follower_id, leg, slice, attempt, serial);
 -- At most one request in flight for each child order.
 CREATE UNIQUE INDEX intents_one_in_flight ON intents (client_order_id) WHERE state = 'SENDING';
 
--- Each child order as it weighs on its mirror: `live` while it may still fill, `exposure` the units it has filled or
--- may yet fill. What is not known counts in full.
+-- Each child order as it weighs on its mirror: `live` while it may still fill, `exposure` the units it has filled or may
+-- yet fill. What is not known counts in full: a change on the wire or without an answer counts as made, and so does one
+-- that was taken since the order was last reported.
 CREATE VIEW child_orders AS
 SELECT i.trading_day, i.leader_account, i.leader_order_id, i.follower_id, i.leg, i.slice, i.attempt, i.client_order_id,
        i.state, o.broker_order_id, o.status, o.cumulative,
        CASE WHEN i.state IN ('PLANNED', 'SENDING', 'UNKNOWN', 'NOT_SENT') THEN 1
             WHEN i.state = 'ACKED' THEN o.terminal IS NOT 1
             ELSE 0 END AS live,
-       CASE WHEN i.state IN ('PLANNED', 'SENDING', 'UNKNOWN', 'NOT_SENT') THEN i.quantity
-            WHEN i.state = 'ACKED' AND o.terminal IS NOT 1 THEN COALESCE(o.quantity, i.quantity)
+       CASE WHEN i.state IN ('PLANNED', 'SENDING', 'UNKNOWN', 'NOT_SENT') OR (i.state = 'ACKED' AND o.terminal IS NOT 1)
+            THEN MAX(COALESCE(o.quantity, i.quantity), COALESCE(o.cumulative, 0), COALESCE((
+                SELECT MAX(c.quantity) FROM intents AS c
+                WHERE c.client_order_id = i.client_order_id AND c.kind = 'modify' AND (c.state IN ('SENDING', 'UNKNOWN')
+                    OR (c.state = 'ACKED' AND c.updated_at > COALESCE(o.updated_at, 0)))
+            ), 0))
             ELSE COALESCE(o.cumulative, 0) END AS exposure
 FROM intents AS i LEFT JOIN orders AS o ON o.client_order_id = i.client_order_id
 WHERE i.kind = 'place';
 
 -- P2: the next attempt exists only once the one before is proven terminal or absent.
--- P5: filled + working + unknown never passes the target, checked on rows at the last moment before the wire.
+-- P5: filled + working + unknown never passes the target, checked on rows at the last moment before the wire. What makes
+-- a gap good never passes what the copy itself has filled.
 CREATE TRIGGER intents_guard_insert BEFORE INSERT ON intents
 WHEN NEW.kind = 'place' AND NEW.state NOT IN ('REFUSED', 'VOIDED', 'ABSENT')
 BEGIN
@@ -242,11 +275,15 @@ BEGIN
         SELECT COALESCE(SUM(c.exposure), 0) FROM child_orders AS c
         WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
           AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = NEW.leg
-    ) > (
+    ) > CASE NEW.leg WHEN 0 THEN (
         SELECT m.target_quantity FROM copy_mappings AS m
         WHERE m.trading_day = NEW.trading_day AND m.leader_account = NEW.leader_account
           AND m.leader_order_id = NEW.leader_order_id AND m.follower_id = NEW.follower_id
-    );
+    ) ELSE (
+        SELECT COALESCE(SUM(c.cumulative), 0) FROM child_orders AS c
+        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
+          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = 0
+    ) END;
 END;
 
 -- The same for an intent that was held, or is sent again.
@@ -264,12 +301,101 @@ BEGIN
         WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
           AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = NEW.leg
           AND c.client_order_id <> NEW.client_order_id
-    ) > (
+    ) > CASE NEW.leg WHEN 0 THEN (
         SELECT m.target_quantity FROM copy_mappings AS m
         WHERE m.trading_day = NEW.trading_day AND m.leader_account = NEW.leader_account
           AND m.leader_order_id = NEW.leader_order_id AND m.follower_id = NEW.follower_id
+    ) ELSE (
+        SELECT COALESCE(SUM(c.cumulative), 0) FROM child_orders AS c
+        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
+          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = 0
+    ) END;
+END;
+
+-- A change that raises a child above what it may fill anyway is held to the same bound; one that lowers it is not.
+CREATE TRIGGER intents_guard_modify BEFORE INSERT ON intents
+WHEN NEW.kind = 'modify' AND NEW.state NOT IN ('REFUSED', 'VOIDED', 'ABSENT')
+BEGIN
+    SELECT RAISE(ABORT, 'P5: the change would pass the target')
+    WHERE NEW.quantity > (
+        SELECT c.exposure FROM child_orders AS c
+        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
+          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = NEW.leg
+          AND c.client_order_id = NEW.client_order_id
+    ) AND NEW.quantity + (
+        SELECT COALESCE(SUM(c.exposure), 0) FROM child_orders AS c
+        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
+          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = NEW.leg
+          AND c.client_order_id <> NEW.client_order_id
+    ) > CASE NEW.leg WHEN 0 THEN (
+        SELECT m.target_quantity FROM copy_mappings AS m
+        WHERE m.trading_day = NEW.trading_day AND m.leader_account = NEW.leader_account
+          AND m.leader_order_id = NEW.leader_order_id AND m.follower_id = NEW.follower_id
+    ) ELSE (
+        SELECT COALESCE(SUM(c.cumulative), 0) FROM child_orders AS c
+        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
+          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = 0
+    ) END;
+END;
+
+CREATE TRIGGER intents_guard_modify_sending BEFORE UPDATE OF state ON intents
+WHEN NEW.kind = 'modify' AND NEW.state = 'SENDING'
+BEGIN
+    SELECT RAISE(ABORT, 'P5: the change would pass the target')
+    WHERE NEW.quantity > (
+        SELECT c.exposure FROM child_orders AS c
+        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
+          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = NEW.leg
+          AND c.client_order_id = NEW.client_order_id
+    ) AND NEW.quantity + (
+        SELECT COALESCE(SUM(c.exposure), 0) FROM child_orders AS c
+        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
+          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = NEW.leg
+          AND c.client_order_id <> NEW.client_order_id
+    ) > CASE NEW.leg WHEN 0 THEN (
+        SELECT m.target_quantity FROM copy_mappings AS m
+        WHERE m.trading_day = NEW.trading_day AND m.leader_account = NEW.leader_account
+          AND m.leader_order_id = NEW.leader_order_id AND m.follower_id = NEW.follower_id
+    ) ELSE (
+        SELECT COALESCE(SUM(c.cumulative), 0) FROM child_orders AS c
+        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
+          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = 0
+    ) END;
+END;
+
+-- P26: a change or a cancel is of an order that we asked for.
+CREATE TRIGGER intents_guard_child BEFORE INSERT ON intents
+WHEN NEW.kind <> 'place'
+BEGIN
+    SELECT RAISE(ABORT, 'P26: a change of an order that was never asked for')
+    WHERE NOT EXISTS (
+        SELECT 1 FROM intents AS i
+        WHERE i.trading_day = NEW.trading_day AND i.leader_account = NEW.leader_account
+          AND i.leader_order_id = NEW.leader_order_id AND i.follower_id = NEW.follower_id
+          AND i.leg = NEW.leg AND i.slice = NEW.slice AND i.attempt = NEW.attempt AND i.serial = 0
+          AND i.client_order_id = NEW.client_order_id
     );
 END;
+
+-- Where a follower differs from what perfect copying of a leader's order would hold, and what was done about it. One row
+-- for each mirror and kind. No fault of the books: those are incidents.
+CREATE TABLE copy_gaps (
+    trading_day       TEXT    NOT NULL,
+    leader_account    TEXT    NOT NULL,
+    leader_order_id   TEXT    NOT NULL,
+    follower_id       TEXT    NOT NULL,
+    kind              TEXT    NOT NULL CHECK (kind <> ''),
+    -- Units filled beyond (positive) or short of (negative) perfect copying.
+    units             INTEGER NOT NULL,
+    result            TEXT    NOT NULL CHECK (result IN
+        ('reported', 'cancelled', 'repairing', 'repaired', 'failed')),
+    text              TEXT    NOT NULL,
+    opened_at         INTEGER NOT NULL,
+    updated_at        INTEGER NOT NULL,
+    PRIMARY KEY (trading_day, leader_account, leader_order_id, follower_id, kind),
+    FOREIGN KEY (trading_day, leader_account, leader_order_id, follower_id)
+        REFERENCES copy_mappings (trading_day, leader_account, leader_order_id, follower_id)
+) STRICT, WITHOUT ROWID;
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Accounts and instruments
@@ -419,6 +545,12 @@ CREATE TABLE writer_epoch (
 
 -- Orders that may still trade.
 CREATE VIEW active_orders AS SELECT * FROM orders WHERE terminal = 0;
+
+-- Fills with the order they belong to; its columns are NULL while the order itself is not known.
+CREATE VIEW order_trades AS
+SELECT t.*, o.role, o.client_order_id, o.parent_order_id
+FROM trades AS t LEFT JOIN orders AS o
+    ON o.account = t.account AND o.trading_day = t.trading_day AND o.broker_order_id = t.broker_order_id;
 
 -- Every account's positions as last read.
 CREATE VIEW latest_positions AS

@@ -104,6 +104,7 @@ fn a_day() -> Vec<Write> {
             key,
             outcome: Outcome::Skipped,
             reason: Some(DeniedReason::BelowOneLot),
+            note: None,
             sizing: None,
             target: Quantity::new(0),
             copied: Quantity::new(0),

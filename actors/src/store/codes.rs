@@ -95,17 +95,29 @@ stored_enum! {
         NotSent = "NOT_SENT",
         /// Will not be sent.
         Voided = "VOIDED",
-        /// Proven not to be at the broker (P4).
+        /// Proven not to be at the broker (P4); of a change or a cancel, proven to be without effect.
         Absent = "ABSENT",
     }
 }
 
 impl IntentState {
-    /// From which states an intent may come to this one. The database write is guarded with this list.
+    /// From which states an intent of this kind may come to this one. The database write is guarded with this list.
     ///
-    /// `Planned` again means that the request provably never left, or that a held intent took new terms. `Acked` is reached from every state in which a request may have left, whatever was concluded meanwhile: the
-    /// broker's book outranks our conclusions. `Acked` itself is repeated when the answer and the stream both bring it.
-    pub const fn predecessors(self) -> &'static [Self] {
+    /// `Planned` again means that the request provably never left, or that a held intent took new terms. Placing is
+    /// `Acked` from every state in which a request may have left, whatever was concluded meanwhile: the broker's book
+    /// outranks our conclusions. A change or a cancel is not: its effect, seen late, shows in the order itself. `Acked`
+    /// is repeated when the answer and the stream both bring it.
+    pub const fn predecessors(self, kind: IntentKind) -> &'static [Self] {
+        match (self, kind) {
+            (Self::Acked, IntentKind::Modify | IntentKind::Cancel) => {
+                &[Self::Sending, Self::Unknown, Self::Acked]
+            }
+            (Self::Sending, IntentKind::Modify | IntentKind::Cancel) => &[Self::Planned, Self::NotSent],
+            (state, _) => state.predecessors_of_placing(),
+        }
+    }
+
+    const fn predecessors_of_placing(self) -> &'static [Self] {
         match self {
             Self::Planned => &[Self::Planned, Self::Sending, Self::NotSent],
             Self::Sending => &[Self::Planned, Self::NotSent, Self::Absent],

@@ -17,7 +17,10 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// The default of 16 is fewer than the statements of one job.
 const STATEMENTS_CACHED: usize = 128;
 
-const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("migrations/0001_initial.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("migrations/0001_initial.sql")),
+    M::up(include_str!("migrations/0002_lifecycle.sql")),
+];
 
 /// The version of the schema this program works with.
 pub(super) const SCHEMA_VERSION: usize = MIGRATIONS.len();

@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use tandem_domain::account::{Funds, PositionReport};
+use tandem_domain::gap::Gap;
 use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::leader::LeaderOrder;
-use tandem_domain::mirror::Outcome;
+use tandem_domain::mirror::{OrderPart, Outcome};
 use tandem_domain::order::{OrderReport, OrderTerms};
 use tandem_domain::pacing::Purpose;
 use tandem_domain::price::{Money, Price};
@@ -32,16 +33,21 @@ pub struct LeaderEvent {
     pub ts_init: Timestamp,
 }
 
-/// A state of an order in a follower's account, ours or external: a row of the inbox, once for each distinct state, and
+/// A state of an order in a watched account, ours or external: a row of the inbox, once for each distinct state, and
 /// the newest state in `orders`.
 ///
-/// The store keeps P9 whatever it is given: cumulative quantity only rises, and a terminal order stays terminal. All
-/// else is replaced, so give the state as merged, not any frame.
+/// The store keeps P9 whatever it is given: cumulative quantity only rises, and a terminal order stays terminal. A form
+/// that is known is not lost to a report that shows none (the plain order book knows no legs), nor is a parent. All else
+/// is replaced, so give the state as merged, not any frame.
+///
+/// A leg of a super order is an order of its own: `report.parent` names its entry, `client_order_id` is `None` (the id is
+/// the entry's), and the role is the entry's. With role `Leader` it is a leg of the leader's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountOrder {
     /// The exchange's date on which the order lives.
     pub trading_day: TradingDay,
-    /// `Follower` or `External`. An external order becomes a follower's once it is known to be ours; never the other way.
+    /// `Follower` or `External`; `Leader` for a leg of the leader's. An external order becomes a follower's once it is
+    /// known to be ours; never the other way.
     pub role: OrderRole,
     /// Our id of it, if we placed it.
     pub client_order_id: Option<ClientOrderId>,
@@ -67,7 +73,8 @@ pub struct MirrorKey {
 /// What was decided for one mirror. Written whole; the fill comparison beside it is written apart
 /// ([`FillComparison`]) and survives.
 ///
-/// `Skipped` and `Voided` are final, save that a share below one lot may grow into one; anything else is refused with
+/// `Skipped`, `Voided` and `Detached` are final, save that a share below one lot may grow into one, and that an order
+/// given up may turn up at the broker; `Detached` comes after `Sent` only. Anything else is refused with
 /// [`super::StoreError::IllegalTransition`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappingRow {
@@ -77,11 +84,15 @@ pub struct MappingRow {
     pub outcome: Outcome,
     /// Why. Needed with `Skipped` and `Voided`.
     pub reason: Option<DeniedReason>,
+    /// How the leader's order was translated where the copy differs from it in kind, one word, such as
+    /// `stop_loss_market_as_stop_loss`. `None` leaves what is stored.
+    pub note: Option<Arc<str>>,
     /// What the size was computed from. `None` leaves what is stored.
     pub sizing: Option<Sizing>,
     /// Units the follower is to hold or work for this order: the bound of P5.
     pub target: Quantity,
-    /// Units asked of the broker so far.
+    /// Units the follower may come to hold at the worst: filled, working and not proven gone. Falls when an order ends
+    /// unfilled.
     pub copied: Quantity,
     /// Units filled so far.
     pub filled: Quantity,
@@ -138,8 +149,10 @@ pub struct IntentRow {
     pub client_order_id: ClientOrderId,
     /// Place, modify or cancel.
     pub kind: IntentKind,
-    /// 0 for placing; from 1 for the modifies and cancels of this child, each kind by itself.
+    /// 0 for placing; from 1 for the modifies and cancels of this child, numbered together.
     pub serial: u32,
+    /// Which part of the order a change or a cancel is about; none for placing.
+    pub part: Option<OrderPart>,
     /// The dedupe key of the child order.
     pub child: ChildKey,
     /// The leader's account.
@@ -152,7 +165,7 @@ pub struct IntentRow {
     pub purpose: Purpose,
     /// `Planned` when held, `Sending` when it may go at once.
     pub state: IntentState,
-    /// Terms asked for; of a cancel, the terms of the order it cancels.
+    /// Terms asked for; of a cancel, the terms of the order it cancels. A change of one leg states all of the order.
     pub terms: OrderTerms,
     /// The broker's id, once known.
     pub broker_order_id: Option<BrokerOrderId>,
@@ -188,15 +201,17 @@ pub struct RefusalRow {
 }
 
 /// A change of an intent's state. Refused ([`super::StoreError::IllegalTransition`]) unless the stored state is one of
-/// [`IntentState::predecessors`], and a second acknowledgement carries the same broker order id.
+/// [`IntentState::predecessors`] of its kind, and a second acknowledgement carries the same broker order id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntentChange {
     /// Which child order.
     pub client_order_id: ClientOrderId,
     /// Which of its intents.
     pub kind: IntentKind,
-    /// Which of that kind; 0 for placing.
+    /// Which of the child's; 0 for placing.
     pub serial: u32,
+    /// Another part, together with new terms.
+    pub part: Option<OrderPart>,
     /// The new state.
     pub state: IntentState,
     /// New terms, for a held intent whose target moved; legal with `Planned` and `Sending` only.
@@ -213,6 +228,20 @@ pub struct IntentChange {
     pub timing: IntentTiming,
     /// When this became known.
     pub updated_at: Timestamp,
+}
+
+/// Where a follower parted from the leader, and what was done about it: one row for each mirror and kind of gap. Written
+/// again, it takes the place of what stood, save for the time it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapRow {
+    /// Which mirror; its mapping is stored before, or earlier in the same job.
+    pub key: MirrorKey,
+    /// Kind, size and result.
+    pub gap: Gap,
+    /// In words.
+    pub text: Arc<str>,
+    /// When this became known; of a row read back, when it was written last.
+    pub at: Timestamp,
 }
 
 /// All positions of an account, as one read of the broker gave them. Takes the place of the day's earlier read.

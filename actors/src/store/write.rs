@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::StoreError;
 use super::instruments::InstrumentsWrite;
 use super::rows::{
-    AccountOrder, AuditEntry, ConfigSnapshot, DayCapital, FillComparison, FundsSnapshot, HealthRow,
+    AccountOrder, AuditEntry, ConfigSnapshot, DayCapital, FillComparison, FundsSnapshot, GapRow, HealthRow,
     IncidentRow, IntentChange, IntentRow, LeaderEvent, MappingRow, PositionsSnapshot,
 };
 use tandem_domain::order::TradeReport;
@@ -18,12 +18,14 @@ use tandem_domain::time::{Timestamp, TradingDay};
 pub enum Write {
     /// A state of a leader order.
     LeaderEvent(LeaderEvent),
-    /// A state of an order in a follower's account.
+    /// A state of an order in a follower's account, or of a leg in the leader's.
     AccountOrder(Box<AccountOrder>),
     /// What was decided for a mirror.
     Mapping(Box<MappingRow>),
     /// The fills of a mirror compared.
     FillComparison(Box<FillComparison>),
+    /// A gap between a mirror and perfect copying.
+    Gap(Box<GapRow>),
     /// A new intent. One that exists already is refused as a constraint, never ignored: the same decision twice is a
     /// fault of the caller (P2).
     Intent(Box<IntentRow>),
@@ -71,6 +73,7 @@ impl Write {
             Self::AccountOrder(_) => "account order",
             Self::Mapping(_) => "mapping",
             Self::FillComparison(_) => "fill comparison",
+            Self::Gap(_) => "copy gap",
             Self::Intent(_) => "intent",
             Self::IntentChange(_) => "intent change",
             Self::Trade { .. } => "trade",

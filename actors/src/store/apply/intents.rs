@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, params};
 use tandem_domain::ids::BrokerOrderId;
+use tandem_domain::mirror::OrderPart;
 use tandem_domain::order::OrderTerms;
 use tandem_domain::time::Timestamp;
 
-use super::ApplyError;
-use crate::store::codes::{IntentState, purpose_word};
+use super::{ApplyError, form_text};
+use crate::store::codes::{IntentKind, IntentState, purpose_word};
 use crate::store::error::StoreError;
 use crate::store::rows::{IntentChange, IntentRow};
 
@@ -15,9 +16,9 @@ INSERT INTO intents (client_order_id, kind, serial, trading_day, leader_account,
     attempt, account, event_fingerprint, purpose, state, segment, security_id, side, product, order_type, time_in_force,
     quantity, disclosed, price, trigger_price, after_market, broker_order_id, refusal_http, refusal_code, refusal_text,
     ts_leader_event, ts_received, ts_decided, ts_committed, ts_sent, ts_answered, added_latency_us, created_at,
-    updated_at)
+    updated_at, part, form)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,
-    ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?37)";
+    ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?37, ?38, ?39)";
 
 // ?5 holds the states it may come from, as `,PLANNED,SENDING,`. A second acknowledgement must name the same order.
 const CHANGE: &str = "
@@ -32,7 +33,8 @@ WHERE client_order_id = ?1 AND kind = ?2 AND serial = ?3 AND instr(?5, ',' || st
     AND (state <> 'ACKED' OR broker_order_id IS ?6)";
 
 const REPLACE_TERMS: &str = "
-UPDATE intents SET order_type = ?4, time_in_force = ?5, quantity = ?6, disclosed = ?7, price = ?8, trigger_price = ?9
+UPDATE intents SET order_type = ?4, time_in_force = ?5, quantity = ?6, disclosed = ?7, price = ?8, trigger_price = ?9,
+    form = ?10, part = COALESCE(?11, part)
 WHERE client_order_id = ?1 AND kind = ?2 AND serial = ?3 AND state IN ('PLANNED', 'NOT_SENT')";
 
 pub(super) fn insert(connection: &Connection, intent: &IntentRow) -> Result<(), ApplyError> {
@@ -76,6 +78,8 @@ pub(super) fn insert(connection: &Connection, intent: &IntentRow) -> Result<(), 
         timing.answered.map(Timestamp::micros),
         timing.added_latency_us,
         intent.created_at.micros(),
+        intent.part.map(OrderPart::as_str),
+        form_text(terms)?,
     ])?;
     Ok(())
 }
@@ -90,7 +94,7 @@ pub(super) fn change(connection: &Connection, change: &IntentChange) -> Result<(
         change.kind.as_str(),
         change.serial,
         change.state.as_str(),
-        predecessors(change.state),
+        predecessors(change.state, change.kind),
         change.broker_order_id.as_ref().map(BrokerOrderId::as_str),
         refusal.and_then(|refusal| refusal.http),
         refusal.and_then(|refusal| refusal.code.as_deref()),
@@ -125,6 +129,8 @@ fn replace_terms(
         terms.disclosed.get(),
         terms.price.units(),
         terms.trigger.units(),
+        form_text(terms)?,
+        change.part.map(OrderPart::as_str),
     ])?;
     one_row(changed, change)
 }
@@ -137,6 +143,6 @@ fn one_row(changed: usize, change: &IntentChange) -> Result<(), ApplyError> {
     Err(ApplyError::Refused(StoreError::illegal_intent(&change.client_order_id, kind, to)))
 }
 
-fn predecessors(state: IntentState) -> String {
-    state.predecessors().iter().fold(String::from(","), |list, from| list + from.as_str() + ",")
+fn predecessors(state: IntentState, kind: IntentKind) -> String {
+    state.predecessors(kind).iter().fold(String::from(","), |list, from| list + from.as_str() + ",")
 }

@@ -6,23 +6,27 @@ use super::ApplyError;
 use crate::store::error::StoreError;
 use crate::store::rows::{FillComparison, MappingRow, MirrorKey};
 
-// Skipped and voided are final (P26: one outcome), save for a share below one lot that grows into one, and for an order
-// that was given up and turns up in the broker's book: the book outranks our conclusions.
+// Skipped, voided and detached are final (P26: one outcome), save for a share below one lot that grows into one, and for
+// an order that was given up and turns up in the broker's book: the book outranks our conclusions. Only what was sent can
+// be detached.
 const UPSERT: &str = "
 INSERT INTO copy_mappings (trading_day, leader_account, leader_order_id, follower_id, outcome, reason, strategy,
-    ratio_numerator, ratio_denominator, inputs, target_quantity, copied_quantity, filled_quantity, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14)
+    ratio_numerator, ratio_denominator, inputs, target_quantity, copied_quantity, filled_quantity, created_at, updated_at,
+    note)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15)
 ON CONFLICT (trading_day, leader_account, leader_order_id, follower_id) DO UPDATE SET
-    outcome = excluded.outcome, reason = excluded.reason,
+    outcome = excluded.outcome, reason = excluded.reason, note = COALESCE(excluded.note, note),
     strategy = COALESCE(excluded.strategy, strategy),
     ratio_numerator = COALESCE(excluded.ratio_numerator, ratio_numerator),
     ratio_denominator = COALESCE(excluded.ratio_denominator, ratio_denominator),
     inputs = COALESCE(excluded.inputs, inputs), target_quantity = excluded.target_quantity,
     copied_quantity = excluded.copied_quantity, filled_quantity = MAX(filled_quantity, excluded.filled_quantity),
     updated_at = excluded.updated_at
-WHERE outcome NOT IN ('skipped', 'voided') OR outcome = excluded.outcome
-    OR (outcome = 'skipped' AND reason = 'below_one_lot')
-    OR (outcome = 'voided' AND excluded.outcome = 'sent')";
+WHERE outcome = excluded.outcome
+    OR CASE WHEN excluded.outcome = 'detached' THEN outcome = 'sent'
+            WHEN outcome = 'skipped' THEN reason = 'below_one_lot'
+            WHEN outcome = 'voided' THEN excluded.outcome = 'sent'
+            ELSE outcome <> 'detached' END";
 
 const COMPARE: &str = "
 UPDATE copy_mappings SET filled_quantity = MAX(filled_quantity, ?5), leader_average = ?6, follower_average = ?7,
@@ -52,6 +56,7 @@ pub(super) fn upsert(connection: &Connection, mapping: &MappingRow) -> Result<()
         mapping.copied.get(),
         mapping.filled.get(),
         mapping.updated_at.micros(),
+        mapping.note,
     ])?;
     one_row(changed, key, mapping.outcome.as_str())
 }

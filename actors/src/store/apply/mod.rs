@@ -1,6 +1,7 @@
 //! From [`Write`] to statements. Each is prepared once and cached; none reads more than its own rows.
 
 mod accounts;
+mod gaps;
 mod instruments;
 mod intents;
 mod mappings;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use tandem_domain::leader::LeaderOrder;
+use tandem_domain::order::{OrderForm, OrderTerms};
 
 use super::error::StoreError;
 use super::rows::LeaderEvent;
@@ -59,6 +61,7 @@ pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Re
         Write::AccountOrder(order) => orders::account_order(connection, order)?,
         Write::Mapping(mapping) => mappings::upsert(connection, mapping)?,
         Write::FillComparison(comparison) => mappings::compare_fills(connection, comparison)?,
+        Write::Gap(gap) => gaps::upsert(connection, gap)?,
         Write::Intent(intent) => intents::insert(connection, intent)?,
         Write::IntentChange(change) => intents::change(connection, change)?,
         Write::Trade { report, trading_day, ts_init } => {
@@ -75,4 +78,13 @@ pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Re
         Write::Config(config) => records::config(connection, config)?,
     }
     Ok(())
+}
+
+/// An order's form as it is stored: nothing for an ordinary order, which costs the hot path nothing.
+fn form_text(terms: &OrderTerms) -> rusqlite::Result<Option<String>> {
+    if terms.form == OrderForm::Ordinary {
+        return Ok(None);
+    }
+    let text = serde_json::to_string(&terms.form);
+    text.map(Some).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }

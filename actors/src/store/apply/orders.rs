@@ -8,25 +8,27 @@ use tandem_domain::price::Price;
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 
+use super::form_text;
 use crate::store::codes::{OrderRole, leg_word, source_word};
 use crate::store::redact::plain_text;
 use crate::store::rows::{AccountOrder, LeaderEvent};
 
 const INSERT_EVENT: &str = "
 INSERT INTO order_events (account, trading_day, broker_order_id, fingerprint, role, status, order_type, time_in_force,
-    quantity, disclosed, price, trigger_price, cumulative, average_price, reason, ts_event, ts_init)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+    quantity, disclosed, price, trigger_price, cumulative, average_price, reason, ts_event, ts_init, form, exited)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
 ON CONFLICT (account, trading_day, broker_order_id, fingerprint) DO NOTHING";
 
+// The plain order book shows no legs: a form or a parent that is known is not lost to a report that has none.
 // P9: cumulative quantity only rises, a terminal order stays terminal. A leader's states may arrive late, each follower's
 // job carrying its own: an older one changes nothing.
 const UPSERT_ORDER: &str = "
 INSERT INTO orders (account, trading_day, broker_order_id, role, client_order_id, exchange_order_id, tag, segment,
     security_id, side, product, order_type, time_in_force, quantity, disclosed, price, trigger_price, after_market, leg,
     status, terminal, cumulative, average_price, reason, source, ts_event, ts_first_event, ts_exchange, first_seen_at,
-    updated_at)
+    updated_at, form, parent_order_id, exited, last_price)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,
-    ?25, ?26, ?27, ?28, ?29, ?30)
+    ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)
 ON CONFLICT (account, trading_day, broker_order_id) DO UPDATE SET
     role = CASE WHEN role = 'external' THEN excluded.role ELSE role END,
     client_order_id = COALESCE(client_order_id, excluded.client_order_id),
@@ -34,7 +36,9 @@ ON CONFLICT (account, trading_day, broker_order_id) DO UPDATE SET
     tag = COALESCE(tag, excluded.tag),
     order_type = excluded.order_type, time_in_force = excluded.time_in_force, quantity = excluded.quantity,
     disclosed = excluded.disclosed, price = excluded.price, trigger_price = excluded.trigger_price,
-    after_market = excluded.after_market, leg = excluded.leg,
+    after_market = excluded.after_market, leg = excluded.leg, form = COALESCE(excluded.form, form),
+    parent_order_id = COALESCE(parent_order_id, excluded.parent_order_id), exited = MAX(exited, excluded.exited),
+    last_price = COALESCE(excluded.last_price, last_price),
     status = CASE WHEN terminal > excluded.terminal THEN status ELSE excluded.status END,
     terminal = MAX(terminal, excluded.terminal),
     average_price = CASE WHEN cumulative > excluded.cumulative THEN average_price ELSE excluded.average_price END,
@@ -61,7 +65,11 @@ struct State<'a> {
     client_order_id: Option<&'a ClientOrderId>,
     exchange_order_id: Option<&'a str>,
     tag: Option<&'a str>,
+    parent: Option<&'a str>,
+    exited: Quantity,
+    last_price: Option<Price>,
     terms: &'a OrderTerms,
+    form: Option<String>,
     leg: Leg,
     status: &'a BrokerStatus,
     cumulative: Quantity,
@@ -87,7 +95,11 @@ pub(super) fn leader_event(connection: &Connection, event: &LeaderEvent) -> rusq
         client_order_id: None,
         exchange_order_id: None,
         tag: order.tag.as_ref().map(tandem_domain::ids::Tag::as_str),
+        parent: None,
+        exited: Quantity::ZERO,
+        last_price: None,
         terms: &order.terms,
+        form: form_text(&order.terms)?,
         leg: order.leg,
         status: &order.status,
         cumulative: order.cumulative,
@@ -105,16 +117,21 @@ pub(super) fn leader_event(connection: &Connection, event: &LeaderEvent) -> rusq
 
 pub(super) fn account_order(connection: &Connection, order: &AccountOrder) -> rusqlite::Result<()> {
     let report = &order.report;
+    let form = form_text(&report.terms)?;
     let state = State {
         account: &report.account,
         trading_day: order.trading_day.to_string(),
         broker_order_id: report.broker_order_id.as_str(),
-        fingerprint: fingerprint(report),
+        fingerprint: fingerprint(report, form.as_deref()),
         role: order.role,
         client_order_id: order.client_order_id.as_ref(),
         exchange_order_id: report.exchange_order_id.as_ref().map(tandem_domain::ids::ExchangeOrderId::as_str),
         tag: report.tag.as_ref().map(tandem_domain::ids::Tag::as_str),
+        parent: report.parent.as_ref().map(tandem_domain::ids::BrokerOrderId::as_str),
+        exited: Quantity::ZERO,
+        last_price: report.last_price,
         terms: &report.terms,
+        form,
         leg: report.leg,
         status: &report.status,
         cumulative: report.cumulative,
@@ -133,6 +150,7 @@ pub(super) fn account_order(connection: &Connection, order: &AccountOrder) -> ru
 /// The inbox row, once, and the newest state.
 fn record(connection: &Connection, state: &State<'_>) -> rusqlite::Result<()> {
     let terms = state.terms;
+    let form = state.form.as_deref();
     connection.prepare_cached(INSERT_EVENT)?.execute(params![
         state.account.as_str(),
         state.trading_day,
@@ -151,6 +169,8 @@ fn record(connection: &Connection, state: &State<'_>) -> rusqlite::Result<()> {
         state.reason,
         state.ts_event.micros(),
         state.ts_init.micros(),
+        form,
+        state.exited.get(),
     ])?;
     connection.prepare_cached(UPSERT_ORDER)?.execute(params![
         state.account.as_str(),
@@ -183,13 +203,17 @@ fn record(connection: &Connection, state: &State<'_>) -> rusqlite::Result<()> {
         state.ts_exchange.map(Timestamp::micros),
         state.first_seen_at.micros(),
         state.ts_init.micros(),
+        form,
+        state.parent,
+        state.exited.get(),
+        state.last_price.map(Price::units),
     ])?;
     Ok(())
 }
 
 /// Tells one state of an order from another: 64 bits of SHA-256 over everything that may change in its life. The
 /// channel and the exchange's ids and times do not count, so that a frame and the book row that says the same are one.
-fn fingerprint(report: &OrderReport) -> i64 {
+fn fingerprint(report: &OrderReport, form: Option<&str>) -> i64 {
     let terms = &report.terms;
     let mut hash = Sha256::new();
     for text in [report.status.as_str(), terms.order_type.as_str(), terms.time_in_force.as_str()] {
@@ -206,6 +230,9 @@ fn fingerprint(report: &OrderReport) -> i64 {
         report.ts_event.micros(),
     ] {
         hash.update(number.to_be_bytes());
+    }
+    if let Some(form) = form {
+        hash.update(form.as_bytes());
     }
     hash.finalize().first_chunk::<8>().copied().map_or(0, i64::from_be_bytes)
 }

@@ -11,20 +11,21 @@ use tandem_domain::ids::{
 };
 use tandem_domain::instrument::{InstrumentKey, SecurityId};
 use tandem_domain::leader::LeaderOrder;
-use tandem_domain::order::{BrokerStatus, EvidenceSource, OrderReport, OrderTerms};
+use tandem_domain::order::{BrokerStatus, EvidenceSource, OrderForm, OrderReport, OrderTerms};
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use crate::store::codes::{leg_from_word, source_from_word};
-use crate::store::rows::AccountOrder;
+use crate::store::rows::{AccountOrder, MirrorKey};
 
 /// Columns of `orders`, as [`leader_order`] and [`account_order`] want them; `o` is the table's name in the query.
 pub(super) const ORDER_COLUMNS: &str = "
     o.account, o.trading_day, o.broker_order_id, o.role, o.client_order_id, o.exchange_order_id, o.tag, o.segment,
     o.security_id, o.side, o.product, o.order_type, o.time_in_force, o.quantity, o.disclosed, o.price,
     o.trigger_price, o.after_market, o.leg, o.status, o.cumulative, o.average_price, o.reason, o.source, o.ts_event,
-    o.ts_first_event, o.ts_exchange, o.first_seen_at, o.updated_at";
+    o.ts_first_event, o.ts_exchange, o.first_seen_at, o.updated_at, o.form, o.parent_order_id, o.exited,
+    o.last_price";
 
 /// A column read as `R` and made a `T`.
 pub(super) fn convert<R: FromSql, T, E: Error + Send + Sync + 'static>(
@@ -97,12 +98,26 @@ pub(super) fn price(row: &Row<'_>, column: &str) -> rusqlite::Result<Price> {
     row.get(column).map(|units| Price::from_units(units).unwrap_or(Price::ZERO))
 }
 
+pub(super) fn price_or_none(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Price>> {
+    row.get::<_, Option<i64>>(column).map(|units| units.and_then(Price::from_units))
+}
+
 pub(super) fn money(row: &Row<'_>, column: &str) -> rusqlite::Result<Money> {
     row.get(column).map(Money::from_units)
 }
 
 pub(super) fn instrument(row: &Row<'_>) -> rusqlite::Result<InstrumentKey> {
     Ok(InstrumentKey { segment: word(row, "segment")?, security_id: SecurityId(row.get("security_id")?) })
+}
+
+/// The columns that name a mirror.
+pub(super) fn mirror_key(row: &Row<'_>) -> rusqlite::Result<MirrorKey> {
+    Ok(MirrorKey {
+        trading_day: day(row, "trading_day")?,
+        leader_account: account(row, "leader_account")?,
+        leader_order: broker_order_id(row, "leader_order_id")?,
+        follower: follower(row, "follower_id")?,
+    })
 }
 
 pub(super) fn terms(row: &Row<'_>) -> rusqlite::Result<OrderTerms> {
@@ -117,7 +132,9 @@ pub(super) fn terms(row: &Row<'_>) -> rusqlite::Result<OrderTerms> {
         price: price(row, "price")?,
         trigger: price(row, "trigger_price")?,
         after_market: row.get("after_market")?,
-        form: tandem_domain::order::OrderForm::Ordinary,
+        form: convert(row, "form", |text: Option<String>| {
+            text.map_or(Ok(OrderForm::Ordinary), |text| serde_json::from_str(&text))
+        })?,
     })
 }
 
@@ -166,8 +183,8 @@ pub(super) fn account_order(row: &Row<'_>) -> rusqlite::Result<AccountOrder> {
             ts_event: time(row, "ts_event")?,
             ts_exchange: time_or_none(row, "ts_exchange")?,
             ts_created: None,
-            parent: None,
-            last_price: None,
+            parent: id_or_none(row, "parent_order_id", BrokerOrderId::new)?,
+            last_price: price_or_none(row, "last_price")?,
             // A leader's row is merged from several channels; it says what the book would say.
             source: convert(row, "source", |text: Option<String>| {
                 text.map_or(Ok(EvidenceSource::Book), |text| source_from_word(&text))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::Row;
+use tandem_domain::gap::Gap;
 use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
 use tandem_domain::time::{Timestamp, TradingDay};
@@ -11,11 +12,11 @@ use tandem_domain::time::{Timestamp, TradingDay};
 use super::Reader;
 use super::columns::{
     ORDER_COLUMNS, account, account_order, broker_order_id, convert, day, follower, id_or_none, leader_order,
-    quantity, terms, time, time_or_none, word, word_or_none,
+    mirror_key, quantity, terms, time, time_or_none, word, word_or_none,
 };
 use crate::store::codes::purpose_from_word;
 use crate::store::error::ReaderError;
-use crate::store::rows::{AccountOrder, IntentRow, IntentTiming, MappingRow, MirrorKey, RefusalRow};
+use crate::store::rows::{AccountOrder, GapRow, IntentRow, IntentTiming, MappingRow, RefusalRow};
 
 /// Everything stored of one mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,32 +25,54 @@ pub struct MirrorRows {
     pub mapping: MappingRow,
     /// The leader's order, in its newest state.
     pub leader: Arc<LeaderOrder>,
-    /// The intents, oldest first.
+    /// The intents, changes and cancels among them, oldest first.
     pub intents: Vec<IntentRow>,
-    /// The follower's orders that came of them, in their newest states.
+    /// The follower's orders that came of them, in their newest states; after them the legs of those that are super
+    /// orders.
     pub orders: Vec<AccountOrder>,
+    /// Where it parted from the leader, in order of opening.
+    pub gaps: Vec<GapRow>,
+}
+
+/// An order in a watched account that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalOrder {
+    /// Its newest state.
+    pub order: AccountOrder,
+    /// When we first saw it, by our clock.
+    pub first_seen_at: Timestamp,
 }
 
 /// The leaders' orders of a day, each to be joined with its rows: the tables are kept in the order of the leader's orders
 /// (a fan-out is written side by side), so a follower's rows are looked up order by order.
 const LEADER_ORDERS_THEN: &str = "orders AS o CROSS JOIN";
+/// A child that a fired forever order left has a parent too, and is an order.
+const NO_LEG: &str = "(o.parent_order_id IS NULL OR o.leg NOT IN ('stop_loss', 'target'))";
 const OF_THE_DAY: &str = "o.trading_day = ?1 AND o.role = 'leader'";
 const INTENTS_OF_FOLLOWER: &str =
     "intents AS i ON i.trading_day = o.trading_day AND i.leader_account = o.account
     AND i.leader_order_id = o.broker_order_id AND i.follower_id = ?2";
+
+/// Our ids of a follower's child orders.
+const CHILDREN: &str = "
+    SELECT i.client_order_id FROM orders AS o
+    CROSS JOIN intents AS i ON i.trading_day = o.trading_day AND i.leader_account = o.account
+        AND i.leader_order_id = o.broker_order_id AND i.follower_id = ?2
+    WHERE o.trading_day = ?1 AND o.role = 'leader' AND i.kind = 'place'";
 
 const INTENT_COLUMNS: &str = "
     i.client_order_id, i.kind, i.serial, i.trading_day, i.leader_account, i.leader_order_id, i.follower_id,
     i.leg, i.slice, i.attempt, i.account, i.event_fingerprint, i.purpose, i.state, i.segment, i.security_id,
     i.side, i.product, i.order_type, i.time_in_force, i.quantity, i.disclosed, i.price, i.trigger_price,
     i.after_market, i.broker_order_id, i.refusal_http, i.refusal_code, i.refusal_text, i.ts_leader_event,
-    i.ts_received, i.ts_decided, i.ts_committed, i.ts_sent, i.ts_answered, i.added_latency_us, i.created_at";
+    i.ts_received, i.ts_decided, i.ts_committed, i.ts_sent, i.ts_answered, i.added_latency_us, i.created_at, i.part,
+    i.form";
 
 impl Reader {
     /// All mirrors of a follower on a day, in the order in which the leader's orders were first seen, as of one moment.
     pub fn mirrors(&self, day: TradingDay, follower: &FollowerId) -> Result<Vec<MirrorRows>, ReaderError> {
         let connection = self.pool.get()?;
-        // One transaction: the three queries see the same commits.
+        // One transaction: all queries see the same commits.
         let snapshot = connection.unchecked_transaction()?;
         let day = day.to_string();
         let parameters = [day.as_str(), follower.as_str()];
@@ -57,7 +80,7 @@ impl Reader {
         let mut mirrors = Vec::new();
         let mut places = HashMap::new();
         let sql = format!(
-            "SELECT m.leader_account, m.leader_order_id, m.follower_id, m.outcome, m.reason AS denied, m.inputs,
+            "SELECT m.leader_account, m.leader_order_id, m.follower_id, m.outcome, m.reason AS denied, m.note, m.inputs,
                 m.target_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at, {ORDER_COLUMNS}
              FROM {LEADER_ORDERS_THEN} copy_mappings AS m ON m.trading_day = o.trading_day
                 AND m.leader_account = o.account AND m.leader_order_id = o.broker_order_id AND m.follower_id = ?2
@@ -70,7 +93,7 @@ impl Reader {
             mirrors.push(mirror);
         }
 
-        let mut places_by_child = HashMap::new();
+        let (mut places_by_child, mut places_by_order) = (HashMap::new(), HashMap::new());
         let sql = format!(
             "SELECT {INTENT_COLUMNS} FROM {LEADER_ORDERS_THEN} {INTENTS_OF_FOLLOWER} WHERE {OF_THE_DAY}
              ORDER BY i.created_at, i.leg, i.slice, i.attempt, i.serial"
@@ -85,22 +108,50 @@ impl Reader {
         }
 
         let sql = format!(
-            "SELECT {ORDER_COLUMNS} FROM (
-                 SELECT i.client_order_id FROM {LEADER_ORDERS_THEN} {INTENTS_OF_FOLLOWER} WHERE {OF_THE_DAY} AND i.kind = 'place'
-             ) AS child CROSS JOIN orders AS o ON o.client_order_id = child.client_order_id ORDER BY o.first_seen_at"
+            "SELECT {ORDER_COLUMNS} FROM ({CHILDREN}) AS child CROSS JOIN orders AS o ON o.client_order_id = child.client_order_id ORDER BY o.first_seen_at"
         );
         let mut statement = snapshot.prepare_cached(&sql)?;
         for order in statement.query_map(parameters, account_order)? {
             let order = order?;
             let place = order.client_order_id.as_ref().and_then(|id| places_by_child.get(id));
             if let Some(&place) = place {
+                places_by_order.insert(order.report.broker_order_id.clone(), place);
                 mirrors[place].orders.push(order);
+            }
+        }
+
+        let sql = format!(
+            "SELECT {ORDER_COLUMNS} FROM ({CHILDREN}) AS child
+             CROSS JOIN orders AS entry ON entry.client_order_id = child.client_order_id
+             CROSS JOIN orders AS o ON o.account = entry.account AND o.trading_day = entry.trading_day
+                AND o.parent_order_id = entry.broker_order_id ORDER BY o.first_seen_at, o.broker_order_id"
+        );
+        let mut statement = snapshot.prepare_cached(&sql)?;
+        for leg in statement.query_map(parameters, account_order)? {
+            let leg = leg?;
+            let place = leg.report.parent.as_ref().and_then(|parent| places_by_order.get(parent));
+            if let Some(&place) = place {
+                mirrors[place].orders.push(leg);
+            }
+        }
+
+        let sql = "SELECT g.trading_day, g.leader_account, g.leader_order_id, g.follower_id, g.kind, g.units, g.result,
+                g.text, g.updated_at
+             FROM orders AS o CROSS JOIN copy_gaps AS g ON g.trading_day = o.trading_day
+                AND g.leader_account = o.account AND g.leader_order_id = o.broker_order_id AND g.follower_id = ?2
+             WHERE o.trading_day = ?1 AND o.role = 'leader' ORDER BY g.opened_at, g.kind";
+        let mut statement = snapshot.prepare_cached(sql)?;
+        for gap in statement.query_map(parameters, gap)? {
+            let gap = gap?;
+            if let Some(&place) = places.get(&gap.key) {
+                mirrors[place].gaps.push(gap);
             }
         }
         Ok(mirrors)
     }
 
-    /// The leader's orders of a day, in the order in which they were first seen.
+    /// The leader's orders of a day, in the order in which they were first seen. Legs of his super orders are part of
+    /// their entries and not among them.
     pub fn leader_orders(
         &self,
         day: TradingDay,
@@ -108,7 +159,8 @@ impl Reader {
     ) -> Result<Vec<Arc<LeaderOrder>>, ReaderError> {
         let sql = format!(
             "SELECT {ORDER_COLUMNS} FROM orders AS o
-             WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'leader' ORDER BY o.first_seen_at"
+             WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'leader' AND {NO_LEG}
+             ORDER BY o.first_seen_at"
         );
         self.rows(&sql, [leader.to_string(), day.to_string()], leader_order)
     }
@@ -122,12 +174,29 @@ impl Reader {
     ) -> Result<Vec<Arc<LeaderOrder>>, ReaderError> {
         let sql = format!(
             "SELECT {ORDER_COLUMNS} FROM orders AS o
-             WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'leader' AND NOT EXISTS (
+             WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'leader' AND {NO_LEG}
+                AND NOT EXISTS (
                  SELECT 1 FROM copy_mappings AS m WHERE m.trading_day = o.trading_day AND m.leader_account = o.account
                      AND m.leader_order_id = o.broker_order_id AND m.follower_id = ?3
              ) ORDER BY o.first_seen_at"
         );
         self.rows(&sql, [leader.to_string(), day.to_string(), follower.to_string()], leader_order)
+    }
+
+    /// Orders that a human or another program placed in this account on a day, in the order in which they were first
+    /// seen.
+    pub fn external_orders(
+        &self,
+        day: TradingDay,
+        of: &DhanClientId,
+    ) -> Result<Vec<ExternalOrder>, ReaderError> {
+        let sql = format!(
+            "SELECT {ORDER_COLUMNS} FROM orders AS o WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'external'
+             ORDER BY o.first_seen_at, o.broker_order_id"
+        );
+        self.rows(&sql, [of.to_string(), day.to_string()], |row| {
+            Ok(ExternalOrder { order: account_order(row)?, first_seen_at: time(row, "first_seen_at")? })
+        })
     }
 
     /// When requests left for a follower's account on a day, oldest first: what the broker's windows are rebuilt from
@@ -147,14 +216,10 @@ impl Reader {
 
 fn mirror(row: &Row<'_>) -> rusqlite::Result<MirrorRows> {
     let mapping = MappingRow {
-        key: MirrorKey {
-            trading_day: day(row, "trading_day")?,
-            leader_account: account(row, "leader_account")?,
-            leader_order: broker_order_id(row, "leader_order_id")?,
-            follower: follower(row, "follower_id")?,
-        },
+        key: mirror_key(row)?,
         outcome: word(row, "outcome")?,
         reason: word_or_none(row, "denied")?,
+        note: row.get("note")?,
         sizing: convert(row, "inputs", |text: Option<String>| {
             text.map(|text| serde_json::from_str(&text)).transpose()
         })?,
@@ -163,7 +228,13 @@ fn mirror(row: &Row<'_>) -> rusqlite::Result<MirrorRows> {
         filled: quantity(row, "filled_quantity")?,
         updated_at: time(row, "decided_at")?,
     };
-    Ok(MirrorRows { mapping, leader: leader_order(row)?, intents: Vec::new(), orders: Vec::new() })
+    Ok(MirrorRows {
+        mapping,
+        leader: leader_order(row)?,
+        intents: Vec::new(),
+        orders: Vec::new(),
+        gaps: Vec::new(),
+    })
 }
 
 fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
@@ -171,6 +242,7 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
         client_order_id: convert(row, "client_order_id", |text: String| ClientOrderId::new(text))?,
         kind: word(row, "kind")?,
         serial: row.get("serial")?,
+        part: word_or_none(row, "part")?,
         child: ChildKey {
             trading_day: day(row, "trading_day")?,
             leader_order: broker_order_id(row, "leader_order_id")?,
@@ -197,6 +269,15 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
             added_latency_us: row.get("added_latency_us")?,
         },
         created_at: time(row, "created_at")?,
+    })
+}
+
+fn gap(row: &Row<'_>) -> rusqlite::Result<GapRow> {
+    Ok(GapRow {
+        key: mirror_key(row)?,
+        gap: Gap { kind: word(row, "kind")?, units: row.get("units")?, result: word(row, "result")? },
+        text: row.get("text")?,
+        at: time(row, "updated_at")?,
     })
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Params, Row};
 
-pub use mirrors::MirrorRows;
+pub use mirrors::{ExternalOrder, MirrorRows};
 pub use status::{DayCounts, OutcomeCount};
 
 use super::error::{OpenError, ReaderError};

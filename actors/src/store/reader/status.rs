@@ -10,11 +10,11 @@ use tandem_domain::time::TradingDay;
 
 use super::Reader;
 use super::columns::{
-    ORDER_COLUMNS, account, account_order, broker_order_id, day, follower, id_or_none, instrument, money,
-    price, quantity, time, word, word_or_none,
+    ORDER_COLUMNS, account_order, follower, id_or_none, instrument, mirror_key, money, price, quantity, time,
+    word, word_or_none,
 };
 use crate::store::error::ReaderError;
-use crate::store::rows::{AccountOrder, AuditEntry, FillComparison, HealthRow, IncidentRow, MirrorKey};
+use crate::store::rows::{AccountOrder, AuditEntry, FillComparison, HealthRow, IncidentRow};
 
 /// How many mirrors of a follower ended in one way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,12 +147,7 @@ impl Reader {
              FROM copy_mappings WHERE trading_day = ?1 AND slippage_money IS NOT NULL ORDER BY updated_at";
         self.rows(sql, [of.to_string()], |row| {
             Ok(FillComparison {
-                key: MirrorKey {
-                    trading_day: day(row, "trading_day")?,
-                    leader_account: account(row, "leader_account")?,
-                    leader_order: broker_order_id(row, "leader_order_id")?,
-                    follower: follower(row, "follower_id")?,
-                },
+                key: mirror_key(row)?,
                 filled: quantity(row, "filled_quantity")?,
                 leader_average: price(row, "leader_average")?,
                 follower_average: price(row, "follower_average")?,

@@ -177,6 +177,7 @@ pub(super) fn mapping(outcome: Outcome, target: u32) -> MappingRow {
         key: mirror_key(),
         outcome,
         reason: None,
+        note: None,
         sizing: Some(Sizing {
             strategy: Strategy::CapitalProportional,
             ratio: Ratio::new(1, 2).unwrap(),
@@ -207,6 +208,7 @@ pub(super) fn intent(child: &ChildKey, state: IntentState, quantity: u32) -> Int
         client_order_id: ClientOrderId::derive(child),
         kind: IntentKind::Place,
         serial: 0,
+        part: None,
         child: child.clone(),
         leader_account: leader(),
         account: account(),
@@ -230,6 +232,7 @@ pub(super) fn change(child: &ChildKey, state: IntentState) -> IntentChange {
         client_order_id: ClientOrderId::derive(child),
         kind: IntentKind::Place,
         serial: 0,
+        part: None,
         state,
         terms: None,
         broker_order_id: (state == IntentState::Acked).then(|| order_id("F1")),
