@@ -28,11 +28,11 @@ pub use clients::InstrumentSource;
 pub use fault::{Fault, Faults, Origin};
 pub use load::{Purpose, Sources, StoreOnly};
 pub use sections::{
-    BreakerSettings, BrokerLimits, BrokerSettings, ClockSettings, CopySettings, FollowerSettings,
-    LeaderSettings, LimitsSettings, LogSettings, RecoverySettings, SizingSettings, StoreSettings,
-    SupervisorSettings,
+    AlertsSettings, BreakerSettings, BrokerLimits, BrokerSettings, ClockSettings, CopySettings,
+    FollowerSettings, LeaderSettings, LimitsSettings, LogSettings, PartingSettings, RecoverySettings,
+    SizingSettings, StoreSettings, SupervisorSettings,
 };
-pub use value::{ClockSource, CopyOn, LogFormat};
+pub use value::{ClockSource, LogFormat};
 
 /// Everything Tandem is told, checked. Made by [`Sources::load`] only.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,10 +51,14 @@ pub struct Settings {
     pub copy: CopySettings,
     /// How much is copied, where a follower says nothing else.
     pub sizing: SizingSettings,
+    /// What happens when leader and follower part, where a follower says nothing else.
+    pub parting: PartingSettings,
     /// Caps on what a follower may hold.
     pub limits: LimitsSettings,
     /// When a broker connection is given a rest.
     pub breaker: BreakerSettings,
+    /// What is worth an alert.
+    pub alerts: AlertsSettings,
     /// How lost answers are looked up.
     pub recovery: RecoverySettings,
     /// Health, restarts, shutdown.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use tandem_domain::gap::GapPolicy;
+use tandem_domain::policy::{AtModificationLimit, CopyOn, EntryLeftBehind, MarketOrders};
 use tandem_domain::sizing::{CapitalBasis, Minimum, Strategy};
 
-use super::value::{AMO_TIME_WORDS, ClockSource, CopyOn, LogFormat, parse_ratio};
+use super::value::{AMO_TIME_WORDS, ClockSource, LogFormat, parse_ratio};
 
 /// What a setting takes.
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +63,17 @@ const fn leaf(key: &'static str, kind: Kind) -> Leaf {
 /// Contracts that can be traded (`dhanhq-v2.md` section 8.5), options first.
 const INSTRUMENT_KINDS: &[&str] =
     &["OPTIDX", "OPTSTK", "OPTFUT", "OPTCUR", "FUTIDX", "FUTSTK", "FUTCOM", "FUTCUR", "EQUITY"];
-/// Products an order may be placed in (section 2.2). Cover and bracket orders are not copied.
+/// Products an order may be placed in (section 2.2). Cover and bracket orders are copied in another form, so their
+/// products are not to be mapped.
 const PRODUCTS: &[&str] = &["CNC", "INTRADAY", "MARGIN", "MTF"];
+const COPY_ON: &[&str] = &[CopyOn::Working.as_str(), CopyOn::Transit.as_str(), CopyOn::Fill.as_str()];
+const MARKET_ORDERS: &[&str] = &[MarketOrders::AsIs.as_str(), MarketOrders::ProtectedLimit.as_str()];
+const AT_MODIFICATION_LIMIT: &[&str] =
+    &[AtModificationLimit::Replace.as_str(), AtModificationLimit::Stop.as_str()];
+const ENTRIES_LEFT_BEHIND: &[&str] =
+    &[EntryLeftBehind::Cancel.as_str(), EntryLeftBehind::Keep.as_str(), EntryLeftBehind::Chase.as_str()];
+const GAP_POLICIES: &[&str] =
+    &[GapPolicy::Report.as_str(), GapPolicy::ExitsOnly.as_str(), GapPolicy::Full.as_str()];
 const STRATEGIES: &[&str] = &[Strategy::CapitalProportional.as_str(), Strategy::FixedRatio.as_str()];
 const MINIMA: &[&str] = &[Minimum::Skip.as_str(), Minimum::OneLot.as_str()];
 const CAPITAL_BASES: &[&str] = &[CapitalBasis::Total.as_str(), CapitalBasis::Available.as_str()];
@@ -71,6 +82,12 @@ const WEB_SOCKET: &[&str] = &["wss", "ws"];
 
 const MINUTE_MS: u64 = 60_000;
 const HOUR_S: u64 = 3_600;
+const HOUR_MS: u64 = HOUR_S * 1_000;
+
+/// Changes of one order that the broker takes (section 2.4).
+const MODIFICATIONS_MAX: u64 = 25;
+/// Half the price: on the selling side a wider band would end near nothing.
+const BAND_BPS_MAX: u64 = 5_000;
 
 /// The array of tables whose keys [`FOLLOWER_LEAVES`] lists.
 pub(super) const FOLLOWER: &str = "follower";
@@ -93,6 +110,7 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("broker.limits.exit_reserve_pct", Kind::Whole(0, 90)),
     leaf("broker.limits.window_guard_ms", Kind::Whole(0, 1_000)),
     leaf("broker.limits.reads_per_second", Kind::Whole(1, 10_000)),
+    leaf("broker.limits.modifications_per_order", Kind::Whole(1, MODIFICATIONS_MAX)),
     leaf("clock.source", Kind::Choice(ClockSource::SPELLINGS)),
     leaf("clock.lent_url", Kind::Url(WEB_SOCKET)),
     leaf("leader.name", Kind::Label),
@@ -101,33 +119,44 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("leader.access_token_file", Kind::Path),
     leaf("leader.local_address", Kind::Ipv4),
     leaf("leader.book_poll_ms", Kind::Whole(100, 10 * MINUTE_MS)),
-    leaf("copy.on", Kind::Choice(CopyOn::SPELLINGS)),
+    leaf("leader.forever_poll_ms", Kind::Whole(1_000, HOUR_MS)),
+    leaf("copy.on", Kind::Choice(COPY_ON)),
     leaf("copy.instrument_kinds", Kind::Choices(INSTRUMENT_KINDS)),
     leaf("copy.product_map", Kind::ChoiceMap(PRODUCTS)),
     leaf("copy.amo_time", Kind::Choice(AMO_TIME_WORDS)),
-    leaf("copy.entry_age_ms_max", Kind::Whole(1, HOUR_S * 1_000)),
+    leaf("copy.entry_age_ms_max", Kind::Whole(1, HOUR_MS)),
+    leaf("copy.market_orders", Kind::Choice(MARKET_ORDERS)),
+    leaf("copy.price_band_bps", Kind::Whole(1, BAND_BPS_MAX)),
+    leaf("copy.stop_band_bps", Kind::Whole(1, BAND_BPS_MAX)),
+    leaf("copy.at_modification_limit", Kind::Choice(AT_MODIFICATION_LIMIT)),
     leaf("sizing.strategy", Kind::Choice(STRATEGIES)),
     leaf("sizing.ratio", Kind::Ratio),
     leaf("sizing.multiplier", Kind::Ratio),
     leaf("sizing.ratio_max", Kind::Ratio),
     leaf("sizing.minimum", Kind::Choice(MINIMA)),
     leaf("sizing.capital", Kind::Choice(CAPITAL_BASES)),
+    leaf("parting.entry", Kind::Choice(ENTRIES_LEFT_BEHIND)),
+    leaf("parting.entry_after_ms", Kind::Whole(0, HOUR_MS)),
+    leaf("parting.exit_after_ms", Kind::Whole(0, HOUR_MS)),
+    leaf("parting.chase_interval_ms", Kind::Whole(500, HOUR_MS)),
+    leaf("parting.gap", Kind::Choice(GAP_POLICIES)),
     leaf("limits.max_position_size_pct", Kind::Whole(1, 100)),
     leaf("breaker.failures_max", Kind::Whole(1, 1_000)),
     leaf("breaker.open_s", Kind::Whole(1, HOUR_S)),
     leaf("breaker.open_s_max", Kind::Whole(1, 24 * HOUR_S)),
+    leaf("alerts.slippage_bps_max", Kind::Whole(0, 10_000)),
     leaf("recovery.settle_ms", Kind::Whole(1, 10 * MINUTE_MS)),
     leaf("recovery.lookup_ms_first", Kind::Whole(10, MINUTE_MS)),
     leaf("recovery.lookup_ms_max", Kind::Whole(10, 10 * MINUTE_MS)),
     leaf("recovery.poll_ms", Kind::Whole(50, 10 * MINUTE_MS)),
-    leaf("recovery.idle_poll_ms", Kind::Whole(50, HOUR_S * 1_000)),
+    leaf("recovery.idle_poll_ms", Kind::Whole(50, HOUR_MS)),
     leaf("supervisor.health_interval_s", Kind::Whole(1, HOUR_S)),
     leaf("supervisor.hang_deadline_ms", Kind::Whole(100, 10 * MINUTE_MS)),
     leaf("supervisor.restarts_max", Kind::Whole(0, 1_000)),
     leaf("supervisor.restart_window_s", Kind::Whole(1, 24 * HOUR_S)),
     leaf("supervisor.restarts_per_day_max", Kind::Whole(0, 10_000)),
     leaf("supervisor.backoff_ms_first", Kind::Whole(1, MINUTE_MS)),
-    leaf("supervisor.backoff_ms_max", Kind::Whole(1, HOUR_S * 1_000)),
+    leaf("supervisor.backoff_ms_max", Kind::Whole(1, HOUR_MS)),
     leaf("supervisor.shutdown_deadline_ms", Kind::Whole(1, 10 * MINUTE_MS)),
     leaf("store.path", Kind::Path),
     leaf("store.readers", Kind::Whole(1, 64)),
@@ -149,7 +178,7 @@ const FOLLOWER_LEAVES: &[Leaf] = &[
 
 /// Tables of a follower, each with the section that gives its keys and its defaults.
 pub(super) const FOLLOWER_TABLES: &[(&str, &str)] =
-    &[("copy", "copy"), ("sizing", "sizing"), ("broker_limits", "broker.limits")];
+    &[("copy", "copy"), ("sizing", "sizing"), ("parting", "parting"), ("broker_limits", "broker.limits")];
 
 /// What stands at a path.
 #[derive(Debug)]

@@ -8,15 +8,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tandem_dhan::codes::AmoTime;
 use tandem_domain::breaker::BreakerLimits;
+use tandem_domain::gap::GapPolicy;
 use tandem_domain::gates::CopyPolicy;
 use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::instrument::InstrumentKind;
 use tandem_domain::order::Product;
 use tandem_domain::pacing::{PacingLimits, Window};
+use tandem_domain::policy::{
+    AtModificationLimit, Bps, Changes, CopyOn, EntryLeftBehind, MarketOrders, Parting, Translation,
+};
 use tandem_domain::restart::RestartLimits;
 use tandem_domain::sizing::{CapitalBasis, Minimum, Ratio, SizingPolicy, Strategy};
 
-use super::value::{ClockSource, CopyOn, LogFormat, amo_time, millis, optional_ratio, ratio, seconds};
+use super::value::{ClockSource, LogFormat, amo_time, millis, optional_ratio, ratio, seconds};
 
 /// `[broker]`: where the broker is and how long it is waited for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,6 +73,8 @@ pub struct BrokerLimits {
     pub window_guard: Duration,
     /// Reads in any second.
     pub reads_per_second: u32,
+    /// Changes of one order, at most 25 (section 2.4).
+    pub modifications_per_order: u16,
 }
 
 impl BrokerLimits {
@@ -118,6 +124,9 @@ pub struct LeaderSettings {
     /// How often the order book is read while the stream is down.
     #[serde(rename = "book_poll_ms", with = "millis")]
     pub book_poll: Duration,
+    /// How often forever orders are read where a follower copies equity: the stream may not tell of them.
+    #[serde(rename = "forever_poll_ms", with = "millis")]
+    pub forever_poll: Duration,
 }
 
 /// `[[follower]]`: one account that copies. What its own tables leave out is taken from the sections of that name.
@@ -143,11 +152,23 @@ pub struct FollowerSettings {
     pub copy: CopySettings,
     /// How much is copied.
     pub sizing: SizingSettings,
+    /// What happens when leader and follower part.
+    pub parting: PartingSettings,
     /// What may be sent.
     pub broker_limits: BrokerLimits,
 }
 
-/// `[copy]`: which leader orders are copied, and when.
+impl FollowerSettings {
+    /// How often one of this follower's orders may be changed, and what then.
+    pub const fn changes(&self) -> Changes {
+        Changes {
+            per_order_max: self.broker_limits.modifications_per_order,
+            at_limit: self.copy.at_modification_limit,
+        }
+    }
+}
+
+/// `[copy]`: which leader orders are copied, when, and in what terms.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CopySettings {
@@ -163,6 +184,16 @@ pub struct CopySettings {
     /// Age, by the broker's time, beyond which an entry not yet sent is skipped.
     #[serde(rename = "entry_age_ms_max", with = "millis")]
     pub entry_age_max: Duration,
+    /// In which type a market order is copied.
+    pub market_orders: MarketOrders,
+    /// How far beyond the price known a limit of ours may stand.
+    #[serde(rename = "price_band_bps")]
+    pub price_band: Bps,
+    /// How far beyond the trigger the limit of a copied stop-loss-market order stands.
+    #[serde(rename = "stop_band_bps")]
+    pub stop_band: Bps,
+    /// What becomes of an order that was changed as often as the broker allows.
+    pub at_modification_limit: AtModificationLimit,
 }
 
 impl CopySettings {
@@ -172,6 +203,15 @@ impl CopySettings {
             kinds: self.instrument_kinds.iter().copied().collect(),
             product_map: self.product_map.clone(),
             entry_age_max: self.entry_age_max,
+        }
+    }
+
+    /// How a copy is placed in terms the broker takes.
+    pub const fn translation(&self) -> Translation {
+        Translation {
+            market_orders: self.market_orders,
+            price_band: self.price_band,
+            stop_band: self.stop_band,
         }
     }
 }
@@ -212,6 +252,38 @@ impl SizingSettings {
     }
 }
 
+/// `[parting]`: what happens when leader and follower part.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartingSettings {
+    /// What becomes of an entry that still waits when the leader's has filled.
+    pub entry: EntryLeftBehind,
+    /// From the leader's fill until that is done.
+    #[serde(rename = "entry_after_ms", with = "millis")]
+    pub entry_after: Duration,
+    /// From the leader's fill until an exit that still waits is chased.
+    #[serde(rename = "exit_after_ms", with = "millis")]
+    pub exit_after: Duration,
+    /// Between two moves of a chased price.
+    #[serde(rename = "chase_interval_ms", with = "millis")]
+    pub chase_interval: Duration,
+    /// Which gaps are made good by orders of our own.
+    pub gap: GapPolicy,
+}
+
+impl PartingSettings {
+    /// What the mirrors want to know.
+    pub const fn policy(&self) -> Parting {
+        Parting {
+            entry: self.entry,
+            entry_after: self.entry_after,
+            exit_after: self.exit_after,
+            chase_interval: self.chase_interval,
+            gap: self.gap,
+        }
+    }
+}
+
 /// `[limits]`: caps on what a follower may hold.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -240,6 +312,14 @@ impl BreakerSettings {
     pub const fn limits(&self) -> BreakerLimits {
         BreakerLimits { failures_max: self.failures_max, open_for: self.open, open_for_max: self.open_max }
     }
+}
+
+/// `[alerts]`: what is worth an alert.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsSettings {
+    /// A follower's fills worse than the leader's by more than this raise an alert; zero is off.
+    pub slippage_bps_max: u32,
 }
 
 /// `[recovery]`: how a lost answer is looked up (P3, P4).

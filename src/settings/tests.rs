@@ -1,9 +1,14 @@
 //! Settings from texts: what they come to, and every fault at once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use tandem_domain::gap::GapPolicy;
 use tandem_domain::instrument::InstrumentKind;
 use tandem_domain::order::Product;
+use tandem_domain::policy::{
+    AtModificationLimit, Bps, Changes, CopyOn, EntryLeftBehind, MarketOrders, Parting, Translation,
+};
 use tandem_domain::sizing::Ratio;
 
 use super::load::DEFAULT_TOML;
@@ -31,7 +36,7 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Settings {
 fn a_follower_is_all_that_the_defaults_lack() {
     let settings = load(ONE_FOLLOWER, &[]);
     assert_eq!(settings.broker.base_url, "https://api.dhan.co/v2");
-    assert_eq!(settings.broker.connect_timeout, std::time::Duration::from_millis(500));
+    assert_eq!(settings.broker.connect_timeout, Duration::from_millis(500));
     let asha = &settings.followers[0];
     assert_eq!((asha.id.as_str(), asha.client_id.as_str(), asha.enabled), ("asha", "1000000202", true));
     assert_eq!(asha.access_token_env, "FOLLOWER_ACCESS_TOKEN");
@@ -96,6 +101,78 @@ fn a_follower_overrides_part_of_a_section_and_keeps_the_rest() {
 }
 
 #[test]
+fn by_default_exits_are_protected_and_nothing_is_opened_again() {
+    let settings = load(ONE_FOLLOWER, &[]);
+    let asha = &settings.followers[0];
+    assert_eq!(asha.copy.on, CopyOn::Working);
+    let (market_orders, band) = (MarketOrders::AsIs, Bps::new(300));
+    assert_eq!(asha.copy.translation(), Translation { market_orders, price_band: band, stop_band: band });
+    assert_eq!(asha.changes(), Changes { per_order_max: 25, at_limit: AtModificationLimit::Replace });
+    let seconds = Duration::from_secs;
+    let expected = Parting {
+        entry: EntryLeftBehind::Cancel,
+        entry_after: seconds(10),
+        exit_after: seconds(2),
+        chase_interval: seconds(2),
+        gap: GapPolicy::ExitsOnly,
+    };
+    assert_eq!(asha.parting.policy(), expected);
+    assert_eq!(settings.alerts.slippage_bps_max, 200);
+    assert_eq!(settings.leader.forever_poll, seconds(10));
+}
+
+#[test]
+fn a_follower_parts_in_a_way_of_its_own() {
+    let settings = load(
+        "[copy]\non = \"fill\"\nprice_band_bps = 500\n\
+         [parting]\nexit_after_ms = 0\ngap = \"report\"\n\
+         [[follower]]\nid = \"asha\"\n\
+         [follower.copy]\non = \"transit\"\nmarket_orders = \"protected_limit\"\nstop_band_bps = 1\n\
+         at_modification_limit = \"stop\"\n\
+         [follower.parting]\nentry = \"chase\"\nchase_interval_ms = 500\ngap = \"full\"\n\
+         [follower.broker_limits]\nmodifications_per_order = 3\n",
+        &[("TANDEM__PARTING__ENTRY", "keep"), ("TANDEM__PARTING__ENTRY_AFTER_MS", "4000")],
+    );
+    let asha = &settings.followers[0];
+    assert_eq!(asha.copy.on, CopyOn::Transit);
+    let (price_band, stop_band) = (Bps::new(500), Bps::new(1));
+    let market_orders = MarketOrders::ProtectedLimit;
+    assert_eq!(asha.copy.translation(), Translation { market_orders, price_band, stop_band });
+    assert_eq!(asha.changes(), Changes { per_order_max: 3, at_limit: AtModificationLimit::Stop });
+    let own = asha.parting.policy();
+    assert_eq!((own.entry, own.gap), (EntryLeftBehind::Chase, GapPolicy::Full));
+    // What it leaves out is the section's, whichever layer that came from.
+    assert_eq!((own.entry_after.as_secs(), own.exit_after.as_secs()), (4, 0));
+    assert_eq!(own.chase_interval.as_millis(), 500);
+    let common = settings.parting.policy();
+    assert_eq!(
+        (settings.copy.on, common.entry, common.gap),
+        (CopyOn::Fill, EntryLeftBehind::Keep, GapPolicy::Report)
+    );
+    assert_eq!(settings.broker.limits.modifications_per_order, 25);
+}
+
+/// The words in the schema and in the domain are the same, one for one: what passes the one is read by the other.
+#[test]
+fn every_word_of_a_choice_is_taken() {
+    let words: [(&str, Vec<&str>); 5] = [
+        ("copy.on", CopyOn::ALL.iter().map(|word| word.as_str()).collect()),
+        ("copy.market_orders", MarketOrders::ALL.iter().map(|word| word.as_str()).collect()),
+        ("copy.at_modification_limit", AtModificationLimit::ALL.iter().map(|word| word.as_str()).collect()),
+        ("parting.entry", EntryLeftBehind::ALL.iter().map(|word| word.as_str()).collect()),
+        ("parting.gap", GapPolicy::ALL.iter().map(|word| word.as_str()).collect()),
+    ];
+    for (key, words) in words {
+        let variable = format!("TANDEM__{}", key.replace('.', "__").to_uppercase());
+        for word in words {
+            let settings = load(ONE_FOLLOWER, &[(&variable, word)]);
+            let pairs = settings.effective();
+            assert!(pairs.contains(&(format!("follower[0].{key}"), word.to_owned())), "{key} {word}");
+        }
+    }
+}
+
+#[test]
 fn the_sandbox_may_be_checked_but_not_copied_from() {
     let sandbox = [("DHAN_ENV", "sandbox")];
     let settings = sources(ONE_FOLLOWER, &sandbox).load(Purpose::Check).unwrap();
@@ -146,6 +223,8 @@ fn what_is_in_force_names_every_setting_but_no_person() {
         ("copy.instrument_kinds", "OPTIDX,OPTSTK,OPTFUT,OPTCUR"),
         ("follower[0].sizing.ratio", "1/4"),
         ("follower[0].access_token_env", "FOLLOWER_ACCESS_TOKEN"),
+        ("follower[0].parting.entry_after_ms", "10000"),
+        ("copy.price_band_bps", "300"),
         ("supervisor.health_interval_s", "30"),
     ] {
         assert_eq!(pairs[key], value, "{key}");

@@ -21,6 +21,7 @@ const BROKER_MAXIMA: BrokerLimits = BrokerLimits {
     exit_reserve_pct: 90,
     window_guard: Duration::ZERO,
     reads_per_second: 20,
+    modifications_per_order: 25,
 };
 
 pub(super) fn check(

@@ -186,14 +186,6 @@ macro_rules! choice {
 }
 
 choice! {
-    /// What moment of the leader's order is copied (`copy.on`).
-    CopyOn {
-        /// When the exchange has accepted the leader's order.
-        Working = "working",
-    }
-}
-
-choice! {
     /// Whose clock sessions, ages and budgets read (`clock.source`).
     ClockSource {
         /// The machine's.

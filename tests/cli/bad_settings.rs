@@ -54,7 +54,7 @@ fn every_fault_of_a_file_comes_at_once_with_key_and_line() {
          access_token_env = \"{SECRET}\"\n\
          local_address = \"::1\"\n\
          [copy]\n\
-         on = \"fill\"\n\
+         on = \"filled\"\n\
          instrument_kinds = [\"OPTIDX\", \"INDEX\"]\n\
          product_map = {{ MTF = \"CO\" }}\n\
          [sizing]\n\
@@ -80,7 +80,7 @@ fn every_fault_of_a_file_comes_at_once_with_key_and_line() {
             &["my.toml:8:", "broker.limits.exit_reserve_pct", "found true or false"],
             &["my.toml:10:", "leader.access_token_env", "NAME of an environment variable"],
             &["my.toml:11:", "leader.local_address", "IPv4"],
-            &["my.toml:13:", "copy.on", "write \"working\""],
+            &["my.toml:13:", "copy.on", "write \"working\" or \"transit\" or \"fill\""],
             &["my.toml:14:", "copy.instrument_kinds", "OPTSTK"],
             &["my.toml:15:", "copy.product_map"],
             &["my.toml:17:", "sizing.multiplier", "above zero"],
@@ -89,6 +89,63 @@ fn every_fault_of_a_file_comes_at_once_with_key_and_line() {
             &["my.toml:22:", "follower[0].enabled", "true or false"],
             &["my.toml:24:", "follower[0].sizing.ratio_max"],
             &["my.toml:25:", "follower[0].sizing.lots", "is not a setting", "strategy"],
+        ],
+    );
+}
+
+#[test]
+fn every_fault_of_following_and_parting_comes_at_once() {
+    let settings = "[broker.limits]\n\
+         modifications_per_order = 26\n\
+         [leader]\n\
+         forever_poll_ms = 999\n\
+         [copy]\n\
+         market_orders = \"protected\"\n\
+         price_band_bps = 0\n\
+         stop_band_bps = 5001\n\
+         at_modification_limit = true\n\
+         [parting]\n\
+         entry = \"drop\"\n\
+         entry_after_ms = 3600001\n\
+         exit_after_ms = -1\n\
+         chase_interval_ms = 499\n\
+         gap = \"exits\"\n\
+         exit = \"keep\"\n\
+         [alerts]\n\
+         slippage_bps_max = 10001\n\
+         [[follower]]\n\
+         id = \"asha\"\n\
+         [follower.broker_limits]\n\
+         modifications_per_order = 0\n\
+         [follower.copy]\n\
+         price_band_bps = \"wide\"\n\
+         [follower.parting]\n\
+         gap = \"all\"\n\
+         chase_interval_ms = 1.5\n\
+         [follower.alerts]\n\
+         slippage_bps_max = 1\n";
+    check(
+        settings,
+        &[],
+        &[
+            &["my.toml:2:", "broker.limits.modifications_per_order", "from 1 to 25"],
+            &["my.toml:4:", "leader.forever_poll_ms", "from 1000"],
+            &["my.toml:6:", "copy.market_orders", "\"as_is\" or \"protected_limit\""],
+            &["my.toml:7:", "copy.price_band_bps", "from 1 to 5000"],
+            &["my.toml:8:", "copy.stop_band_bps", "from 1 to 5000"],
+            &["my.toml:9:", "copy.at_modification_limit", "\"replace\" or \"stop\""],
+            &["my.toml:11:", "parting.entry ", "\"cancel\" or \"keep\" or \"chase\""],
+            &["my.toml:12:", "parting.entry_after_ms", "from 0 to 3600000"],
+            &["my.toml:13:", "parting.exit_after_ms", "from 0 to 3600000"],
+            &["my.toml:14:", "parting.chase_interval_ms", "from 500 to 3600000"],
+            &["my.toml:15:", "parting.gap", "\"report\" or \"exits_only\" or \"full\""],
+            &["my.toml:16:", "parting.exit", "is not a setting", "exit_after_ms"],
+            &["my.toml:18:", "alerts.slippage_bps_max", "from 0 to 10000"],
+            &["my.toml:22:", "follower[0].broker_limits.modifications_per_order", "from 1 to 25"],
+            &["my.toml:24:", "follower[0].copy.price_band_bps", "found a text"],
+            &["my.toml:26:", "follower[0].parting.gap", "\"exits_only\""],
+            &["my.toml:27:", "follower[0].parting.chase_interval_ms", "found a number"],
+            &["my.toml:28:", "follower[0].alerts", "is not a setting", "parting"],
         ],
     );
 }
@@ -115,6 +172,8 @@ fn the_environment_is_checked_like_a_file() {
         ("TANDEM__BROKER__LIMITS", "10"),
         ("TANDEM__FOLLOWER__0__ID", "asha"),
         ("DHAN_ENV", "production"),
+        ("TANDEM__PARTING__GAP", "none"),
+        ("TANDEM__COPY__STOP_BAND_BPS", "3%"),
         ("SIZING_STRATEGY", "by_luck"),
         ("COPY_RATIO", "0"),
         ("MAX_POSITION_SIZE_PCT", "150"),
@@ -128,6 +187,8 @@ fn the_environment_is_checked_like_a_file() {
             &["TANDEM__BROKER__LIMITS:", "is a section"],
             &["TANDEM__FOLLOWER__0__ID:", "settings file"],
             &["DHAN_ENV:", "prod or sandbox"],
+            &["TANDEM__PARTING__GAP:", "parting.gap", "\"report\""],
+            &["TANDEM__COPY__STOP_BAND_BPS:", "copy.stop_band_bps", "from 1 to 5000"],
             &["SIZING_STRATEGY:", "sizing.strategy", "\"fixed_ratio\""],
             &["COPY_RATIO:", "sizing.ratio", "above zero"],
             &["MAX_POSITION_SIZE_PCT:", "limits.max_position_size_pct", "from 1 to 100"],
