@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
+use crate::order::{EvidenceSource, OrderReport, OrderType};
 use crate::order::{Product, Side, TimeInForce};
 
 fn limit(quantity: u32, paise: u32) -> OrderTerms {
