@@ -27,6 +27,10 @@ pub(super) const ORDER_COLUMNS: &str = "
     o.ts_first_event, o.ts_exchange, o.first_seen_at, o.updated_at, o.form, o.parent_order_id, o.exited,
     o.last_price";
 
+/// Legs of super orders are rows of their own and no orders anybody placed. A child that a fired forever order left has a
+/// parent too, and is an order.
+pub(super) const NO_LEG: &str = "(o.parent_order_id IS NULL OR o.leg NOT IN ('stop_loss', 'target'))";
+
 /// A column read as `R` and made a `T`.
 pub(super) fn convert<R: FromSql, T, E: Error + Send + Sync + 'static>(
     row: &Row<'_>,

@@ -11,8 +11,8 @@ use tandem_domain::time::{Timestamp, TradingDay};
 
 use super::Reader;
 use super::columns::{
-    ORDER_COLUMNS, account, account_order, broker_order_id, convert, day, follower, id_or_none, leader_order,
-    mirror_key, quantity, terms, time, time_or_none, word, word_or_none,
+    NO_LEG, ORDER_COLUMNS, account, account_order, broker_order_id, convert, day, follower, id_or_none,
+    leader_order, mirror_key, quantity, terms, time, time_or_none, word, word_or_none,
 };
 use crate::store::codes::purpose_from_word;
 use crate::store::error::ReaderError;
@@ -46,8 +46,6 @@ pub struct ExternalOrder {
 /// The leaders' orders of a day, each to be joined with its rows: the tables are kept in the order of the leader's orders
 /// (a fan-out is written side by side), so a follower's rows are looked up order by order.
 const LEADER_ORDERS_THEN: &str = "orders AS o CROSS JOIN";
-/// A child that a fired forever order left has a parent too, and is an order.
-const NO_LEG: &str = "(o.parent_order_id IS NULL OR o.leg NOT IN ('stop_loss', 'target'))";
 const OF_THE_DAY: &str = "o.trading_day = ?1 AND o.role = 'leader'";
 const INTENTS_OF_FOLLOWER: &str =
     "intents AS i ON i.trading_day = o.trading_day AND i.leader_account = o.account

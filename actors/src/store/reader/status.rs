@@ -10,9 +10,10 @@ use tandem_domain::time::TradingDay;
 
 use super::Reader;
 use super::columns::{
-    ORDER_COLUMNS, account_order, follower, id_or_none, instrument, mirror_key, money, price, quantity, time,
-    word, word_or_none,
+    NO_LEG, ORDER_COLUMNS, account_order, follower, id_or_none, instrument, mirror_key, money, price,
+    quantity, time, word, word_or_none,
 };
+use crate::store::codes::OrderRole;
 use crate::store::error::ReaderError;
 use crate::store::rows::{AccountOrder, AuditEntry, FillComparison, HealthRow, IncidentRow};
 
@@ -68,13 +69,20 @@ impl Reader {
 
     /// A day in numbers.
     pub fn day_counts(&self, day: TradingDay) -> Result<DayCounts, ReaderError> {
-        let sql = "SELECT
-                (SELECT COUNT(*) FROM orders WHERE trading_day = ?1 AND role = 'leader') AS leader_orders,
-                (SELECT COUNT(*) FROM orders WHERE trading_day = ?1 AND role = 'follower') AS follower_orders,
-                (SELECT COUNT(*) FROM orders WHERE trading_day = ?1 AND role = 'external') AS external_orders,
+        let orders = |role: OrderRole| {
+            format!(
+                "(SELECT COUNT(*) FROM orders AS o WHERE o.trading_day = ?1 AND o.role = '{role}' AND {NO_LEG}) AS {role}_orders"
+            )
+        };
+        let sql = format!(
+            "SELECT {}, {}, {},
                 (SELECT COUNT(*) FROM trades WHERE trading_day = ?1) AS trades,
-                (SELECT COUNT(*) FROM intents WHERE trading_day = ?1 AND state = 'UNKNOWN') AS unknown_intents";
-        let counts = self.rows(sql, [day.to_string()], |row| {
+                (SELECT COUNT(*) FROM intents WHERE trading_day = ?1 AND state = 'UNKNOWN') AS unknown_intents",
+            orders(OrderRole::Leader),
+            orders(OrderRole::Follower),
+            orders(OrderRole::External),
+        );
+        let counts = self.rows(&sql, [day.to_string()], |row| {
             Ok(DayCounts {
                 leader_orders: row.get("leader_orders")?,
                 follower_orders: row.get("follower_orders")?,

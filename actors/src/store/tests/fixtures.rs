@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId, Tag};
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
 use tandem_domain::leader::LeaderOrder;
-use tandem_domain::mirror::Outcome;
+use tandem_domain::mirror::{OrderPart, Outcome};
 use tandem_domain::order::{
     BrokerStatus, EvidenceSource, Leg, OrderReport, OrderTerms, OrderType, Product, Side, TimeInForce,
 };
@@ -246,6 +246,34 @@ pub(super) fn change(child: &ChildKey, state: IntentState) -> IntentChange {
 
 pub(super) fn changed(child: &ChildKey, state: IntentState) -> Write {
     Write::IntentChange(Box::new(change(child, state)))
+}
+
+/// A request to change or cancel a child order, of so many units.
+pub(super) fn request(child: &ChildKey, kind: IntentKind, serial: u32, quantity: u32) -> IntentRow {
+    IntentRow {
+        kind,
+        serial,
+        part: Some(OrderPart::Whole),
+        broker_order_id: Some(order_id("F1")),
+        ..intent(child, IntentState::Sending, quantity)
+    }
+}
+
+pub(super) fn requested(row: &IntentRow) -> Write {
+    Write::Intent(Box::new(row.clone()))
+}
+
+/// What became of a request.
+pub(super) fn answered(row: &IntentRow, state: IntentState) -> Write {
+    let change = IntentChange {
+        client_order_id: row.client_order_id.clone(),
+        kind: row.kind,
+        serial: row.serial,
+        broker_order_id: row.broker_order_id.clone(),
+        updated_at: at(6),
+        ..change(&row.child, state)
+    };
+    Write::IntentChange(Box::new(change))
 }
 
 /// Leader order and mapping of 130 units: what every intent rests on.

@@ -1,8 +1,12 @@
 //! The store against real files: what it promises, and how it ends when it cannot keep it.
 
 mod accounts;
+mod changes;
 mod fixtures;
+mod gaps;
 mod intents;
+mod legs;
+mod migrating;
 mod opening;
 mod orders;
 mod reading;
