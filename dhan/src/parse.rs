@@ -4,12 +4,14 @@
 
 mod account;
 mod fields;
+mod forms;
 mod order;
 
 pub use account::{
     HoldingReport, IpReport, MarginReport, ProfileReport, funds, holding, ip_report, margin, position,
     profile,
 };
+pub use forms::{forever_row, super_row};
 pub use order::{order_row, order_update, placed_status, trade_row};
 
 pub use crate::wire::WireError;

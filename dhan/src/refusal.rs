@@ -18,6 +18,8 @@ pub enum RefusalClass {
     InTransit,
     /// The broker does not know the order, or it is past changing; it says the same for both (section 2.6).
     UnknownOrder,
+    /// The order was changed as often as one order may be (section 9.1): it can still be cancelled.
+    ModificationLimit,
     /// The market is closed.
     MarketClosed,
     /// A field is wrong: never to be tried again as it is.
@@ -37,6 +39,7 @@ impl RefusalClass {
             Self::Margin => "margin",
             Self::InTransit => "in_transit",
             Self::UnknownOrder => "unknown_order",
+            Self::ModificationLimit => "modification_limit",
             Self::MarketClosed => "market_closed",
             Self::Parameters => "parameters",
             Self::RateLimit => "rate_limit",
@@ -154,7 +157,16 @@ pub fn classify(http: u16, code: &str, text: &str) -> RefusalClass {
         ),
         (
             RefusalClass::UnknownOrder,
-            &["incorrect request for order", "order not found", "no order found", "order does not exist"],
+            &[
+                "incorrect request for order",
+                "order not found",
+                "no order found",
+                "order does not exist",
+                "already traded",
+                "already executed",
+                "already cancelled",
+                "already rejected",
+            ],
         ),
         (
             RefusalClass::Parameters,
@@ -170,6 +182,10 @@ pub fn classify(http: u16, code: &str, text: &str) -> RefusalClass {
     ];
     let lower = text.to_ascii_lowercase();
     for (class, phrases) in PHRASES {
+        // Behind the dangerous classes, before the general ones.
+        if class == RefusalClass::UnknownOrder && is_modification_limit(&lower) {
+            return RefusalClass::ModificationLimit;
+        }
         if phrases.iter().any(|phrase| lower.contains(phrase)) {
             return class;
         }
@@ -181,6 +197,16 @@ pub fn classify(http: u16, code: &str, text: &str) -> RefusalClass {
         ("DH-905" | "DH-907" | "811" | "812" | "813" | "814", _) => RefusalClass::Parameters,
         _ => RefusalClass::Other,
     }
+}
+
+/// What the change after the 25th is told was never seen (section 2.4), so any words of that meaning count; not those
+/// about a limit price, a limit order or a circuit limit.
+fn is_modification_limit(lower: &str) -> bool {
+    const LIMITS: [&str; 4] = ["limit", "maximum", "exceed", "more than 25"];
+    const OTHER_LIMITS: [&str; 6] = ["price", "limit order", "to limit", "order type", "circuit", "ckt"];
+    lower.contains("modif")
+        && LIMITS.iter().any(|word| lower.contains(word))
+        && !OTHER_LIMITS.iter().any(|word| lower.contains(word))
 }
 
 #[cfg(test)]
@@ -261,6 +287,28 @@ mod tests {
         ] {
             let refusal = read(http, body.as_bytes()).expect(body);
             assert_eq!(refusal.class, class, "{body}");
+        }
+    }
+
+    #[test]
+    fn refusals_of_changes_are_told_apart() {
+        use RefusalClass as C;
+        for (text, class) in [
+            ("Incorrect request for order and cannot be processed", C::UnknownOrder),
+            ("Order is already cancelled", C::UnknownOrder),
+            ("Order is in Transit state", C::InTransit),
+            ("Order modification limit reached", C::ModificationLimit),
+            ("Maximum number of modifications exceeded for order", C::ModificationLimit),
+            ("Order cannot be modified more than 25 times", C::ModificationLimit),
+            ("You have exceeded the limit to modify this order", C::ModificationLimit),
+            ("Order modification in transit, limit exceeded", C::InTransit),
+            ("Rate limit of modifications exceeded", C::RateLimit),
+            ("RMS:1:You have insufficient funds to modify beyond the limit", C::Margin),
+            ("Cannot modify a limit order to that type", C::Other),
+            ("Modified price exceeds the circuit limit", C::Other),
+            ("Order cannot be modified", C::Other),
+        ] {
+            assert_eq!(classify(400, "DH-906", text), class, "{text}");
         }
     }
 

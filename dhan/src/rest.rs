@@ -8,6 +8,7 @@
 mod answer;
 mod error;
 mod reads;
+mod requests;
 mod transport;
 mod writes;
 
@@ -21,7 +22,7 @@ use thiserror::Error;
 
 pub use error::{OrderRequestError, ReadError};
 pub use reads::Book;
-pub use writes::{ChangeOrder, ChangedOrder, NewOrder, PlacedOrder};
+pub use writes::{CancelOrder, ChangeOrder, ChangedOrder, NewOrder, PlacedOrder};
 
 use crate::tls::TlsError;
 use crate::token::{TokenError, TokenSource};

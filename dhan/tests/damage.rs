@@ -2,7 +2,7 @@
 //! report, an error, or the knowledge that nothing of ours was in it.
 
 use proptest::prelude::*;
-use tandem_dhan::wire::{OrderBookRow, decode_frame, decode_rows};
+use tandem_dhan::wire::{ForeverOrderRow, OrderBookRow, SuperOrderRow, decode_frame, decode_rows};
 use tandem_dhan::{instruments, parse, refusal};
 
 const FRAMES: [&str; 4] = [
@@ -64,6 +64,12 @@ proptest! {
             for row in &rows.rows {
                 let _ = parse::order_row(row);
             }
+        }
+        for row in decode_rows::<SuperOrderRow>(text.as_bytes()).iter().flat_map(|rows| &rows.rows) {
+            let _ = parse::super_row(row);
+        }
+        for row in decode_rows::<ForeverOrderRow>(text.as_bytes()).iter().flat_map(|rows| &rows.rows) {
+            let _ = parse::forever_row(row);
         }
         let _ = refusal::read(400, text.as_bytes());
         let _ = instruments::load(text.as_bytes());

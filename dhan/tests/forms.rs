@@ -1,9 +1,15 @@
 //! Super and forever orders: rows as documented and as damaged, and the bodies we send.
 
+use tandem_dhan::parse;
 use tandem_dhan::wire::{
     CreateForeverOrderRequest, Decimal, ForeverOrderRow, ModifyForeverOrderRequest, ModifySuperOrderRequest,
-    PlaceSuperOrderRequest, Record, Rows, SuperOrderRow, decode_rows,
+    OrderBookRow, PlaceSuperOrderRequest, Record, Rows, SuperOrderRow, decode_rows,
 };
+
+use tandem_domain::order::{
+    BrokerStatus, ExitLegs, ForeverReport, Leg, OrderForm, OrderReport, OrderType, SuperReport, TimeInForce,
+};
+use tandem_domain::price::Price;
 
 const SUPER: &str = r#"{"dhanClientId":"1000000202","orderId":"221261123050011","correlationId":"cp-su-01","orderStatus":"TRADED",
   "transactionType":"BUY","exchangeSegment":"NSE_FNO","productType":"INTRADAY","orderType":"LIMIT","validity":"DAY",
@@ -147,4 +153,142 @@ fn the_documented_forever_bodies_are_read() {
     let modify: ModifyForeverOrderRequest = serde_json::from_str(text).unwrap();
     assert_eq!(serde_json::to_string(&modify).unwrap(), text);
     assert!(serde_json::from_str::<ModifyForeverOrderRequest>(&text.replace("1559.0", "\"\"")).is_err());
+}
+
+fn super_report(text: &str) -> Option<SuperReport> {
+    parse::super_row(&super_row(text)?).ok()
+}
+
+fn forever_report(text: &str) -> Option<ForeverReport> {
+    parse::forever_row(&only(text)?).ok()
+}
+
+fn exits(target: Option<u32>, stop: Option<u32>, trailing: u32) -> OrderForm {
+    OrderForm::Super(ExitLegs {
+        target: target.map(Price::from_paise),
+        stop: stop.map(Price::from_paise),
+        trailing: Price::from_paise(trailing),
+    })
+}
+
+#[test]
+fn a_super_order_becomes_its_entry_with_the_exits_that_live() {
+    let report = super_report(SUPER).unwrap();
+    let entry = &report.entry;
+    assert_eq!((entry.leg, entry.cumulative.get(), &entry.status), (Leg::Entry, 65, &BrokerStatus::Traded));
+    assert_eq!(entry.terms.price, Price::from_paise(18_200));
+    let legs: Vec<_> =
+        report.legs.iter().map(|leg| (leg.leg, leg.broker_order_id.is_some(), leg.status.as_str())).collect();
+    assert_eq!(legs, [(Leg::StopLoss, false, "PENDING"), (Leg::Target, false, "PENDING")]);
+
+    let stop_is = |status: &str| {
+        SUPER.replacen("\"orderStatus\":\"PENDING\"", &format!("\"orderStatus\":\"{status}\""), 1)
+    };
+    for (text, form) in [
+        (SUPER.to_owned(), exits(Some(20_500), Some(17_000), 200)),
+        (stop_is("TRIGGERED"), exits(Some(20_500), Some(17_000), 200)),
+        (stop_is("TRADED"), exits(Some(20_500), Some(17_000), 200)),
+        (stop_is("CANCELLED"), exits(Some(20_500), None, 0)),
+        (SUPER.replace("\"orderStatus\":\"PENDING\"", "\"orderStatus\":\"Cancelled\""), exits(None, None, 0)),
+        (SUPER.replace("\"price\":205.0", "\"price\":0"), exits(None, Some(17_000), 200)),
+        (
+            SUPER.replace("\"legName\":\"TARGET_LEG\"", "\"legName\":\"ENTRY_LEG\""),
+            exits(None, Some(17_000), 200),
+        ),
+        (
+            SUPER.replace("\"orderStatus\":\"TRADED\"", "\"orderStatus\":\"CLOSED\""),
+            exits(Some(20_500), Some(17_000), 200),
+        ),
+    ] {
+        assert_eq!(super_report(&text).unwrap().entry.terms.form, form, "{text}");
+    }
+}
+
+#[test]
+fn a_leg_has_an_id_only_if_it_is_its_own() {
+    for (id, own) in
+        [("221261123050012", true), ("221261123050011", false), ("0", false), ("NA", false), ("", false)]
+    {
+        let leg = format!(r#"{{"orderId":"{id}","legName":"STOP_LOSS_LEG""#);
+        let text = SUPER.replace(r#"{"orderId":"221261123050011","legName":"STOP_LOSS_LEG""#, &leg);
+        assert_eq!(super_report(&text).unwrap().legs[0].broker_order_id.is_some(), own, "{id}");
+    }
+}
+
+#[test]
+fn what_a_super_order_cannot_mean_is_an_error_that_names_it() {
+    for (from, to, words) in [
+        ("STOP_LOSS_LEG", "MIDDLE_LEG", "unreadable legName: \"MIDDLE_LEG\" (order 221261123050011)"),
+        ("170.0", "-170.0", "unreadable legDetails.price: \"-170\" (order 221261123050011)"),
+        ("\"BUY\"", "\"HOLD\"", "unreadable transactionType: \"HOLD\" (order 221261123050011)"),
+    ] {
+        let error = parse::super_row(&super_row(&SUPER.replace(from, to)).unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), words);
+    }
+}
+
+#[test]
+fn a_forever_order_becomes_one_leg() {
+    let report = forever_report(FOREVER).unwrap();
+    let (order, terms) = (&report.order, &report.order.terms);
+    assert_eq!((report.is_oco, order.leg, &order.status), (true, Leg::Target, &BrokerStatus::Confirm));
+    assert_eq!((terms.order_type, terms.time_in_force), (OrderType::Limit, TimeInForce::Day));
+    assert_eq!((terms.price, terms.trigger), (Price::from_paise(142_800), Price::from_paise(142_900)));
+    assert_eq!(
+        (terms.form, order.ts_event.to_string()),
+        (OrderForm::Forever(None), "2026-11-23 10:20:00.000".into())
+    );
+
+    for (flag, leg_name, is_oco, leg) in [
+        ("OCO", "STOP_LOSS_LEG", true, Leg::StopLoss),
+        ("OCO", "ENTRY_LEG", true, Leg::Target),
+        ("oco", "", true, Leg::Target),
+        ("SINGLE", "ENTRY_LEG", false, Leg::Single),
+        ("SINGLE", "TARGET_LEG", false, Leg::Single),
+    ] {
+        let text = FOREVER
+            .replace("\"OCO\"", &format!("\"{flag}\""))
+            .replace("\"TARGET_LEG\"", &format!("\"{leg_name}\""));
+        let report = forever_report(&text).unwrap();
+        assert_eq!((report.is_oco, report.order.leg), (is_oco, leg), "{flag} {leg_name}");
+    }
+    let market = forever_report(&FOREVER.replace("1428.0", "0")).unwrap();
+    assert_eq!(market.order.terms.order_type, OrderType::Market);
+    let ioc = forever_report(&FOREVER.replace("\"quantity\"", "\"validity\":\"IOC\",\"quantity\"")).unwrap();
+    assert_eq!(ioc.order.terms.time_in_force, TimeInForce::Ioc);
+    for (status, read) in [
+        ("PENDING", BrokerStatus::Pending),
+        ("TRADED", BrokerStatus::Traded),
+        ("CANCELLED", BrokerStatus::Cancelled),
+    ] {
+        assert_eq!(forever_report(&FOREVER.replace("CONFIRM", status)).unwrap().order.status, read);
+    }
+    assert_eq!(forever_report(&FOREVER.replace("OCO", "LIMIT")), None, "no flag we know");
+}
+
+fn bracket(side: &str, price: &str, profit: &str, stop: &str, leg: &str) -> Option<OrderReport> {
+    let text = format!(
+        r#"{{"dhanClientId":"1000000202","orderId":"1","orderStatus":"PENDING","transactionType":"{side}","exchangeSegment":"NSE_FNO",
+ "productType":"BO","orderType":"LIMIT","validity":"DAY","securityId":"43125","quantity":65,"price":{price},"legName":"{leg}",
+ "boProfitValue":{profit},"boStopLossValue":{stop}}}"#
+    );
+    parse::order_row(&only::<OrderBookRow>(&text)?).ok()
+}
+
+#[test]
+fn a_bracket_orders_exits_are_changes_from_its_price() {
+    for (side, price, profit, stop, leg, form) in [
+        ("BUY", "182.0", "23.0", "12.0", "NA", exits(Some(20_500), Some(17_000), 0)),
+        ("SELL", "182.0", "12.0", "23.0", "ENTRY_LEG", exits(Some(17_000), Some(20_500), 0)),
+        ("BUY", "0", "23.0", "12.0", "NA", OrderForm::Ordinary),
+        ("BUY", "182.0", "0.0", "12.0", "NA", OrderForm::Ordinary),
+        ("BUY", "182.0", "23.0", "null", "NA", OrderForm::Ordinary),
+        ("BUY", "182.0", "23.0", "182.0", "NA", OrderForm::Ordinary),
+        ("SELL", "182.0", "183.0", "12.0", "NA", OrderForm::Ordinary),
+        ("BUY", "182.0", "23.0", "-12.0", "NA", OrderForm::Ordinary),
+        ("BUY", "182.0", "23.0", "12.0", "TARGET_LEG", OrderForm::Ordinary),
+    ] {
+        let report = bracket(side, price, profit, stop, leg).unwrap();
+        assert_eq!(report.terms.form, form, "{side} {price} {profit} {stop} {leg}");
+    }
 }

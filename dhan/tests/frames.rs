@@ -8,7 +8,9 @@ use std::path::Path;
 
 use tandem_dhan::parse;
 use tandem_dhan::wire::{FrameStyle, OrderUpdate, WireError, decode_frame};
-use tandem_domain::order::OrderReport;
+use tandem_domain::ids::BrokerOrderId;
+use tandem_domain::order::{OrderForm, OrderReport};
+use tandem_domain::price::Price;
 
 fn decode(text: &str) -> Vec<Result<OrderReport, WireError>> {
     let items = decode_frame(text).items.into_iter();
@@ -79,4 +81,40 @@ fn what_the_simulator_writes_reads_the_same_in_every_style() {
     assert!(live.contains("\"orderNo\"") && !live.contains("triggerPrice"), "{live}");
     let documented = update.to_frame(FrameStyle::Documented);
     assert!(documented.contains("\"OrderNo\"") && documented.contains("\"TriggerPrice\":0"), "{documented}");
+}
+
+#[test]
+fn a_leg_names_its_entry_and_every_frame_the_last_price() {
+    let text = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/frames/super_order_stop.json"),
+    )
+    .unwrap();
+    let report = |named: &str, last: &str| {
+        let text = text
+            .replace(r#""orderNo": "221261123048117""#, r#""orderNo": "221261123048118""#)
+            .replace(r#""algoOrdNo": 221261123048117"#, &format!(r#""algoOrdNo": {named}"#))
+            .replace(r#""refLtp": 183.1"#, &format!(r#""refLtp": {last}"#));
+        decode(&text).remove(0).unwrap()
+    };
+    for (named, parent) in [
+        ("221261123048117", Some("221261123048117")),
+        ("\"221261123048117\"", Some("221261123048117")),
+        ("221261123048117.0", Some("221261123048117")),
+        ("\"221261123048117.0\"", Some("221261123048117")),
+        ("221261123048118", None),
+        ("221261123048118.0", None),
+        ("0", None),
+        ("0.0", None),
+        ("\"0\"", None),
+        ("\"NA\"", None),
+        ("\"\"", None),
+        ("null", None),
+    ] {
+        let report = report(named, "183.1");
+        assert_eq!(report.parent.as_ref().map(BrokerOrderId::as_str), parent, "{named}");
+        assert_eq!(report.terms.form, OrderForm::Ordinary);
+    }
+    for (last, units) in [("183.1", Some(1_831_000)), ("0", None), ("null", None), ("-1", None)] {
+        assert_eq!(report("0", last).last_price.map(Price::units), units, "{last}");
+    }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tandem_domain::ids::{BrokerOrderId, ExchangeOrderId, Tag, TradeId};
-use tandem_domain::instrument::ExchangeSegment;
+use tandem_domain::instrument::{ExchangeSegment, InstrumentKey};
 use tandem_domain::order::{
-    BrokerStatus, EvidenceSource, Leg, OrderReport, OrderTerms, Product, TradeReport,
+    BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderTerms, Product, TradeReport,
 };
 use tandem_domain::time::Timestamp;
 
 use super::fields::{account, average, filled, first_moment, instrument, moment, price, quantity, word};
+use super::forms::bracket_form;
 use crate::codes;
 use crate::wire::{OrderBookRow, OrderUpdate, TradeRow, WireError};
 
@@ -63,7 +64,8 @@ fn read_update(update: &OrderUpdate) -> Result<OrderReport, WireError> {
             price: price("price", update.price)?,
             trigger: price("triggerPrice", update.trigger_price)?,
             after_market: update.off_mkt_flag.trim() == "1",
-            form: tandem_domain::order::OrderForm::Ordinary,
+            // Of a super order's legs a frame tells nothing but its own (section 3.1).
+            form: OrderForm::Ordinary,
         },
         reason: reason(&status, &update.reason_description),
         status,
@@ -78,14 +80,18 @@ fn read_update(update: &OrderUpdate) -> Result<OrderReport, WireError> {
         .unwrap_or(Timestamp::EPOCH),
         ts_exchange: moment("exchOrderTime", &update.exch_order_time)?,
         ts_created: moment("orderDateTime", &update.order_date_time)?,
-        parent: None,
-        last_price: None,
+        parent: other_order(&update.algo_ord_no, &update.order_no),
+        // A help only: one that cannot be read costs no frame.
+        last_price: update.ref_ltp.rounded_price().filter(|price| !price.is_zero()),
         source: EvidenceSource::Stream,
     })
 }
 
-fn read_row(row: &OrderBookRow) -> Result<OrderReport, WireError> {
+pub(super) fn read_row(row: &OrderBookRow) -> Result<OrderReport, WireError> {
     let status = BrokerStatus::from_wire(&row.order_status);
+    let side = word("transactionType", &row.transaction_type, codes::side)?;
+    let product = word("productType", &row.product_type, codes::product)?;
+    let limit = price("price", row.price)?;
     Ok(OrderReport {
         account: account("dhanClientId", &row.dhan_client_id)?,
         broker_order_id: order_id("orderId", &row.order_id)?,
@@ -93,16 +99,16 @@ fn read_row(row: &OrderBookRow) -> Result<OrderReport, WireError> {
         tag: Tag::from_wire(&row.correlation_id),
         terms: OrderTerms {
             instrument: row_instrument(&row.exchange_segment, &row.security_id)?,
-            side: word("transactionType", &row.transaction_type, codes::side)?,
-            product: word("productType", &row.product_type, codes::product)?,
+            side,
+            product,
             order_type: word("orderType", &row.order_type, codes::order_type)?,
             time_in_force: word("validity", &row.validity, codes::time_in_force)?,
             quantity: quantity("quantity", row.quantity)?,
             disclosed: quantity("disclosedQuantity", row.disclosed_quantity)?,
-            price: price("price", row.price)?,
+            price: limit,
             trigger: price("triggerPrice", row.trigger_price)?,
             after_market: row.after_market_order,
-            form: tandem_domain::order::OrderForm::Ordinary,
+            form: bracket_form(row, product, side, limit),
         },
         reason: reason(&status, &row.oms_error_description),
         status,
@@ -143,14 +149,11 @@ fn read_trade(row: &TradeRow) -> Result<TradeReport, WireError> {
     })
 }
 
-fn row_instrument(
-    segment: &str,
-    security_id: &str,
-) -> Result<tandem_domain::instrument::InstrumentKey, WireError> {
+pub(super) fn row_instrument(segment: &str, security_id: &str) -> Result<InstrumentKey, WireError> {
     instrument(segment.trim().parse::<ExchangeSegment>().ok(), segment, security_id)
 }
 
-fn order_id(field: &'static str, text: &str) -> Result<BrokerOrderId, WireError> {
+pub(super) fn order_id(field: &'static str, text: &str) -> Result<BrokerOrderId, WireError> {
     BrokerOrderId::new(text).map_err(|_| WireError::new(field, text))
 }
 
@@ -161,6 +164,20 @@ fn exchange_order_id(text: &str) -> Option<ExchangeOrderId> {
         return None;
     }
     ExchangeOrderId::new(text).ok()
+}
+
+/// Another order that this one names (`algoOrdNo`, a leg's `orderId`): none when it names nothing, or itself. Documented
+/// as a float, never captured (section 5.5).
+pub(super) fn other_order(named: &str, own: &str) -> Option<BrokerOrderId> {
+    let named = named.trim();
+    let named = named
+        .split_once('.')
+        .filter(|(_, zeros)| zeros.bytes().all(|b| b == b'0'))
+        .map_or(named, |(id, _)| id);
+    if matches!(named, "0" | "NA") || named == own.trim() {
+        return None;
+    }
+    BrokerOrderId::new(named).ok()
 }
 
 /// The broker's text, where it is a reason: healthy orders carry `CONFIRMED` in the same field.
@@ -182,7 +199,7 @@ fn stream_leg(number: i64, remarks: &str, product: Product) -> Leg {
     }
 }
 
-fn row_leg(name: &str) -> Leg {
+pub(super) fn row_leg(name: &str) -> Leg {
     match name.trim().to_ascii_uppercase().as_str() {
         "ENTRY_LEG" => Leg::Entry,
         "STOP_LOSS_LEG" => Leg::StopLoss,

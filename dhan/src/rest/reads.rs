@@ -7,7 +7,7 @@ use serde::Serialize;
 use tandem_domain::account::{Funds, PositionReport};
 use tandem_domain::ids::{BrokerOrderId, ClientOrderId};
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKey};
-use tandem_domain::order::{OrderReport, OrderTerms, TradeReport};
+use tandem_domain::order::{ForeverReport, OrderReport, OrderTerms, SuperReport, TradeReport};
 use tandem_domain::price::Price;
 use tandem_domain::time::Timestamp;
 
@@ -17,8 +17,8 @@ use super::transport::Answer;
 use crate::parse::{self, HoldingReport, IpReport, MarginReport, ProfileReport};
 use crate::refusal::RefusalClass;
 use crate::wire::{
-    FundLimit, HoldingRow, IpStatus, LastPriceQuote, MarginAnswer, MarginRequest, PositionRow, Profile,
-    QuoteAnswer, QuoteRequest, Record, Rows, WireError, decode_row, decode_rows,
+    FundLimit, IpStatus, LastPriceQuote, MarginAnswer, MarginRequest, PositionRow, Profile, QuoteAnswer,
+    QuoteRequest, Record, Rows, WireError, decode_row, decode_rows,
 };
 
 /// Rows of one answer.
@@ -78,6 +78,16 @@ impl AccountClient {
         }
     }
 
+    /// Super orders with their legs (`GET /super/orders`, section 3.1).
+    pub async fn supers(&self) -> Result<Book<SuperReport>, ReadError> {
+        Ok(Book::from_rows(self.rows_or_none("/super/orders").await?, parse::super_row))
+    }
+
+    /// Forever orders (`GET /forever/orders`, section 3.2: the documented `/forever/all` does not exist).
+    pub async fn forevers(&self) -> Result<Book<ForeverReport>, ReadError> {
+        Ok(Book::from_rows(self.rows_or_none("/forever/orders").await?, parse::forever_row))
+    }
+
     /// Today's fills (`GET /trades`).
     pub async fn trades(&self) -> Result<Book<TradeReport>, ReadError> {
         Ok(Book::from_rows(self.rows("/trades").await?, parse::trade_row))
@@ -90,13 +100,7 @@ impl AccountClient {
 
     /// Holdings. An empty portfolio is an error of the broker's, HTTP 500 with DH-1111 (section 4.4).
     pub async fn holdings(&self) -> Result<Book<HoldingReport>, ReadError> {
-        let answer = self.transport.request(Method::GET, "/holdings", None).await?;
-        let rows = if is_empty_portfolio(&answer) {
-            Rows::<HoldingRow> { rows: Vec::new(), unreadable: Vec::new() }
-        } else {
-            self.rows_of(&answer)?
-        };
-        Ok(Book::from_rows(rows, parse::holding))
+        Ok(Book::from_rows(self.rows_or_none("/holdings").await?, parse::holding))
     }
 
     /// Funds (`GET /fundlimit`).
@@ -175,6 +179,15 @@ impl AccountClient {
         self.rows_of(&answer)
     }
 
+    /// Rows of a list that may be answered with an error when there is nothing in it.
+    async fn rows_or_none<T: Record>(&self, path: &str) -> Result<Rows<T>, ReadError> {
+        let answer = self.transport.request(Method::GET, path, None).await?;
+        if says_empty(&answer) {
+            return Ok(Rows { rows: Vec::new(), unreadable: Vec::new() });
+        }
+        self.rows_of(&answer)
+    }
+
     /// Rows, unless the body is a refusal: those come with HTTP 200 too.
     fn rows_of<T: Record>(&self, answer: &Answer) -> Result<Rows<T>, ReadError> {
         if answer.is_success()
@@ -209,8 +222,16 @@ fn answer_head(answer: &Answer) -> &[u8] {
     if answer.body.len() <= REFUSAL_BYTES_MAX { &answer.body } else { &[] }
 }
 
-fn is_empty_portfolio(answer: &Answer) -> bool {
-    crate::refusal::read(answer.http, &answer.body).is_some_and(|refusal| refusal.code == "DH-1111")
+/// How an account without holdings is told so (section 4.4). What one without super or forever orders is told was never
+/// seen: the same code, or words that say nothing else.
+fn says_empty(answer: &Answer) -> bool {
+    const SUBJECTS: [&str; 4] = ["no super order", "no forever order", "no order", "no data"];
+    const ENDS: [&str; 3] = ["found", "available", "exist"];
+    crate::refusal::read(answer.http, answer_head(answer)).is_some_and(|refusal| {
+        let lower = refusal.text.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        refusal.code == "DH-1111" || has(&SUBJECTS) && has(&ENDS)
+    })
 }
 
 fn last_prices(quotes: QuoteAnswer<LastPriceQuote>) -> Result<BTreeMap<InstrumentKey, Price>, WireError> {

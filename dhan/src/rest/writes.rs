@@ -1,24 +1,26 @@
 //! Place, modify, cancel. Nothing here repeats a request.
 
-use awc::http::Method;
-use serde::Serialize;
 use tandem_domain::ids::{BrokerOrderId, ClientOrderId};
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType};
+use tandem_domain::mirror::OrderPart;
+use tandem_domain::order::{BrokerStatus, OrderTerms};
 
 use super::AccountClient;
 use super::error::OrderRequestError;
+use super::requests::{self, WriteRequest};
+use super::transport::{Answer, NoAnswer};
 use crate::codes::AmoTime;
 use crate::parse;
-use crate::wire::{Decimal, ModifyOrderRequest, OrderAnswer, PlaceOrderRequest, decode_row};
+use crate::wire::{OrderAnswer, decode_row};
 
 /// An order to place.
 #[derive(Debug, Clone, Copy)]
 pub struct NewOrder<'a> {
     /// Our id; travels as `correlationId`.
     pub client_order_id: &'a ClientOrderId,
-    /// What it asks for.
+    /// What it asks for. Of a super order validity, trigger and after-market are not said: the wire has no field for
+    /// them (`dhanhq-v2.md` section 3.1).
     pub terms: &'a OrderTerms,
-    /// When it goes to the exchange; used only for after-market terms.
+    /// When it goes to the exchange; used only for ordinary after-market terms.
     pub amo_time: AmoTime,
 }
 
@@ -31,13 +33,29 @@ pub struct PlacedOrder {
     pub status: BrokerStatus,
 }
 
-/// A change of a working order: the whole of it restated, the quantity its new total, filled units included.
+/// A change of a working order: the whole of it, or of one leg, restated; the quantity its new total, filled units
+/// included.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeOrder<'a> {
-    /// Which order.
+    /// Which order: of a super order the entry's id, whichever part is meant.
     pub broker_order_id: &'a BrokerOrderId,
-    /// What it shall ask for from now on; only type, validity, quantity, prices and disclosed quantity can change.
+    /// What it shall ask for from now on; only type, validity, quantities and prices can change.
     pub terms: &'a OrderTerms,
+    /// Which part. Ordinary orders have one. Of a super order the whole means the entry; of a forever order the whole
+    /// and the target mean the first leg, the stop the second.
+    pub part: OrderPart,
+}
+
+/// A cancellation.
+#[derive(Debug, Clone, Copy)]
+pub struct CancelOrder<'a> {
+    /// Which order: of a super order the entry's id, whichever part is meant.
+    pub broker_order_id: &'a BrokerOrderId,
+    /// What it asks for; its form says where the order is to be found.
+    pub terms: &'a OrderTerms,
+    /// Which part, for super orders: the whole means the entry, which takes its exits along. All others are cancelled
+    /// whole: a forever order has no way to lose one of two legs.
+    pub part: OrderPart,
 }
 
 /// The broker took a change or cancellation; a fill may still win the race.
@@ -48,10 +66,9 @@ pub struct ChangedOrder {
 }
 
 impl AccountClient {
-    /// Places an order (`POST /orders`).
+    /// Places an order by its form: `POST /orders`, `/super/orders` or `/forever/orders`.
     pub async fn place(&self, order: &NewOrder<'_>) -> Result<PlacedOrder, OrderRequestError> {
-        let body = to_json(&self.place_request(order))?;
-        let answer = self.transport.request(Method::POST, "/orders", Some(body)).await?;
+        let answer = self.write(requests::place(&self.account, order)?).await?;
         if answer.is_success()
             && let Ok(placed) = decode_row::<OrderAnswer>(&answer.body)
             && let Ok(broker_order_id) = BrokerOrderId::new(&placed.order_id)
@@ -62,25 +79,39 @@ impl AccountClient {
         Err(answer.write_error(&self.transport))
     }
 
-    /// Changes an order (`PUT /orders/{orderId}`).
+    /// Changes an order, or one leg of it: `PUT` to `/orders/{orderId}`, `/super/orders/{orderId}` or
+    /// `/forever/orders/{orderId}`. A leg that the terms do not hold is not sent.
     pub async fn modify(&self, change: &ChangeOrder<'_>) -> Result<ChangedOrder, OrderRequestError> {
-        let path = order_path(change.broker_order_id)?;
-        let body = to_json(&self.modify_request(change))?;
-        self.change(Method::PUT, &path, Some(body)).await
+        self.change(requests::modify(&self.account, change)?).await
     }
 
-    /// Cancels an order (`DELETE /orders/{orderId}`).
-    pub async fn cancel(&self, order: &BrokerOrderId) -> Result<ChangedOrder, OrderRequestError> {
-        self.change(Method::DELETE, &order_path(order)?, None).await
+    /// Cancels an order, or one leg of a super order: `DELETE` of `/orders/{orderId}`,
+    /// `/super/orders/{orderId}/{legName}` or `/forever/orders/{orderId}`.
+    pub async fn cancel(&self, order: &CancelOrder<'_>) -> Result<ChangedOrder, OrderRequestError> {
+        self.change(requests::cancel(order)?).await
     }
 
-    async fn change(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Vec<u8>>,
-    ) -> Result<ChangedOrder, OrderRequestError> {
-        let answer = self.transport.request(method, path, body).await?;
+    /// The body of a placing request as it goes over the wire, for the record. It holds no token.
+    pub fn place_body(&self, order: &NewOrder<'_>) -> String {
+        // Plain numbers and texts always serialise; a record without a body is better than no order.
+        body_of(requests::place(&self.account, order))
+    }
+
+    /// The body of a change as it goes over the wire, for the record; empty for one that would not be sent. It holds
+    /// no token.
+    pub fn modify_body(&self, change: &ChangeOrder<'_>) -> String {
+        body_of(requests::modify(&self.account, change))
+    }
+
+    /// A cancellation has no body: its method and path, for the record; empty for one that would not be sent.
+    pub fn cancel_body(&self, order: &CancelOrder<'_>) -> String {
+        requests::cancel(order)
+            .map(|request| format!("{} {}", request.method, request.path))
+            .unwrap_or_default()
+    }
+
+    async fn change(&self, request: WriteRequest) -> Result<ChangedOrder, OrderRequestError> {
+        let answer = self.write(request).await?;
         if answer.is_success() {
             if answer.body.trim_ascii().is_empty() {
                 return Ok(ChangedOrder { status: None });
@@ -94,71 +125,12 @@ impl AccountClient {
         Err(answer.write_error(&self.transport))
     }
 
-    /// Typed numbers always, texts only where they mean something, never an empty one (section 2.2).
-    /// The body of a placing request as it goes over the wire, for the record. It holds no token.
-    pub fn place_body(&self, order: &NewOrder<'_>) -> String {
-        // Plain numbers and texts always serialise; a record without a body is better than no order.
-        serde_json::to_string(&self.place_request(order)).unwrap_or_default()
-    }
-
-    fn place_request(&self, order: &NewOrder<'_>) -> PlaceOrderRequest {
-        let terms = order.terms;
-        PlaceOrderRequest {
-            dhan_client_id: self.account.as_str().to_owned(),
-            correlation_id: Some(order.client_order_id.as_str().to_owned()),
-            transaction_type: terms.side.as_str().to_owned(),
-            exchange_segment: terms.instrument.segment.as_str().to_owned(),
-            product_type: terms.product.as_str().to_owned(),
-            order_type: terms.order_type.as_str().to_owned(),
-            validity: terms.time_in_force.as_str().to_owned(),
-            security_id: terms.instrument.security_id.to_string(),
-            quantity: terms.quantity.get().into(),
-            disclosed_quantity: Some(terms.disclosed.get().into()),
-            price: limit_price(terms),
-            trigger_price: Some(trigger_price(terms)),
-            after_market_order: Some(terms.after_market),
-            amo_time: terms.after_market.then(|| order.amo_time.as_str().to_owned()),
-            bo_profit_value: None,
-            bo_stop_loss_value: None,
-        }
-    }
-
-    /// The whole order; `legName` is left out, an empty one is refused (section 2.4).
-    fn modify_request(&self, change: &ChangeOrder<'_>) -> ModifyOrderRequest {
-        let terms = change.terms;
-        ModifyOrderRequest {
-            dhan_client_id: self.account.as_str().to_owned(),
-            order_id: change.broker_order_id.as_str().to_owned(),
-            order_type: terms.order_type.as_str().to_owned(),
-            validity: terms.time_in_force.as_str().to_owned(),
-            quantity: Some(terms.quantity.get().into()),
-            price: Some(limit_price(terms)),
-            trigger_price: Some(trigger_price(terms)),
-            disclosed_quantity: Some(terms.disclosed.get().into()),
-            leg_name: None,
-        }
+    async fn write(&self, request: WriteRequest) -> Result<Answer, NoAnswer> {
+        let body = request.body.map(String::into_bytes);
+        self.transport.request(request.method, &request.path, body).await
     }
 }
 
-/// Market types are refused with a price.
-fn limit_price(terms: &OrderTerms) -> Decimal {
-    match terms.order_type {
-        OrderType::Limit | OrderType::StopLoss => terms.price.into(),
-        OrderType::Market | OrderType::StopLossMarket => Decimal::ZERO,
-    }
-}
-
-/// Always a number: production accepts 0 daily for orders without a trigger.
-fn trigger_price(terms: &OrderTerms) -> Decimal {
-    if terms.order_type.is_stop() { terms.trigger.into() } else { Decimal::ZERO }
-}
-
-fn to_json(request: &impl Serialize) -> Result<Vec<u8>, OrderRequestError> {
-    serde_json::to_vec(request).map_err(|error| OrderRequestError::NotSent { why: error.to_string() })
-}
-
-fn order_path(order: &BrokerOrderId) -> Result<String, OrderRequestError> {
-    super::reads::path_segment(order.as_str())
-        .map(|segment| format!("/orders/{segment}"))
-        .ok_or_else(|| OrderRequestError::NotSent { why: format!("order id {order} is fit for no path") })
+fn body_of(request: Result<WriteRequest, OrderRequestError>) -> String {
+    request.ok().and_then(|request| request.body).unwrap_or_default()
 }

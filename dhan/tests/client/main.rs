@@ -5,6 +5,7 @@
 
 mod certificate;
 mod fetch;
+mod forms;
 mod reads;
 mod server;
 mod stream;
