@@ -157,57 +157,65 @@ WHERE i.kind = 'place';
 CREATE TRIGGER intents_guard_insert BEFORE INSERT ON intents
 WHEN NEW.kind = 'place' AND NEW.state NOT IN ('REFUSED', 'VOIDED', 'ABSENT')
 BEGIN
-    SELECT RAISE(ABORT, 'P2: an earlier attempt of this child order may still be alive')
-    FROM child_orders AS c
-    WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
-      AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id
-      AND c.leg = NEW.leg AND c.slice = NEW.slice AND c.attempt <> NEW.attempt AND c.live = 1;
-    SELECT RAISE(ABORT, 'P5: the quantity would pass the target')
-    WHERE NEW.quantity + (
-        SELECT COALESCE(SUM(c.exposure), 0) FROM child_orders AS c
-        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
-          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = NEW.leg
-    ) > CASE NEW.leg WHEN 0 THEN (
-        SELECT m.target_quantity FROM copy_mappings AS m
-        WHERE m.trading_day = NEW.trading_day AND m.leader_account = NEW.leader_account
-          AND m.leader_order_id = NEW.leader_order_id AND m.follower_id = NEW.follower_id
-    ) ELSE (
-        SELECT COALESCE(SUM(c.cumulative), 0) FROM child_orders AS c
-        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
-          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = 0
-    ) END;
+    SELECT CASE
+        WHEN c.alive > 0 THEN RAISE(ABORT, 'P2: an earlier attempt of this child order may still be alive')
+        WHEN NEW.quantity + c.exposure > CASE NEW.leg WHEN 0 THEN (
+            SELECT m.target_quantity FROM copy_mappings AS m
+            WHERE m.trading_day = NEW.trading_day AND m.leader_account = NEW.leader_account
+              AND m.leader_order_id = NEW.leader_order_id AND m.follower_id = NEW.follower_id
+        ) ELSE (
+            SELECT COALESCE(SUM(f.cumulative), 0) FROM child_orders AS f
+            WHERE f.trading_day = NEW.trading_day AND f.leader_account = NEW.leader_account
+              AND f.leader_order_id = NEW.leader_order_id AND f.follower_id = NEW.follower_id AND f.leg = 0
+        ) END THEN RAISE(ABORT, 'P5: the quantity would pass the target')
+    END
+    FROM (
+        SELECT COALESCE(SUM(o.exposure), 0) AS exposure,
+               COALESCE(SUM(o.live AND o.slice = NEW.slice AND o.attempt <> NEW.attempt), 0) AS alive
+        FROM child_orders AS o
+        WHERE o.trading_day = NEW.trading_day AND o.leader_account = NEW.leader_account
+          AND o.leader_order_id = NEW.leader_order_id AND o.follower_id = NEW.follower_id AND o.leg = NEW.leg
+    ) AS c;
 END;
 
 CREATE TRIGGER intents_guard_sending BEFORE UPDATE OF state ON intents
 WHEN NEW.kind = 'place' AND NEW.state = 'SENDING'
 BEGIN
-    SELECT RAISE(ABORT, 'P2: another attempt of this child order may still be alive')
-    FROM child_orders AS c
-    WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
-      AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id
-      AND c.leg = NEW.leg AND c.slice = NEW.slice AND c.attempt <> NEW.attempt AND c.live = 1;
-    SELECT RAISE(ABORT, 'P5: the quantity would pass the target')
-    WHERE NEW.quantity + (
-        SELECT COALESCE(SUM(c.exposure), 0) FROM child_orders AS c
-        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
-          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = NEW.leg
-          AND c.client_order_id <> NEW.client_order_id
-    ) > CASE NEW.leg WHEN 0 THEN (
-        SELECT m.target_quantity FROM copy_mappings AS m
-        WHERE m.trading_day = NEW.trading_day AND m.leader_account = NEW.leader_account
-          AND m.leader_order_id = NEW.leader_order_id AND m.follower_id = NEW.follower_id
-    ) ELSE (
-        SELECT COALESCE(SUM(c.cumulative), 0) FROM child_orders AS c
-        WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
-          AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = 0
-    ) END;
+    SELECT CASE
+        WHEN c.alive > 0 THEN RAISE(ABORT, 'P2: another attempt of this child order may still be alive')
+        WHEN NEW.quantity + c.exposure > CASE NEW.leg WHEN 0 THEN (
+            SELECT m.target_quantity FROM copy_mappings AS m
+            WHERE m.trading_day = NEW.trading_day AND m.leader_account = NEW.leader_account
+              AND m.leader_order_id = NEW.leader_order_id AND m.follower_id = NEW.follower_id
+        ) ELSE (
+            SELECT COALESCE(SUM(f.cumulative), 0) FROM child_orders AS f
+            WHERE f.trading_day = NEW.trading_day AND f.leader_account = NEW.leader_account
+              AND f.leader_order_id = NEW.leader_order_id AND f.follower_id = NEW.follower_id AND f.leg = 0
+        ) END THEN RAISE(ABORT, 'P5: the quantity would pass the target')
+    END
+    FROM (
+        SELECT COALESCE(SUM(o.exposure), 0) AS exposure,
+               COALESCE(SUM(o.live AND o.slice = NEW.slice AND o.attempt <> NEW.attempt), 0) AS alive
+        FROM child_orders AS o
+        WHERE o.trading_day = NEW.trading_day AND o.leader_account = NEW.leader_account
+          AND o.leader_order_id = NEW.leader_order_id AND o.follower_id = NEW.follower_id AND o.leg = NEW.leg
+          AND o.client_order_id <> NEW.client_order_id
+    ) AS c;
 END;
 
-CREATE TRIGGER intents_guard_modify BEFORE INSERT ON intents
-WHEN NEW.kind = 'modify' AND NEW.state NOT IN ('REFUSED', 'VOIDED', 'ABSENT')
+CREATE TRIGGER intents_guard_change BEFORE INSERT ON intents
+WHEN NEW.kind <> 'place'
 BEGIN
+    SELECT RAISE(ABORT, 'P26: a change of an order that was never asked for')
+    WHERE NOT EXISTS (
+        SELECT 1 FROM intents AS i
+        WHERE i.trading_day = NEW.trading_day AND i.leader_account = NEW.leader_account
+          AND i.leader_order_id = NEW.leader_order_id AND i.follower_id = NEW.follower_id
+          AND i.leg = NEW.leg AND i.slice = NEW.slice AND i.attempt = NEW.attempt AND i.serial = 0
+          AND i.client_order_id = NEW.client_order_id
+    );
     SELECT RAISE(ABORT, 'P5: the change would pass the target')
-    WHERE NEW.quantity > (
+    WHERE NEW.kind = 'modify' AND NEW.state NOT IN ('REFUSED', 'VOIDED', 'ABSENT') AND NEW.quantity > (
         SELECT c.exposure FROM child_orders AS c
         WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
           AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = NEW.leg
@@ -228,7 +236,7 @@ BEGIN
     ) END;
 END;
 
-CREATE TRIGGER intents_guard_modify_sending BEFORE UPDATE OF state ON intents
+CREATE TRIGGER intents_guard_change_sending BEFORE UPDATE OF state ON intents
 WHEN NEW.kind = 'modify' AND NEW.state = 'SENDING'
 BEGIN
     SELECT RAISE(ABORT, 'P5: the change would pass the target')
@@ -251,19 +259,6 @@ BEGIN
         WHERE c.trading_day = NEW.trading_day AND c.leader_account = NEW.leader_account
           AND c.leader_order_id = NEW.leader_order_id AND c.follower_id = NEW.follower_id AND c.leg = 0
     ) END;
-END;
-
-CREATE TRIGGER intents_guard_child BEFORE INSERT ON intents
-WHEN NEW.kind <> 'place'
-BEGIN
-    SELECT RAISE(ABORT, 'P26: a change of an order that was never asked for')
-    WHERE NOT EXISTS (
-        SELECT 1 FROM intents AS i
-        WHERE i.trading_day = NEW.trading_day AND i.leader_account = NEW.leader_account
-          AND i.leader_order_id = NEW.leader_order_id AND i.follower_id = NEW.follower_id
-          AND i.leg = NEW.leg AND i.slice = NEW.slice AND i.attempt = NEW.attempt AND i.serial = 0
-          AND i.client_order_id = NEW.client_order_id
-    );
 END;
 
 CREATE TABLE copy_gaps (
