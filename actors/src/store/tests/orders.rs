@@ -19,6 +19,8 @@ fn a_leader_event_counts_once_and_an_older_one_changes_nothing() {
     let older = leader_order();
     let mut newer = leader_order();
     (newer.ts_event, newer.terms.price) = (at(5), Price::from_paise(18_300));
+    newer.exited = Quantity::new(65);
+    (newer.last_price, newer.forever_parent) = (Some(Price::from_paise(18_310)), Some(order_id("L0")));
     bench.commit(vec![leader_event(&newer), leader_event(&newer)]).unwrap();
     assert_eq!(bench.count("order_events"), 1);
     // Another follower's job brings the earlier state late.
@@ -27,6 +29,7 @@ fn a_leader_event_counts_once_and_an_older_one_changes_nothing() {
     let stored = bench.store.reader.leader_orders(day(), &leader()).unwrap();
     assert_eq!(stored.len(), 1);
     assert_eq!(*stored[0], newer);
+    assert_eq!(stored[0].last_price, newer.last_price);
 }
 
 #[test]
