@@ -1,5 +1,8 @@
 //! Tables for the surprising merges, and the property of the module: a permutation of frames then a snapshot.
 
+mod forevers;
+mod supers;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -113,6 +116,37 @@ fn two_changes_of_one_second_ask_for_the_book_which_decides() {
     let row = book_row(frame(2, BrokerStatus::Pending, 0, one.clone()));
     let Merge::Changed(order) = book.merge(&row, Timestamp::EPOCH) else { panic!("the book decides") };
     assert_eq!(order.terms, one);
+}
+
+#[test]
+fn two_rows_of_one_second_are_told_apart_by_when_they_were_read() {
+    let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+    for (read, paise) in [(1, 10_100), (2, 10_000), (3, 10_100), (3, 10_100)] {
+        let row = book_row(frame(5, BrokerStatus::Pending, 0, limit(260, paise)));
+        book.merge(&row, Timestamp::from_micros(read));
+    }
+    let order = book.iter().next().unwrap();
+    assert_eq!(order.terms.price, Price::from_paise(10_100));
+}
+
+#[test]
+fn a_last_price_is_kept_and_is_no_news() {
+    let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+    let quoted = |paise| OrderReport {
+        last_price: Some(Price::from_paise(paise)),
+        ..frame(1, BrokerStatus::Pending, 0, limit(260, 10_000))
+    };
+    let Merge::Changed(before) = book.merge(&quoted(9_990), Timestamp::EPOCH) else { panic!("a new order") };
+    assert_eq!(book.merge(&quoted(10_010), Timestamp::EPOCH), Merge::Unchanged);
+    let after = book.iter().next().unwrap();
+    assert_eq!(after.last_price, Some(Price::from_paise(10_010)));
+    assert_eq!((&before, before.fingerprint()), (after, after.fingerprint()));
+}
+
+#[test]
+fn an_ordinary_orders_fingerprint_is_the_one_of_earlier_versions() {
+    let order = merged(&[frame(1, BrokerStatus::Pending, 0, limit(260, 10_000))]);
+    assert_eq!(order.fingerprint(), 497_720_394_576_055_869);
 }
 
 #[test]
