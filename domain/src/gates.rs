@@ -10,9 +10,8 @@ use std::time::Duration;
 use crate::ids::DhanClientId;
 use crate::instrument::{Instrument, InstrumentKind, coded_enum};
 use crate::leader::LeaderOrder;
-use crate::order::{BrokerStatus, Leg, OrderTerms, OrderType, Product};
-use crate::quantity::Quantity;
-use crate::sizing::Sizing;
+use crate::order::{BrokerStatus, Leg, OrderForm, OrderTerms, Product};
+use crate::policy::{CopyOn, Translation};
 use crate::time::Timestamp;
 
 coded_enum! {
@@ -32,16 +31,20 @@ coded_enum! {
         NotOption = "not_option",
         /// An option of a kind that the settings leave out.
         KindNotCopied = "kind_not_copied",
-        /// Cover and bracket orders have no equivalent this version can place.
+        /// A cover or bracket order whose legs are not known: without them it would be half an order.
         UnsupportedProduct = "unsupported_product",
-        /// Stop-loss-market orders are mangled by the broker on options (`dhanhq-v2.md` section 2.9).
+        /// A stop, an immediate or an after-market order with exit legs: no order of the broker has them.
         UnsupportedOrderType = "unsupported_order_type",
         /// The follower's share is less than one lot.
         BelowOneLot = "below_one_lot",
         /// The capital of the leader or of the follower is not known, so no proportion can be taken.
         CapitalUnknown = "capital_unknown",
-        /// More than the exchange takes in one order.
-        AboveFreezeQuantity = "above_freeze_quantity",
+        /// A forever order on a derivative: the broker has them for equity only. What it leaves when it fires is copied.
+        ForeverOnDerivatives = "forever_on_derivatives",
+        /// The order that a fired forever order left: the follower's own forever order leaves one too.
+        ForeverChild = "forever_child",
+        /// The leader filled and the follower's entry did not, for longer than the owner lets it wait.
+        LeftBehind = "left_behind",
         /// The leader's order is older than entries may be.
         StaleEntry = "stale_entry",
         /// The follower's circuit breaker is open.
@@ -66,6 +69,10 @@ pub struct CopyPolicy {
     pub product_map: BTreeMap<Product, Product>,
     /// The age beyond which an entry is no longer sent.
     pub entry_age_max: Duration,
+    /// When a copy is due.
+    pub on: CopyOn,
+    /// How it is put in terms the broker takes.
+    pub translation: Translation,
 }
 
 /// A value that passed every gate: the only thing that may reach the broker client (P16). Made by
@@ -95,7 +102,7 @@ pub fn examine(
     if ours || order.account == *follower {
         return Err(DeniedReason::CopyLoop);
     }
-    if order.leg != Leg::Single {
+    if matches!(order.leg, Leg::StopLoss | Leg::Target) {
         return Err(DeniedReason::OrderLeg);
     }
     if order.standing_quantity().is_zero() {
@@ -112,32 +119,16 @@ pub fn examine(
         };
         return Err(refused);
     }
-    if matches!(order.terms.product, Product::Cover | Product::Bracket) {
-        return Err(DeniedReason::UnsupportedProduct);
-    }
-    if order.terms.order_type == OrderType::StopLossMarket {
-        return Err(DeniedReason::UnsupportedOrderType);
+    if matches!(order.terms.form, OrderForm::Forever(_)) && instrument.kind != InstrumentKind::Equity {
+        return Err(DeniedReason::ForeverOnDerivatives);
     }
     let product = policy.product_map.get(&order.terms.product).copied().unwrap_or(order.terms.product);
     Ok(OrderTerms { product, quantity: order.standing_quantity(), ..order.terms.clone() })
 }
 
-/// Whether the exchange takes the quantity in one order. Slicing larger ones comes with the order lifecycle.
-pub fn within_freeze(sizing: Sizing, instrument: Option<&Instrument>) -> Result<Sizing, DeniedReason> {
-    match instrument.and_then(|instrument| instrument.freeze_quantity) {
-        Some(freeze) if sizing.quantity > freeze => Err(DeniedReason::AboveFreezeQuantity),
-        _ => Ok(sizing),
-    }
-}
-
-/// The leader's terms with the follower's quantity; disclosed quantity is not carried over until it is scaled by rule.
-pub fn scaled(terms: OrderTerms, sizing: &Sizing) -> OrderTerms {
-    OrderTerms { quantity: sizing.quantity, disclosed: Quantity::ZERO, ..terms }
-}
-
-/// Whether the leader's order is too old to be followed as an entry (P13), by the broker's own times.
-pub fn is_stale(order: &LeaderOrder, policy: &CopyPolicy, now: Timestamp) -> bool {
-    now.since(order.ts_first_event) > policy.entry_age_max
+/// Whether something the leader did is too old to be followed as an entry (P13), by the broker's own times.
+pub fn is_stale(since: Timestamp, policy: &CopyPolicy, now: Timestamp) -> bool {
+    now.since(since) > policy.entry_age_max
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod breaker;
+pub mod decision;
 pub mod follower;
 pub mod gap;
 pub mod gates;
@@ -27,3 +28,4 @@ pub mod restart;
 pub mod sizing;
 pub mod slippage;
 pub mod time;
+pub mod translate;

@@ -153,6 +153,18 @@ pub fn size(
     })
 }
 
+/// The follower's share of some of the units that were sized.
+pub fn share(sizing: &Sizing, units: Quantity, minimum: Minimum) -> Quantity {
+    if units.is_zero() {
+        return Quantity::ZERO;
+    }
+    let lots = match share_in_lots(units, sizing.ratio, sizing.multiplier, sizing.lot_size) {
+        Lots(0) if minimum == Minimum::OneLot => Lots(1),
+        lots => lots,
+    };
+    sizing.lot_size.quantity(lots).unwrap_or(sizing.quantity)
+}
+
 fn capital_ratio(capital: DayCapital) -> Option<Ratio> {
     let leader = u64::try_from(capital.leader?.units()).ok()?;
     let follower = u64::try_from(capital.follower?.units()).ok()?;

@@ -64,7 +64,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) leader_of: &'a HashMap<ClientOrderId, BrokerOrderId>,
     pub(super) client_of: &'a HashMap<BrokerOrderId, ClientOrderId>,
     /// Orders of others, and when each was first seen.
-    pub(super) external: &'a HashMap<BrokerOrderId, Timestamp>,
+    pub(super) external: &'a HashMap<BrokerOrderId, super::External>,
     pub(super) settle: Duration,
 }
 
@@ -87,7 +87,10 @@ pub(super) fn judge(
         return judgement;
     }
     for (client_order_id, doubt) in unknown.iter_mut() {
-        let Some(child) = child_of(client_order_id, around) else { continue };
+        // A forever order stands in another list, without our id: its absence here proves nothing.
+        let Some(child) = child_of(client_order_id, around).filter(|child| !child.is_forever()) else {
+            continue;
+        };
         if read.started_at < doubt.sent_until.plus(around.settle) {
             continue;
         }
@@ -110,7 +113,9 @@ pub(super) fn judge(
 fn shows_all_known(read: &BookRead, around: &Surroundings<'_>) -> bool {
     let shown: HashSet<&BrokerOrderId> = read.orders.iter().map(|report| &report.broker_order_id).collect();
     around.client_of.iter().all(|(broker_order_id, client_order_id)| {
-        let Some(child) = child_of(client_order_id, around) else { return true };
+        let Some(child) = child_of(client_order_id, around).filter(|child| !child.is_forever()) else {
+            return true;
+        };
         // The broker's book is today's only; what was taken just now may not show yet.
         let of_another_day = child.key.trading_day != read.started_at.trading_day();
         let recent = child.ts_sent.is_some_and(|sent| sent.plus(around.settle) > read.started_at);
@@ -121,7 +126,7 @@ fn shows_all_known(read: &BookRead, around: &Surroundings<'_>) -> bool {
 /// Somebody else's order is explained only if it stood in the book before ours was sent.
 fn looks_like(report: &OrderReport, child: &Child, sent_from: Timestamp, around: &Surroundings<'_>) -> bool {
     let explained = around.client_of.contains_key(&report.broker_order_id)
-        || around.external.get(&report.broker_order_id).is_some_and(|first_seen| *first_seen <= sent_from);
+        || around.external.get(&report.broker_order_id).is_some_and(|known| known.first_seen <= sent_from);
     !explained
         && report.terms.instrument == child.terms.instrument
         && report.terms.side == child.terms.side

@@ -3,110 +3,143 @@
 use std::collections::hash_map::Entry;
 
 use super::planning::purpose_of;
-use super::{Alert, BookRead, Effect, FollowerBook, Record, absence, fills};
+use super::{Alert, BookRead, Effect, External, FollowerBook, Record, absence};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, Tag};
-use crate::mirror::{Child, ChildReport, MirrorEvent, PlaceAnswer};
+use crate::mirror::{ATTEMPTS_MAX, Answer, Child, ChildReport, MirrorEvent};
+use crate::order::lifecycle::ChildState;
 use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, TradeReport};
 use crate::pacing::Purpose;
 use crate::time::Timestamp;
-
-/// How often one order is sent, its absence proven in between, before a person must look.
-const ATTEMPTS_MAX: u16 = 3;
 
 impl FollowerBook {
     pub(super) fn on_answer(
         &mut self,
         client_order_id: &ClientOrderId,
-        answer: PlaceAnswer,
+        serial: u32,
+        answer: Answer,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
         let Some(id) = self.leader_of.get(client_order_id).cloned() else { return };
-        // A doubled answer to an earlier attempt says nothing of the one under way (P24).
-        let of_last = self.mirrors.get(&id).and_then(|mirror| mirror.children.last());
-        if of_last.is_none_or(|child| child.client_order_id != *client_order_id) {
-            return;
-        }
-        let busy = answer == PlaceAnswer::Busy;
-        let not_sent = answer == PlaceAnswer::NotSent;
+        let busy = answer == Answer::Busy;
         if busy {
             self.pacer.pause(now.plus(self.settings.busy_pause));
         }
         let accepted = match &answer {
-            PlaceAnswer::Accepted(broker_order_id) => Some(broker_order_id.clone()),
+            Answer::Accepted(broker_order_id) => Some(broker_order_id.clone()),
             _ => None,
         };
-        if self.drive(&id, MirrorEvent::Answer(answer), now, effects).is_err() {
+        let Some((_, child)) = self.child(client_order_id) else { return };
+        // Evidence may have overtaken the answer; then only an acceptance still has something to add: its times.
+        let is_open = matches!(child.state, ChildState::Sending | ChildState::Unknown);
+        if serial == 0 && !is_open && accepted.is_none() {
+            return;
+        }
+        let event = MirrorEvent::Answer { client_order_id: client_order_id.clone(), serial, answer };
+        if self.drive(&id, event, now, effects).is_err() {
             return;
         }
         if busy && let Some(unknown) = self.unknown.get_mut(client_order_id) {
             unknown.worth_sending_again = true;
         }
-        if not_sent {
-            self.queue.hold(&id, now.plus(self.settings.resend_delay));
-        }
         let Some(mirror) = self.mirrors.get_mut(&id) else { return };
-        let mut records = vec![Record::mapping(mirror, &self.settings.follower)];
-        records.extend(Record::intents(mirror));
-        // Once the broker has reported the order itself, its acceptance is old news.
-        let unreported = mirror.attempt(client_order_id).filter(|child| child.status.is_none());
-        if let (Some(broker_order_id), Some(child)) = (accepted, unreported) {
-            let report = taken(&self.settings.account, broker_order_id, child, now);
-            records
-                .push(Record::Order { client_order_id: client_order_id.clone(), report: Box::new(report) });
+        let mut records = Record::of(mirror, &self.settings.rules.follower);
+        let (leader_account, event) = (mirror.leader.account.clone(), mirror.leader.fingerprint());
+        let Some(child) = mirror.attempt(client_order_id) else { return };
+        if let Some(broker_order_id) = accepted {
+            let knows = |record: &Record| matches!(record, Record::Intent { child, .. } if child.client_order_id == *client_order_id);
+            if serial == 0 && !records.iter().any(knows) {
+                let (child, before) = (Box::new(child.clone()), child.recorded);
+                records.push(Record::Intent { child, before, leader_account, event });
+            }
+            // Once the broker has reported the order itself, the acceptance of its placing is old news.
+            if serial != 0 || child.status.is_none() {
+                let report = taken(&self.settings.account, broker_order_id, child, now);
+                let client_order_id = client_order_id.clone();
+                records.push(Record::Order { client_order_id, report: Box::new(report) });
+            }
         }
-        effects.push(Effect::Commit { records, then: None });
+        if !records.is_empty() {
+            effects.push(Effect::Commit { records, then: None });
+        }
     }
 
-    pub(super) fn on_report(&mut self, report: &OrderReport, now: Timestamp, effects: &mut Vec<Effect>) {
+    /// `read_from`: when the read of the whole book began that tells it; none for anything else.
+    pub(super) fn on_report(
+        &mut self,
+        report: &OrderReport,
+        read_from: Option<Timestamp>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        if matches!(report.leg, Leg::StopLoss | Leg::Target)
+            && !self.client_of.contains_key(&report.broker_order_id)
+        {
+            return self.on_leg_report(report, now, effects);
+        }
         let ours = report.tag.as_ref().and_then(|tag| ClientOrderId::new(tag.as_str()).ok());
         let by_id = self.client_of.get(&report.broker_order_id).cloned();
         let Some(client_order_id) = by_id.or(ours) else {
-            self.external.entry(report.broker_order_id.clone()).or_insert(now);
-            return;
+            return self.on_external(report, now, effects);
         };
         let Some(id) = self.leader_of.get(&client_order_id).cloned() else {
             // Another installation's copy, or a record that was lost: shown once, never touched.
-            if let Entry::Vacant(unseen) = self.external.entry(report.broker_order_id.clone()) {
-                unseen.insert(now);
+            if !self.external.contains_key(&report.broker_order_id) {
                 self.unrecorded.insert(client_order_id);
                 effects.push(Effect::Alert(Alert::Unrecorded(report.broker_order_id.clone())));
             }
-            return;
+            return self.on_external(report, now, effects);
         };
         let of_ours = self.mirrors.get(&id).and_then(|mirror| mirror.attempt(&client_order_id));
         let other_id = of_ours.and_then(|child| child.broker_order_id.as_ref());
         if other_id.is_some_and(|known| *known != report.broker_order_id) {
-            if let Entry::Vacant(unseen) = self.external.entry(report.broker_order_id.clone()) {
-                unseen.insert(now);
+            if !self.external.contains_key(&report.broker_order_id) {
                 effects.push(Effect::Alert(Alert::Duplicate(report.broker_order_id.clone())));
             }
+            return self.on_external(report, now, effects);
+        }
+        let before = of_ours.cloned();
+        let news =
+            ChildReport { client_order_id: client_order_id.clone(), report: report.clone(), read_from };
+        if self.drive(&id, MirrorEvent::Report(Box::new(news)), now, effects).is_err() {
             return;
         }
-        let before = self.mirrors.get(&id).map(|mirror| mirror.children.clone());
-        let news = ChildReport {
-            client_order_id: client_order_id.clone(),
-            broker_order_id: report.broker_order_id.clone(),
-            status: report.status.clone(),
-            cumulative: report.cumulative,
-            average_price: report.average_price,
-            reason: report.reason.clone(),
-        };
-        let taken = self.drive(&id, MirrorEvent::Report(news), now, effects);
-        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
-        if taken.is_err() || before.as_ref() == Some(&mirror.children) {
-            return;
-        }
-        let had_ended = before.iter().flatten().find(|child| child.client_order_id == client_order_id);
-        if had_ended.is_some_and(Child::was_given_up) {
+        if before.as_ref().is_some_and(Child::was_given_up) {
             effects.push(Effect::Alert(Alert::AppearedLate(client_order_id.clone())));
         }
-        let follower = &self.settings.follower;
-        let mut records = vec![Record::mapping(mirror, follower)];
-        records.extend(Record::intents(mirror));
-        records.push(Record::Order { client_order_id, report: Box::new(report.clone()) });
-        // The row's newest change, as on the leader's side: its exchange time is when the order first got there.
-        records.extend(fills(mirror, follower, Some(report.ts_event)));
+        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
+        let mut records = Record::of(mirror, &self.settings.rules.follower);
+        let after = mirror.attempt(&client_order_id);
+        let is_news = before.as_ref().zip(after).is_none_or(|(before, after)| differs(before, after));
+        let has_filled =
+            before.as_ref().zip(after).is_some_and(|(before, after)| before.cumulative != after.cumulative);
+        if is_news {
+            records.push(Record::Order { client_order_id, report: Box::new(report.clone()) });
+        }
+        if has_filled {
+            records.extend(self.compare(&id, effects));
+        }
+        if !records.is_empty() {
+            effects.push(Effect::Commit { records, then: None });
+        }
+    }
+
+    /// An order that somebody else placed in the account: recorded, never touched.
+    pub(super) fn on_external(&mut self, report: &OrderReport, now: Timestamp, effects: &mut Vec<Effect>) {
+        let (status, cumulative) = (report.status.clone(), report.cumulative);
+        match self.external.entry(report.broker_order_id.clone()) {
+            Entry::Occupied(mut known) => {
+                let known = known.get_mut();
+                if (&known.status, known.cumulative) == (&status, cumulative) {
+                    return;
+                }
+                (known.status, known.cumulative) = (status, cumulative);
+            }
+            Entry::Vacant(unseen) => {
+                unseen.insert(External { first_seen: now, status, cumulative });
+            }
+        }
+        let records = vec![Record::External(Box::new(report.clone()))];
         effects.push(Effect::Commit { records, then: None });
     }
 
@@ -119,7 +152,7 @@ impl FollowerBook {
 
     pub(super) fn on_book(&mut self, read: BookRead, now: Timestamp, effects: &mut Vec<Effect>) {
         for report in &read.orders {
-            self.on_report(report, now, effects);
+            self.on_report(report, Some(read.started_at), now, effects);
         }
         let proven = absence::judge(
             &read,
@@ -129,39 +162,59 @@ impl FollowerBook {
                 leader_of: &self.leader_of,
                 client_of: &self.client_of,
                 external: &self.external,
-                settle: self.settings.settle,
+                settle: self.settings.rules.settle,
             },
         );
         for look_alike in proven.look_alikes {
             effects.push(Effect::Alert(Alert::LookAlike(look_alike)));
         }
         for (client_order_id, worth_sending_again) in proven.absent {
-            let Some(id) = self.leader_of.get(&client_order_id).cloned() else { continue };
-            let again = self.mirrors.get(&id).is_some_and(|mirror| {
-                let Some(child) = mirror.child() else { return false };
-                let purpose = child.purpose.max(purpose_of(&self.positions, &child.terms));
-                let wanted = purpose == Purpose::Exit || worth_sending_again;
-                if wanted && child.key.attempt >= ATTEMPTS_MAX {
-                    effects.push(Effect::Alert(Alert::ExitGivenUp(client_order_id.clone())));
-                    return false;
-                }
-                wanted && self.entry_denial(&mirror.leader, purpose, now).is_none()
-            });
-            if self.drive(&id, MirrorEvent::ProvenAbsent { again }, now, effects).is_ok() {
-                self.unknown.remove(&client_order_id);
-                self.commit_mirror(&id, effects);
-            }
+            self.on_absent(&client_order_id, worth_sending_again, now, effects);
+        }
+    }
+
+    fn on_absent(
+        &mut self,
+        client_order_id: &ClientOrderId,
+        worth_sending_again: bool,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some((mirror, child)) = self.child(client_order_id) else { return };
+        let id = mirror.leader.broker_order_id.clone();
+        let purpose = child.purpose.max(purpose_of(&self.positions, &child.terms));
+        let wanted = purpose == Purpose::Exit || worth_sending_again;
+        let is_spent = child.key.attempt >= ATTEMPTS_MAX;
+        let denial = self.entry_denial(mirror.leader.ts_first_event, purpose, now);
+        if wanted && is_spent {
+            effects.push(Effect::Alert(Alert::ExitGivenUp(client_order_id.clone())));
+        }
+        let again = wanted && !is_spent && denial.is_none();
+        let event = MirrorEvent::ProvenAbsent { client_order_id: client_order_id.clone(), again };
+        if self.drive(&id, event, now, effects).is_ok() {
+            self.unknown.remove(client_order_id);
+            self.commit_mirror(&id, effects);
         }
     }
 
     pub(super) fn on_trades(&mut self, trades: Vec<TradeReport>, effects: &mut Vec<Effect>) {
-        let ours = trades.into_iter().filter(|trade| self.client_of.contains_key(&trade.broker_order_id));
-        let new = ours.filter(|trade| self.known_trades.insert(trade.trade_id.clone()));
+        let is_ours = |trade: &TradeReport| {
+            let order = &trade.broker_order_id;
+            self.client_of.contains_key(order) || self.entry_of_leg.contains_key(order)
+        };
+        let ours: Vec<TradeReport> = trades.into_iter().filter(is_ours).collect();
+        let new = ours.into_iter().filter(|trade| self.known_trades.insert(trade.trade_id.clone()));
         let records: Vec<Record> = new.map(Record::Trade).collect();
         if !records.is_empty() {
             effects.push(Effect::Commit { records, then: None });
         }
     }
+}
+
+/// Whether the broker told something of an order that was not known.
+fn differs(before: &Child, after: &Child) -> bool {
+    (&before.state, &before.status, before.cumulative, &before.reason, before.shown, before.has_fired)
+        != (&after.state, &after.status, after.cumulative, &after.reason, after.shown, after.has_fired)
 }
 
 /// What an acceptance tells of an order before the broker's book shows it.
@@ -177,7 +230,7 @@ fn taken(
         exchange_order_id: None,
         tag: Some(Tag::from(&child.client_order_id)),
         terms: child.terms.clone(),
-        status: BrokerStatus::Transit,
+        status: child.status.clone().unwrap_or(BrokerStatus::Transit),
         cumulative: child.cumulative,
         average_price: child.average_price,
         reason: None,

@@ -1,76 +1,60 @@
 //! Everything one follower account is doing: its mirrors, its queue for the broker's budget, what it holds because of
 //! copies, and the orders whose fate is unknown. One pure `step`; the actor around it commits and sends.
 //!
-//! Upholds P1 (a placement leaves only inside an [`Effect::Commit`]), P2 and P5 (through [`crate::mirror`]), P3 and P4
+//! Upholds P1 (a request leaves only inside an [`Effect::Commit`]), P2 and P5 (through [`crate::mirror`]), P3 and P4
 //! (through [`absence`]), P18 (through [`crate::pacing`]), P26 (every leader order gets an outcome).
 
 mod absence;
+mod driving;
 mod evidence;
+mod legs;
 mod planning;
 mod queue;
 mod record;
+mod restoring;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use absence::BookRead;
-pub use record::Record;
+pub use record::{MappingState, Record};
 
 use self::absence::Unknown;
 use self::queue::Queue;
-use crate::gates::{CopyPolicy, DeniedReason, RiskApproved};
-use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId, TradeId};
+use crate::decision::Decision;
+use crate::gap::Gap;
+use crate::gates::{CopyPolicy, DeniedReason};
+use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, TradeId};
 use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
-use crate::mirror::{Mirror, MirrorEffect, MirrorEvent, Outcome, PlaceAnswer, Placement};
-use crate::order::lifecycle::{ChildState, IllegalTransition};
-use crate::order::{OrderReport, OrderTerms, Product, TradeReport};
+use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rules};
+use crate::order::lifecycle::IllegalTransition;
+use crate::order::{BrokerStatus, ForeverReport, OrderReport, Product, SuperReport, TradeReport};
 use crate::pacing::{Pacer, PacingLimits};
-use crate::price::Price;
-use crate::sizing::Sizing;
-use crate::slippage::{self, Fills};
+use crate::quantity::Quantity;
+use crate::slippage::FillComparison;
 use crate::time::Timestamp;
 
 /// What a follower book is told once.
 #[derive(Debug, Clone)]
 pub struct FollowerSettings {
-    /// The follower.
-    pub follower: FollowerId,
     /// Its account.
     pub account: DhanClientId,
     /// What it copies.
     pub copy: CopyPolicy,
+    /// How its mirrors behave.
+    pub rules: Rules,
     /// The broker's limits.
     pub pacing: PacingLimits,
-    /// How long after sending a book without the order proves nothing (P4).
-    pub settle: Duration,
     /// First delay between lookups of an unknown order; doubles.
     pub lookup_first: Duration,
     /// The longest delay between lookups.
     pub lookup_max: Duration,
     /// How long everything is held after the broker said "too many".
     pub busy_pause: Duration,
-    /// Delay before a request that never left is tried again.
-    pub resend_delay: Duration,
-}
-
-/// The Sizer's word on a leader order for this follower.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// The exchange has not taken the leader's order yet.
-    Await,
-    /// Follow it with these terms, quantity included.
-    Follow {
-        /// What to place.
-        terms: OrderTerms,
-        /// How the quantity was found.
-        sizing: Sizing,
-        /// The instrument's tick; zero when not known.
-        tick: Price,
-    },
-    /// Do not follow it.
-    Deny(DeniedReason),
+    /// Slippage beyond which a person is told, in basis points; zero for never.
+    pub slippage_alert_bps: u32,
 }
 
 /// Everything that can wake a follower book.
@@ -83,17 +67,30 @@ pub enum Event {
         /// The Sizer's word.
         decision: Decision,
     },
-    /// A released placement is durable and leaves now: what the broker's windows count from (P18).
+    /// A released request is durable and leaves now: what the broker's windows count from (P18).
     Left,
-    /// The answer to a placement.
+    /// The answer to a request.
     Answered {
-        /// Which.
+        /// About which child.
         client_order_id: ClientOrderId,
+        /// Zero for placing, otherwise the number of the change or cancel.
+        serial: u32,
         /// What came back.
-        answer: PlaceAnswer,
+        answer: Answer,
     },
     /// The account's order book.
     Book(BookRead),
+    /// A frame of the account's order stream.
+    Frame(Box<OrderReport>),
+    /// The account's list of super orders.
+    Supers(Vec<SuperReport>),
+    /// The account's list of forever orders.
+    Forevers {
+        /// When the request for it left.
+        started_at: Timestamp,
+        /// Its rows.
+        orders: Vec<ForeverReport>,
+    },
     /// What a lookup by client order id found.
     Found(OrderReport),
     /// A lookup found nothing, or failed: neither proves anything.
@@ -124,7 +121,7 @@ pub enum Effect {
         /// Facts to store.
         records: Vec<Record>,
         /// The request that may leave once they are durable.
-        then: Option<RiskApproved<Placement>>,
+        then: Option<Approved>,
     },
     /// Look for an order by its client order id, after a delay.
     Lookup {
@@ -133,6 +130,10 @@ pub enum Effect {
         /// How much later.
         after: Duration,
     },
+    /// Read the account's order book soon.
+    ReadBook,
+    /// Read the account's list of super orders: a leg is to be linked to its entry.
+    ReadSupers,
     /// Tick at this moment.
     WakeAt(Timestamp),
     /// A person should know.
@@ -146,18 +147,30 @@ pub enum Alert {
     AccountHalted,
     /// More was filled than was ordered (P10).
     Overfill(ClientOrderId),
+    /// An order filled after it had ended (P9).
+    LateFill(ClientOrderId),
     /// An order's fate is unknown and a look-alike in the book keeps its absence from being proven.
     LookAlike(ClientOrderId),
     /// An order whose absence was proven, or whose request was refused, is there after all.
     AppearedLate(ClientOrderId),
     /// Two orders carry the tag of one of ours; the second is left alone.
     Duplicate(BrokerOrderId),
-    /// An exit was sent as often as is borne, and its absence proven each time: it is given up.
+    /// An exit was tried as often as is borne, to no avail: it is given up.
     ExitGivenUp(ClientOrderId),
     /// An order carries our tag, and we have no record of it.
     Unrecorded(BrokerOrderId),
-    /// The leader changed or ended an order after it was copied; this version does not follow that.
-    CopyGap(BrokerOrderId),
+    /// Somebody changed or cancelled a copy: its mirror is detached.
+    Detached(ClientOrderId),
+    /// Leader and follower parted.
+    CopyGap(BrokerOrderId, Gap),
+    /// An order was changed as often as the broker allows, and is left as it is.
+    ChangesExhausted(ClientOrderId),
+    /// The broker does not take a change or cancel.
+    ChangeRefused(ClientOrderId),
+    /// The follower's price is worse than the leader's by more than the owner bears.
+    Slippage(BrokerOrderId, FillComparison),
+    /// An exit leg that belongs to no order we know.
+    LegUnlinked(BrokerOrderId),
     /// A message that makes no sense in the state it met.
     Illegal(IllegalTransition),
 }
@@ -172,22 +185,40 @@ pub struct FollowerBook {
     mirrors: BTreeMap<BrokerOrderId, Mirror>,
     leader_of: HashMap<ClientOrderId, BrokerOrderId>,
     client_of: HashMap<BrokerOrderId, ClientOrderId>,
+    /// The order each known exit leg belongs to.
+    entry_of_leg: HashMap<BrokerOrderId, ClientOrderId>,
+    /// Exit legs that nothing links to an order yet.
+    unlinked: BTreeMap<BrokerOrderId, OrderReport>,
     queue: Queue,
     pacer: Pacer,
     unknown: BTreeMap<ClientOrderId, Unknown>,
-    /// Restored orders that wait to hear of the leader's present state before they wait for the budget.
-    unheard: HashSet<BrokerOrderId>,
     /// Orders in the broker's book that carry our tag and are on no record: never to be placed again.
     unrecorded: HashSet<ClientOrderId>,
     known_trades: HashSet<TradeId>,
-    /// Orders of others in this account, and when each was first seen.
-    external: HashMap<BrokerOrderId, Timestamp>,
+    /// Orders of others in this account.
+    external: HashMap<BrokerOrderId, External>,
+    /// Mirrors that are to be stepped at a moment although nothing happens.
+    timers: BTreeSet<(Timestamp, BrokerOrderId)>,
+    /// Leader orders whose slippage was told already.
+    slipped: HashSet<BrokerOrderId>,
     positions: CopiedPositions,
+    /// Mirrors with an order that works.
     working: usize,
+    /// Super and forever orders of ours that live: lists of their own are to be read.
+    live_supers: usize,
+    live_forevers: usize,
     filled_units: u64,
     breaker_open: bool,
     credentials_refused: bool,
     stopping: bool,
+}
+
+/// An order of somebody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct External {
+    first_seen: Timestamp,
+    status: BrokerStatus,
+    cumulative: Quantity,
 }
 
 impl FollowerBook {
@@ -199,14 +230,19 @@ impl FollowerBook {
             mirrors: BTreeMap::new(),
             leader_of: HashMap::new(),
             client_of: HashMap::new(),
+            entry_of_leg: HashMap::new(),
+            unlinked: BTreeMap::new(),
             queue: Queue::default(),
             unknown: BTreeMap::new(),
-            unheard: HashSet::new(),
             unrecorded: HashSet::new(),
             known_trades: HashSet::new(),
             external: HashMap::new(),
+            timers: BTreeSet::new(),
+            slipped: HashSet::new(),
             positions: CopiedPositions::new(),
             working: 0,
+            live_supers: 0,
+            live_forevers: 0,
             filled_units: 0,
             breaker_open: false,
             credentials_refused: false,
@@ -214,57 +250,9 @@ impl FollowerBook {
         }
     }
 
-    /// Takes back what the rows of today say. What was being sent is unknown now (P1); what waited waits again.
-    pub fn restore(&mut self, mirrors: Vec<Mirror>, now: Timestamp) -> Vec<Effect> {
-        let mut sent: Vec<Timestamp> = Vec::new();
-        let mut effects = Vec::new();
-        for mut mirror in mirrors {
-            let looked_up = effects.len();
-            for child in &mirror.children {
-                self.leader_of.insert(child.client_order_id.clone(), mirror.leader.broker_order_id.clone());
-                if let Some(broker_order_id) = &child.broker_order_id {
-                    self.client_of.insert(broker_order_id.clone(), child.client_order_id.clone());
-                }
-                sent.extend(child.ts_sent);
-                let filled = child.terms.side.signed(child.cumulative).0;
-                *self.positions.entry((child.terms.instrument, child.terms.product)).or_default() += filled;
-            }
-            let leader_order = mirror.leader.broker_order_id.clone();
-            match mirror.child().map(|child| (child.state.clone(), child.purpose)) {
-                // It leaves only once the leader's present state is known (P12): he may have taken it back meanwhile.
-                Some((ChildState::Planned, _)) => {
-                    self.unheard.insert(leader_order.clone());
-                }
-                Some((ChildState::Sending | ChildState::Unknown, _)) => {
-                    let lost = MirrorEvent::Answer(PlaceAnswer::Lost);
-                    if mirror.step(lost, &self.settings.follower, now).is_ok()
-                        && let Some(child) = mirror.child()
-                    {
-                        let client_order_id = child.client_order_id.clone();
-                        let sent_from = child.ts_sent.unwrap_or(mirror.leader.ts_first_event);
-                        // Until now: a life that was given up may have sent it late.
-                        self.unknown.insert(client_order_id.clone(), Unknown::new(sent_from, now));
-                        effects.push(Effect::Lookup { client_order_id, after: Duration::ZERO });
-                    }
-                }
-                _ => {}
-            }
-            self.working += usize::from(is_working(&mirror));
-            self.mirrors.insert(leader_order.clone(), mirror);
-            if effects.len() > looked_up {
-                self.commit_mirror(&leader_order, &mut effects);
-            }
-        }
-        sent.sort_unstable();
-        for at in sent {
-            self.pacer.record(at);
-        }
-        effects
-    }
-
     /// Whether the account's book must be read often: an order works or its fate is unknown.
     pub fn is_active(&self) -> bool {
-        self.working > 0 || !self.unknown.is_empty()
+        self.working > 0 || !self.unknown.is_empty() || !self.unlinked.is_empty()
     }
 
     /// Units filled today, over all orders.
@@ -277,13 +265,13 @@ impl FollowerBook {
         self.unknown.len()
     }
 
-    /// What must not be passed over: orders whose fate is unknown, and those that wait to leave.
+    /// What must not be passed over: orders whose fate is unknown, and requests that wait to leave.
     pub fn unsettled_count(&self) -> usize {
         let waiting = if self.stopping { 0 } else { self.queue.len() };
         self.unknown.len() + waiting
     }
 
-    /// Orders that wait for the budget.
+    /// Requests that wait for the budget.
     pub fn waiting_count(&self) -> usize {
         self.queue.len()
     }
@@ -293,9 +281,24 @@ impl FollowerBook {
         self.credentials_refused
     }
 
+    /// Whether super orders of ours live: their list is to be read with the book.
+    pub const fn has_live_supers(&self) -> bool {
+        self.live_supers > 0
+    }
+
+    /// Whether forever orders of ours rest: they stand in a list of their own.
+    pub const fn has_live_forevers(&self) -> bool {
+        self.live_forevers > 0
+    }
+
     /// A mirror, by the leader's order.
     pub fn mirror(&self, leader_order: &BrokerOrderId) -> Option<&Mirror> {
         self.mirrors.get(leader_order)
+    }
+
+    /// Every mirror that has an outcome, for tests and checks.
+    pub fn outcomes(&self) -> impl Iterator<Item = (&BrokerOrderId, Outcome, Option<DeniedReason>)> {
+        self.mirrors.iter().map(|(id, mirror)| (id, mirror.outcome, mirror.reason))
     }
 
     /// Takes one event and says what to do about it.
@@ -303,11 +306,16 @@ impl FollowerBook {
         let mut effects = Vec::new();
         match event {
             Event::Plan { order, decision } => self.on_plan(order, decision, now, &mut effects),
-            Event::Answered { client_order_id, answer } => {
-                self.on_answer(&client_order_id, answer, now, &mut effects);
+            Event::Answered { client_order_id, serial, answer } => {
+                self.on_answer(&client_order_id, serial, answer, now, &mut effects);
             }
             Event::Book(read) => self.on_book(read, now, &mut effects),
-            Event::Found(report) => self.on_report(&report, now, &mut effects),
+            Event::Frame(report) => self.on_report(&report, None, now, &mut effects),
+            Event::Found(report) => self.on_report(&report, None, now, &mut effects),
+            Event::Supers(supers) => self.on_supers(&supers, now, &mut effects),
+            Event::Forevers { started_at, orders } => {
+                self.on_forevers(&orders, started_at, now, &mut effects)
+            }
             Event::NotFound(client_order_id) => self.on_not_found(client_order_id, &mut effects),
             Event::Trades(trades) => self.on_trades(trades, &mut effects),
             Event::Breaker { open } => self.breaker_open = open,
@@ -321,103 +329,15 @@ impl FollowerBook {
             Event::Left => self.pacer.left(now),
             Event::Tick => {}
         }
+        self.ring(now, &mut effects);
         self.release(now, &mut effects);
         effects
     }
 
-    /// Steps one mirror and takes in what it wants of its surroundings.
-    fn drive(
-        &mut self,
-        id: &BrokerOrderId,
-        event: MirrorEvent,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), ()> {
-        let Some(mirror) = self.mirrors.get_mut(id) else { return Err(()) };
-        let was_working = is_working(mirror);
-        let reported = match &event {
-            MirrorEvent::Report(report) => Some(report.client_order_id.clone()),
-            _ => None,
-        };
-        let wanted = match mirror.step(event, &self.settings.follower, now) {
-            Ok(wanted) => wanted,
-            Err(illegal) => {
-                effects.push(Effect::Alert(Alert::Illegal(illegal)));
-                return Err(());
-            }
-        };
-        match (was_working, is_working(mirror)) {
-            (false, true) => self.working += 1,
-            (true, false) => self.working = self.working.saturating_sub(1),
-            _ => {}
-        }
-        // News may be about an earlier attempt than the one that counts.
-        let of_report = reported.and_then(|id| mirror.attempt(&id));
-        let Some(child) = of_report.or(mirror.child()) else { return Ok(()) };
-        let client_order_id = child.client_order_id.clone();
-        self.leader_of.entry(client_order_id.clone()).or_insert_with(|| id.clone());
-        if let Some(broker_order_id) = &child.broker_order_id {
-            self.client_of.entry(broker_order_id.clone()).or_insert_with(|| client_order_id.clone());
-        }
-        if child.state != ChildState::Unknown {
-            self.unknown.remove(&client_order_id);
-        }
-        for effect in wanted {
-            match effect {
-                MirrorEffect::Queue(purpose) => self.queue.push(purpose, id.clone()),
-                MirrorEffect::Resolve => {
-                    let sent_at = child.ts_sent.unwrap_or(now);
-                    self.unknown
-                        .entry(client_order_id.clone())
-                        .or_insert_with(|| Unknown::new(sent_at, sent_at));
-                    effects.push(Effect::Lookup {
-                        client_order_id: client_order_id.clone(),
-                        after: Duration::ZERO,
-                    });
-                }
-                MirrorEffect::Filled(growth) => {
-                    self.filled_units += u64::from(growth.get());
-                    let terms = &child.terms;
-                    *self.positions.entry((terms.instrument, terms.product)).or_default() +=
-                        terms.side.signed(growth).0;
-                }
-                MirrorEffect::Overfilled(_) => {
-                    effects.push(Effect::Alert(Alert::Overfill(client_order_id.clone())));
-                }
-                // Only `release_front` releases, and it takes the placement itself.
-                MirrorEffect::Place(_) => {}
-            }
-        }
-        Ok(())
+    fn child(&self, id: &ClientOrderId) -> Option<(&Mirror, &Child)> {
+        let mirror = self.mirrors.get(self.leader_of.get(id)?)?;
+        Some((mirror, mirror.attempt(id)?))
     }
-
-    fn commit_mirror(&mut self, id: &BrokerOrderId, effects: &mut Vec<Effect>) {
-        let Some(mirror) = self.mirrors.get_mut(id) else { return };
-        let mut records = vec![Record::mapping(mirror, &self.settings.follower)];
-        records.extend(Record::intents(mirror));
-        effects.push(Effect::Commit { records, then: None });
-    }
-
-    /// Every mirror that has an outcome, for tests and checks.
-    pub fn outcomes(&self) -> impl Iterator<Item = (&BrokerOrderId, Outcome, Option<DeniedReason>)> {
-        self.mirrors.iter().map(|(id, mirror)| (id, mirror.outcome, mirror.reason))
-    }
-}
-
-fn is_working(mirror: &Mirror) -> bool {
-    mirror.children.iter().any(|child| matches!(child.state, ChildState::Working { .. }))
-}
-
-/// The comparison of fills, once there are any. `at`: the broker's time of the follower's newest fill; without it, of the
-/// leader's.
-fn fills(mirror: &Mirror, follower: &FollowerId, at: Option<Timestamp>) -> Option<Record> {
-    let child = mirror.child()?;
-    let leader = &mirror.leader;
-    let of_leader = Fills { quantity: leader.cumulative, average: leader.average_price, at: leader.ts_event };
-    let of_follower =
-        Fills { quantity: child.cumulative, average: child.average_price, at: at.unwrap_or(leader.ts_event) };
-    let comparison = slippage::compare(child.terms.side, of_leader, of_follower, mirror.tick)?;
-    Some(Record::Fills { leader: Arc::clone(leader), follower: follower.clone(), comparison })
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Alert, CopiedPositions, Decision, Effect, FollowerBook, Record, fills};
+use super::{Alert, CopiedPositions, Effect, FollowerBook, Record};
+use crate::decision::Decision;
 use crate::gates::{self, DeniedReason};
-use crate::ids::BrokerOrderId;
+use crate::ids::ClientOrderId;
 use crate::leader::LeaderOrder;
-use crate::mirror::{Child, Mirror, MirrorEffect, MirrorEvent, Outcome, Target};
+use crate::mirror::{ChangeState, Child, Mirror, MirrorEffect, MirrorEvent};
+use crate::order::OrderTerms;
 use crate::order::lifecycle::ChildState;
-use crate::order::{BrokerStatus, OrderTerms, TimeInForce};
 use crate::pacing::Purpose;
 use crate::time::Timestamp;
 
@@ -24,59 +25,30 @@ impl FollowerBook {
         effects: &mut Vec<Effect>,
     ) {
         let id = order.broker_order_id.clone();
-        let heard = decision != Decision::Await && self.unheard.remove(&id);
         let fingerprint = order.fingerprint();
         let mirror = self.mirrors.entry(id.clone()).or_insert_with(|| Mirror::new(Arc::clone(&order)));
-        let same_news = mirror.recorded && mirror.leader.fingerprint() == fingerprint;
-        let decided_before = decided(mirror);
+        let same_news = mirror.recorded.is_some() && mirror.leader.fingerprint() == fingerprint;
         mirror.leader = Arc::clone(&order);
-        let before = mirror.gap();
-        let is_new = mirror.children.is_empty();
-        let (target, sizing, tick) = match decision {
-            Decision::Await => (Target::Undecided, None, mirror.tick),
-            Decision::Deny(reason) => (Target::Gone(reason), None, mirror.tick),
-            Decision::Follow { terms, sizing, tick } => (Target::Open(terms), Some(sizing), tick),
-        };
-        let purpose = match &target {
-            Target::Open(terms) => purpose_of(&self.positions, terms),
-            Target::Undecided | Target::Gone(_) => Purpose::Entry,
-        };
-        let target = match target {
-            Target::Open(_) if is_new => match self.entry_denial(&order, purpose, now) {
-                Some(reason) => Target::Gone(reason),
-                None => target,
-            },
-            other => other,
-        };
-        let outcome = self.drive(&id, MirrorEvent::Target { target, sizing, tick, purpose }, now, effects);
-        let Some(mirror) = self.mirrors.get(&id) else { return };
-        // What ends by itself at the leader ends by itself at the follower.
-        let ends_by_itself =
-            order.status == BrokerStatus::Expired || order.terms.time_in_force == TimeInForce::Ioc;
-        if before.is_none() && mirror.gap().is_some() && !ends_by_itself {
-            effects.push(Effect::Alert(Alert::CopyGap(id.clone())));
-        }
-        if heard && let Some(child) = mirror.child().filter(|child| child.state == ChildState::Planned) {
-            self.queue.push(child.purpose, id.clone());
-        }
-        // Said again to a new life of somebody else: nothing new, nothing to record.
-        if same_news && !heard && decided(mirror) == decided_before {
-            return;
-        }
-        let event = Record::LeaderEvent(order);
+        let taken = self.drive(&id, MirrorEvent::Plan(decision), now, effects).is_ok();
+        // Said again to a new life of somebody else: the event is on record.
+        let event = (!same_news).then_some(Record::LeaderEvent(order));
         // What may go at once is committed with its event in one transaction, born SENDING (P1).
-        if self.queue.front() == Some(&id) && self.may_go(&id, now) {
-            return self.release_front(vec![event], now, effects);
+        let front = self.queue.front(now).filter(|front| self.leader_of.get(front) == Some(&id));
+        if let Some(front) = front.filter(|front| self.may_go(front, now)) {
+            return self.release_one(&front, event.into_iter().collect(), now, effects);
         }
         let Some(mirror) = self.mirrors.get_mut(&id) else { return };
-        let mut records = vec![event];
-        if outcome.is_ok() {
-            mirror.recorded = true;
-            records.push(Record::mapping(mirror, &self.settings.follower));
-            records.extend(Record::intents(mirror));
-            records.extend(fills(mirror, &self.settings.follower, None));
+        let is_news = event.is_some();
+        let mut records: Vec<Record> = event.into_iter().collect();
+        if taken {
+            records.extend(Record::of(mirror, &self.settings.rules.follower));
+            if is_news {
+                records.extend(self.compare(&id, effects));
+            }
         }
-        effects.push(Effect::Commit { records, then: None });
+        if !records.is_empty() {
+            effects.push(Effect::Commit { records, then: None });
+        }
     }
 
     /// Whether nothing may leave for now. What waits goes on waiting, exits above all: they are sent when the account is
@@ -85,10 +57,10 @@ impl FollowerBook {
         self.stopping || self.credentials_refused
     }
 
-    /// Why an entry is not to be sent for this order. Exits are always worth sending.
+    /// Why an entry is not to be sent for something the leader did at `since`. Exits are always worth sending.
     pub(super) fn entry_denial(
         &self,
-        order: &LeaderOrder,
+        since: Timestamp,
         purpose: Purpose,
         now: Timestamp,
     ) -> Option<DeniedReason> {
@@ -98,7 +70,7 @@ impl FollowerBook {
         if self.credentials_refused {
             return Some(DeniedReason::AccountHalted);
         }
-        if gates::is_stale(order, &self.settings.copy, now) {
+        if gates::is_stale(since, &self.settings.copy, now) {
             return Some(DeniedReason::StaleEntry);
         }
         self.breaker_open.then_some(DeniedReason::BreakerOpen)
@@ -110,53 +82,53 @@ impl FollowerBook {
             return Some(DeniedReason::AlreadyAtBroker);
         }
         let purpose = child.purpose.max(purpose_of(&self.positions, &child.terms));
-        self.entry_denial(&mirror.leader, purpose, now)
+        let is_first = mirror.children.first().is_some_and(|first| first.key == child.key);
+        let leader = &mirror.leader;
+        let since = if is_first { leader.ts_first_event } else { leader.ts_event };
+        self.entry_denial(since, purpose, now)
     }
 
-    /// Whether the planned child of this order may leave now.
-    fn may_go(&self, id: &BrokerOrderId, now: Timestamp) -> bool {
-        let Some(mirror) = self.mirrors.get(id) else { return false };
-        let planned = mirror.child().filter(|child| child.state == ChildState::Planned);
-        let held = self.queue.not_before(id).is_some_and(|at| at > now);
-        planned.is_some_and(|child| {
-            !held
-                && !self.is_closed()
-                && self.child_denial(mirror, child, now).is_none()
-                && self.pacer.permit(child.purpose, now).is_ok()
-        })
+    /// Whether what waits of this child may leave now.
+    fn may_go(&self, id: &ClientOrderId, now: Timestamp) -> bool {
+        let Some((mirror, child)) = self.child(id) else { return false };
+        let purpose = match waits(child) {
+            Some(Waits::ToBePlaced) if self.child_denial(mirror, child, now).is_none() => child.purpose,
+            Some(Waits::ToBeChanged(purpose)) => purpose,
+            Some(Waits::ToBePlaced) | None => return false,
+        };
+        !self.is_closed() && self.pacer.permit(purpose, now).is_ok()
     }
 
     /// Sends what waits and may go; gives up what waited too long, all of it in one transaction.
     pub(super) fn release(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let mut given_up = Vec::new();
-        while let Some(id) = self.queue.front().cloned().filter(|_| !self.stopping) {
-            let Some((purpose, denial)) = self.mirrors.get(&id).and_then(|mirror| {
-                let child = mirror.child().filter(|child| child.state == ChildState::Planned)?;
-                Some((child.purpose, self.child_denial(mirror, child, now)))
-            }) else {
-                self.queue.pop();
+        while let Some(id) = self.queue.front(now).filter(|_| !self.stopping) {
+            let what = self.child(&id).and_then(|(mirror, child)| {
+                Some(match waits(child)? {
+                    Waits::ToBePlaced => (child.purpose, self.child_denial(mirror, child, now)),
+                    Waits::ToBeChanged(purpose) => (purpose, None),
+                })
+            });
+            let Some((purpose, denial)) = what else {
+                self.queue.remove(&id);
                 continue;
             };
             if let Some(reason) = denial {
-                self.queue.pop();
-                let given = self.drive(&id, MirrorEvent::Give(reason), now, effects);
-                if let (Ok(()), Some(mirror)) = (given, self.mirrors.get_mut(&id)) {
-                    given_up.push(Record::mapping(mirror, &self.settings.follower));
-                    given_up.extend(Record::intents(mirror));
-                }
+                self.queue.remove(&id);
+                given_up.extend(self.give_up(&id, reason, now, effects));
                 continue;
             }
             if self.is_closed() {
                 // Exits wait; entries behind them are shed once they are at the front, when the account is back.
                 break;
             }
-            let held = self.queue.not_before(&id).filter(|at| *at > now);
-            if let Some(later) = held.or(self.pacer.permit(purpose, now).err()) {
+            if let Err(later) = self.pacer.permit(purpose, now) {
                 effects.push(Effect::WakeAt(later));
                 break;
             }
-            self.release_front(Vec::new(), now, effects);
+            self.release_one(&id, Vec::new(), now, effects);
         }
+        effects.extend(self.queue.next_release(now).map(Effect::WakeAt));
         // Parts, so that no transaction grows without bound.
         while !given_up.is_empty() {
             let rest = given_up.split_off(given_up.len().min(GIVEN_UP_PER_COMMIT));
@@ -164,37 +136,64 @@ impl FollowerBook {
         }
     }
 
-    pub(super) fn release_front(
+    fn give_up(
         &mut self,
+        id: &ClientOrderId,
+        reason: DeniedReason,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<Record> {
+        let Some(leader_order) = self.leader_of.get(id).cloned() else { return Vec::new() };
+        if self.drive(&leader_order, MirrorEvent::Give(id.clone(), reason), now, effects).is_err() {
+            return Vec::new();
+        }
+        let mirror = self.mirrors.get_mut(&leader_order);
+        mirror.map_or_else(Vec::new, |mirror| Record::of(mirror, &self.settings.rules.follower))
+    }
+
+    fn release_one(
+        &mut self,
+        id: &ClientOrderId,
         mut records: Vec<Record>,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(id) = self.queue.pop() else { return };
-        let follower = &self.settings.follower;
-        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
-        match mirror.step(MirrorEvent::Release, follower, now) {
+        self.queue.remove(id);
+        let Some(leader_order) = self.leader_of.get(id).cloned() else { return };
+        let around = self.surroundings(&leader_order, now);
+        let Some(mirror) = self.mirrors.get_mut(&leader_order) else { return };
+        match mirror.step(MirrorEvent::Release(id.clone()), &around.with(&self.settings.rules)) {
             Ok(released) => {
-                mirror.recorded = true;
-                records.push(Record::mapping(mirror, follower));
-                records.extend(Record::intents(mirror));
-                let placement = released.into_iter().find_map(|effect| match effect {
-                    MirrorEffect::Place(placement) => Some(placement),
+                records.extend(Record::of(mirror, &self.settings.rules.follower));
+                let then = released.into_iter().find_map(|effect| match effect {
+                    MirrorEffect::Send(request) => Some(request),
                     _ => None,
                 });
-                if placement.is_some() {
+                if then.is_some() {
                     self.pacer.release();
                 }
-                effects.push(Effect::Commit { records, then: placement });
+                if then.is_some() || !records.is_empty() {
+                    effects.push(Effect::Commit { records, then });
+                }
             }
             Err(illegal) => effects.push(Effect::Alert(Alert::Illegal(illegal))),
         }
     }
 }
 
-/// What a plan can change of a mirror.
-fn decided(mirror: &Mirror) -> (Outcome, Option<DeniedReason>, Target, Option<Child>) {
-    (mirror.outcome, mirror.reason, mirror.target.clone(), mirror.child().cloned())
+enum Waits {
+    ToBePlaced,
+    ToBeChanged(Purpose),
+}
+
+/// What of a child waits for the budget.
+fn waits(child: &Child) -> Option<Waits> {
+    if child.state == ChildState::Planned {
+        return Some(Waits::ToBePlaced);
+    }
+    let request = child.request.as_deref().filter(|request| request.state == ChangeState::Planned)?;
+    let is_working = matches!(child.state, ChildState::Working { .. });
+    is_working.then(|| Waits::ToBeChanged(request.purpose(child)))
 }
 
 /// An order against what is held because of copies, no larger than it, is an exit.

@@ -1,47 +1,67 @@
-//! What waits for the broker's budget: exits before entries, each in order of arrival.
+//! What waits for the broker's budget: cancels first, then exits, then entries, each in order of arrival.
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::ids::BrokerOrderId;
-use crate::pacing::Purpose;
+use crate::ids::ClientOrderId;
+use crate::mirror::Rank;
 use crate::time::Timestamp;
 
-/// Leader orders whose child waits.
+const RANKS: [Rank; 3] = [Rank::Cancel, Rank::Exit, Rank::Entry];
+
+/// Child orders about which a request waits.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    exits: VecDeque<BrokerOrderId>,
-    entries: VecDeque<BrokerOrderId>,
-    held: HashMap<BrokerOrderId, Timestamp>,
+    lines: [VecDeque<ClientOrderId>; RANKS.len()],
+    /// Where each stands, and until when it is held. A place in another line is an old one.
+    waiting: HashMap<ClientOrderId, (Rank, Option<Timestamp>)>,
 }
 
 impl Queue {
-    pub(super) fn push(&mut self, purpose: Purpose, leader_order: BrokerOrderId) {
-        match purpose {
-            Purpose::Exit => self.exits.push_back(leader_order),
-            Purpose::Entry => self.entries.push_back(leader_order),
+    /// Lets a request wait, not to leave before a moment. One that waits in that line already keeps its place.
+    pub(super) fn push(&mut self, id: ClientOrderId, rank: Rank, held_until: Option<Timestamp>) {
+        let before = self.waiting.insert(id.clone(), (rank, held_until));
+        if before.is_none_or(|(known, _)| known != rank) {
+            self.lines[line_of(rank)].push_back(id);
         }
     }
 
-    /// Holds a waiting order back until `at`: its last request never left, and the line may still be down.
-    pub(super) fn hold(&mut self, leader_order: &BrokerOrderId, at: Timestamp) {
-        self.held.insert(leader_order.clone(), at);
+    /// The first that may leave now.
+    pub(super) fn front(&mut self, now: Timestamp) -> Option<ClientOrderId> {
+        for (line, rank) in self.lines.iter_mut().zip(RANKS) {
+            let waiting = &self.waiting;
+            let stands = |id: &ClientOrderId| waiting.get(id).filter(|(known, _)| *known == rank);
+            while line.front().is_some_and(|id| stands(id).is_none()) {
+                line.pop_front();
+            }
+            let is_free = |id: &&ClientOrderId| {
+                stands(id).is_some_and(|(_, held)| held.is_none_or(|until| until <= now))
+            };
+            if let Some(first) = line.iter().find(is_free) {
+                return Some(first.clone());
+            }
+        }
+        None
     }
 
-    pub(super) fn not_before(&self, leader_order: &BrokerOrderId) -> Option<Timestamp> {
-        self.held.get(leader_order).copied()
+    /// Nothing waits about this child any more.
+    pub(super) fn remove(&mut self, id: &ClientOrderId) {
+        self.waiting.remove(id);
     }
 
-    pub(super) fn front(&self) -> Option<&BrokerOrderId> {
-        self.exits.front().or_else(|| self.entries.front())
-    }
-
-    pub(super) fn pop(&mut self) -> Option<BrokerOrderId> {
-        let popped = self.exits.pop_front().or_else(|| self.entries.pop_front())?;
-        self.held.remove(&popped);
-        Some(popped)
+    /// When the first of those that are held may leave.
+    pub(super) fn next_release(&self, now: Timestamp) -> Option<Timestamp> {
+        self.waiting.values().filter_map(|(_, held)| *held).filter(|until| *until > now).min()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.exits.len() + self.entries.len()
+        self.waiting.len()
+    }
+}
+
+const fn line_of(rank: Rank) -> usize {
+    match rank {
+        Rank::Cancel => 0,
+        Rank::Exit => 1,
+        Rank::Entry => 2,
     }
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::gap::Gap;
 use crate::gates::DeniedReason;
 use crate::ids::{ClientOrderId, DhanClientId, FollowerId};
 use crate::leader::LeaderOrder;
-use crate::mirror::{Child, IntentState, Mirror, Outcome, Target};
+use crate::mirror::{ChangeRecord, Child, IntentState, Mirror, Outcome, Target};
 use crate::order::{OrderReport, TradeReport};
 use crate::quantity::Quantity;
 use crate::sizing::Sizing;
 use crate::slippage::FillComparison;
+use crate::translate::Note;
 
 /// One fact.
 #[derive(Debug, Clone)]
@@ -23,17 +25,9 @@ pub enum Record {
         /// The follower.
         follower: FollowerId,
         /// What became of it.
-        outcome: Outcome,
-        /// Why, for those not copied.
-        reason: Option<DeniedReason>,
+        state: MappingState,
         /// What the size was computed from.
         sizing: Option<Sizing>,
-        /// Units the follower's order should have; zero when there is to be none.
-        target: Quantity,
-        /// Units asked of the broker that are working, unknown or filled.
-        copied: Quantity,
-        /// Units filled.
-        filled: Quantity,
     },
     /// A child order whose intent row must come into being, or change.
     Intent {
@@ -46,6 +40,15 @@ pub enum Record {
         /// Which state of the leader's order led to it.
         event: i64,
     },
+    /// A step of a request to change or cancel a child.
+    Change {
+        /// The step.
+        change: Box<ChangeRecord>,
+        /// The leader's account.
+        leader_account: DhanClientId,
+        /// Which state of the leader's order led to it.
+        event: i64,
+    },
     /// What the broker reported of an order of ours.
     Order {
         /// Our id of it.
@@ -53,6 +56,10 @@ pub enum Record {
         /// The report.
         report: Box<OrderReport>,
     },
+    /// What the broker reported of an exit leg of an order of ours; its parent is named in it.
+    Leg(Box<OrderReport>),
+    /// What the broker reported of an order that somebody else placed in the account.
+    External(Box<OrderReport>),
     /// How the follower's fills compare with the leader's.
     Fills {
         /// The leader's order.
@@ -62,50 +69,86 @@ pub enum Record {
         /// The comparison.
         comparison: FillComparison,
     },
+    /// How far leader and follower have parted.
+    Gap {
+        /// The leader's order.
+        leader: Arc<LeaderOrder>,
+        /// The follower.
+        follower: FollowerId,
+        /// The gap.
+        gap: Gap,
+    },
     /// A fill.
     Trade(TradeReport),
 }
 
-impl Record {
-    pub(super) fn mapping(mirror: &Mirror, follower: &FollowerId) -> Self {
+/// The part of a mapping that changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MappingState {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, for those not copied, and for those taken back.
+    pub reason: Option<DeniedReason>,
+    /// How the copy differs in kind.
+    pub note: Option<Note>,
+    /// Units the follower's order should have; zero when there is to be none.
+    pub target: Quantity,
+    /// Units asked of the broker that are working, unknown or filled.
+    pub copied: Quantity,
+    /// Units filled.
+    pub filled: Quantity,
+}
+
+impl MappingState {
+    pub(super) fn of(mirror: &Mirror) -> Self {
         let target = match &mirror.target {
             Target::Open(terms) => terms.quantity,
             Target::Undecided | Target::Gone(_) => Quantity::ZERO,
         };
-        let sum = |of: fn(&Child) -> Quantity| {
-            mirror
-                .children
-                .iter()
-                .map(of)
-                .fold(Quantity::ZERO, |total, each| total.checked_add(each).unwrap_or(total))
-        };
-        Self::Mapping {
-            leader: Arc::clone(&mirror.leader),
-            follower: follower.clone(),
+        let units = |total: u64| Quantity::new(u32::try_from(total).unwrap_or(u32::MAX));
+        Self {
             outcome: mirror.outcome,
             reason: mirror.reason,
-            sizing: mirror.sizing,
+            note: mirror.note,
             target,
-            copied: sum(|child| child.state.worst_case(child.terms.quantity, child.cumulative)),
-            filled: sum(|child| child.cumulative),
+            copied: units(mirror.worst_case()),
+            filled: units(mirror.filled()),
         }
     }
+}
 
-    /// The records that bring the intent rows of a mirror up to its children.
-    pub(super) fn intents(mirror: &mut Mirror) -> Vec<Self> {
+impl Record {
+    /// The records that bring the rows of a mirror up to what it is; none when they are.
+    pub(super) fn of(mirror: &mut Mirror, follower: &FollowerId) -> Vec<Self> {
         let mut records = Vec::new();
+        let state = MappingState::of(mirror);
+        if mirror.recorded != Some(state) {
+            mirror.recorded = Some(state);
+            records.push(Self::Mapping {
+                leader: Arc::clone(&mirror.leader),
+                follower: follower.clone(),
+                state,
+                sizing: mirror.sizing,
+            });
+        }
+        let (leader_account, event) = (mirror.leader.account.clone(), mirror.leader.fingerprint());
         for child in &mut mirror.children {
             let (before, state) = (child.recorded, child.intent_state());
             if before == Some(state) {
                 continue;
             }
             child.recorded = Some(state);
-            records.push(Self::Intent {
-                child: Box::new(child.clone()),
-                before,
-                leader_account: mirror.leader.account.clone(),
-                event: mirror.leader.fingerprint(),
-            });
+            let child = Box::new(child.clone());
+            records.push(Self::Intent { child, before, leader_account: leader_account.clone(), event });
+        }
+        for change in mirror.change_records.drain(..) {
+            let change = Box::new(change);
+            records.push(Self::Change { change, leader_account: leader_account.clone(), event });
+        }
+        if mirror.gap != mirror.recorded_gap {
+            mirror.recorded_gap = mirror.gap;
+            let (leader, follower) = (Arc::clone(&mirror.leader), follower.clone());
+            records.extend(mirror.gap.map(|gap| Self::Gap { leader, follower, gap }));
         }
         records
     }

@@ -1,0 +1,562 @@
+//! One leader order in one follower account: what the follower's order should look like (*target*), what his child orders
+//! are known to look like (*actual*), and at most one request *in flight* for each. [`Mirror::step`] takes one piece of
+//! news and says what to do; nothing here is a special path: every event changes what is known, and then the same
+//! comparison ([`drive`]) asks for what is missing.
+//!
+//! Rooms: [`child`] what is known of one order; `target` what is wanted now; `drive` how it is spread over children and
+//! asked for; `evidence` what the broker said; `parting` what happens when leader and follower differ in the end.
+//!
+//! TABLE
+
+mod child;
+mod drive;
+mod evidence;
+mod parting;
+mod target;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use child::{
+    Approved, Ask, Change, ChangeRequest, ChangeState, Child, ChildLeg, IntentState, OrderPart, Request,
+};
+pub use drive::ATTEMPTS_MAX;
+pub use evidence::{Answer, ChildReport, LegNews, Refused};
+
+use crate::decision::{Decision, Wish};
+use crate::follower::MappingState;
+use crate::gap::Gap;
+use crate::gates::{DeniedReason, RiskApproved};
+use crate::ids::{BrokerOrderId, ChildKey, ClientOrderId, FollowerId};
+use crate::instrument::coded_enum;
+use crate::leader::LeaderOrder;
+use crate::order::OrderTerms;
+use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
+use crate::pacing::Purpose;
+use crate::policy::{Changes, CopyOn, Parting, Translation};
+use crate::price::Price;
+use crate::quantity::Quantity;
+use crate::sizing::Sizing;
+use crate::time::Timestamp;
+use crate::translate::Note;
+
+/// Number of the copy itself among the parts of a mirror ([`ChildKey::leg`]).
+pub const COPY: u8 = 0;
+/// Number of what makes a gap good: orders on the other side.
+pub const REPAIR: u8 = 1;
+
+/// What the follower's order should look like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Not decided: what the follower waits for has not happened yet.
+    Undecided,
+    /// An order like this, quantity included, what is filled counted in.
+    Open(OrderTerms),
+    /// No order, or no more of it.
+    Gone(DeniedReason),
+}
+
+coded_enum! {
+    /// What became of the copy: one for each leader order and follower (P26).
+    Outcome {
+        /// The leader's order is not what the follower waits for yet.
+        AwaitingLeader = "awaiting_leader",
+        /// Decided and durable; waits for the broker's budget.
+        Waiting = "waiting",
+        /// A request was released to the wire, whatever became of it.
+        Sent = "sent",
+        /// Not copied; the reason says why.
+        Skipped = "skipped",
+        /// Decided, then given up before it was sent, or proven never to have arrived.
+        Voided = "voided",
+        /// Sent, then changed or cancelled by a human's hand: left alone from then on.
+        Detached = "detached",
+    }
+}
+
+/// What a mirror is told once.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The follower.
+    pub follower: FollowerId,
+    /// When a copy is due.
+    pub on: CopyOn,
+    /// How market orders and stops are put.
+    pub translation: Translation,
+    /// How often one order may be changed.
+    pub changes: Changes,
+    /// What happens when leader and follower part.
+    pub parting: Parting,
+    /// How long after a change was sent a book without it proves nothing (P4).
+    pub settle: Duration,
+    /// Wait before a change or cancel that came to nothing is asked for again; doubles.
+    pub retry: Duration,
+}
+
+/// What the follower's book knows at the moment of a step.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// What was told once.
+    pub rules: &'a Rules,
+    /// Whether the copy, placed now, would reduce what the follower holds.
+    pub purpose: Purpose,
+    /// Why a first entry may not leave now.
+    pub entry_denial: Option<DeniedReason>,
+    /// Why more of an entry may not be asked for now.
+    pub raise_denial: Option<DeniedReason>,
+}
+
+/// The Sizer's last word, as far as it matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Word {
+    /// None since this life began: what is at the broker is left as it is.
+    Unheard,
+    Await,
+    Follow(Box<Wish>),
+    Deny(DeniedReason),
+}
+
+/// What can happen to a mirror.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MirrorEvent {
+    /// The Sizer's word on the leader's latest state.
+    Plan(Decision),
+    /// The budget lets what waits of this child go: its placing, change or cancel.
+    Release(ClientOrderId),
+    /// The planned child is given up.
+    Give(ClientOrderId, DeniedReason),
+    /// The answer to a request.
+    Answer {
+        /// Of which child.
+        client_order_id: ClientOrderId,
+        /// Zero for placing, otherwise the number of the change or cancel.
+        serial: u32,
+        /// What came back.
+        answer: Answer,
+    },
+    /// News from the broker's book or stream.
+    Report(Box<ChildReport>),
+    /// News of an exit leg of one of the children.
+    Leg {
+        /// Of which child.
+        client_order_id: ClientOrderId,
+        /// What is told.
+        news: LegNews,
+    },
+    /// The rule of absence is satisfied for the unknown child. `again`: its quantity may be placed anew.
+    ProvenAbsent {
+        /// Which.
+        client_order_id: ClientOrderId,
+        /// Whether the order is still worth sending.
+        again: bool,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// Who goes first when requests wait: what frees quantity, then what reduces, then what adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rank {
+    /// A cancel.
+    Cancel,
+    /// An exit, or a change that asks for less.
+    Exit,
+    /// Anything that can raise exposure.
+    Entry,
+}
+
+/// What a mirror wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MirrorEffect {
+    /// A request about this child waits for the budget, not before that moment.
+    Queue(ClientOrderId, Rank, Option<Timestamp>),
+    /// Make the intent durable, then send this.
+    Send(Approved),
+    /// The outcome of a placement is not proven: look for the order.
+    Resolve(ClientOrderId),
+    /// The account's book should be read soon: a change's fate is open.
+    ReadBook,
+    /// A child filled by this much more.
+    Filled(ClientOrderId, Quantity),
+    /// A child's exit leg closed this much more.
+    Exited(ClientOrderId, Quantity),
+    /// More was filled than was ordered (P10).
+    Overfilled(ClientOrderId),
+    /// It filled after it had ended (P9).
+    FilledLate(ClientOrderId),
+    /// Somebody else changed or cancelled a child: the mirror is detached.
+    Detached(ClientOrderId),
+    /// A child has been changed as often as is allowed, and is left as it is.
+    ChangesExhausted(ClientOrderId),
+    /// The broker keeps refusing a change or cancel.
+    ChangeRefused(ClientOrderId),
+    /// An exit came to nothing as often as is borne.
+    ExitGivenUp(ClientOrderId),
+}
+
+/// A step of a change or cancel that its intent row must follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeRecord {
+    /// The child's key.
+    pub key: ChildKey,
+    /// The child.
+    pub client_order_id: ClientOrderId,
+    /// The child's id at the broker.
+    pub broker_order_id: Option<BrokerOrderId>,
+    /// The request's number.
+    pub serial: u32,
+    /// Exit or entry.
+    pub purpose: Purpose,
+    /// Whether it is a cancel.
+    pub is_cancel: bool,
+    /// Which part it names.
+    pub part: OrderPart,
+    /// What was asked for; of a cancel, what the order asked for.
+    pub terms: OrderTerms,
+    /// The state its row has; none when it has no row yet.
+    pub before: Option<IntentState>,
+    /// The state its row must be given.
+    pub state: IntentState,
+}
+
+/// One leader order in one follower account.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    /// The leader's order, in its latest state.
+    pub leader: Arc<LeaderOrder>,
+    /// What the follower's order should look like.
+    pub target: Target,
+    /// What became of it so far.
+    pub outcome: Outcome,
+    /// Why, for skipped and voided ones, and for those taken back.
+    pub reason: Option<DeniedReason>,
+    /// What the size was computed from, once.
+    pub sizing: Option<Sizing>,
+    /// How the copy differs in kind from the leader's order.
+    pub note: Option<Note>,
+    /// The instrument's tick, for comparing fills; zero when not known.
+    pub tick: Price,
+    /// Whether it opens or closes; fixed when the first child is planned.
+    pub purpose: Option<Purpose>,
+    /// How leader and follower differ, once that is clear.
+    pub gap: Option<Gap>,
+    /// What its row was last given; none while it has no row.
+    pub recorded: Option<MappingState>,
+    /// The gap its row was last given.
+    pub recorded_gap: Option<Gap>,
+    /// Child orders, in the order they were planned.
+    pub children: Vec<Child>,
+    /// Steps of changes that no row knows yet.
+    pub change_records: Vec<ChangeRecord>,
+    word: Word,
+    /// A quantity whose raise was refused: it is not tried again until the leader changes his mind.
+    refused_raise: Option<Quantity>,
+    /// When to look again although nothing happens.
+    wake: Option<Timestamp>,
+}
+
+impl Mirror {
+    /// A mirror nothing was decided for.
+    pub const fn new(leader: Arc<LeaderOrder>) -> Self {
+        Self {
+            leader,
+            target: Target::Undecided,
+            outcome: Outcome::AwaitingLeader,
+            reason: None,
+            sizing: None,
+            note: None,
+            tick: Price::ZERO,
+            purpose: None,
+            gap: None,
+            recorded: None,
+            recorded_gap: None,
+            children: Vec::new(),
+            change_records: Vec::new(),
+            word: Word::Unheard,
+            refused_raise: None,
+            wake: None,
+        }
+    }
+
+    /// The child that counts: the newest that lives, or the newest if none does.
+    pub fn child(&self) -> Option<&Child> {
+        let living = self.children.iter().rfind(|child| child.is_live());
+        living.or(self.children.last())
+    }
+
+    /// One child, by our id of it.
+    pub fn attempt(&self, client_order_id: &ClientOrderId) -> Option<&Child> {
+        self.children.iter().find(|child| child.client_order_id == *client_order_id)
+    }
+
+    /// When to step it although nothing happens.
+    pub const fn wake(&self) -> Option<Timestamp> {
+        self.wake
+    }
+
+    /// What the copy would be, if it is to be followed.
+    pub fn wish(&self) -> Option<&Wish> {
+        match &self.word {
+            Word::Follow(wish) => Some(wish),
+            Word::Unheard | Word::Await | Word::Deny(_) => None,
+        }
+    }
+
+    /// Takes one event and says what to do about it.
+    pub fn step(
+        &mut self,
+        event: MirrorEvent,
+        at: &Moment<'_>,
+    ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
+        let mut effects = Vec::new();
+        match event {
+            MirrorEvent::Plan(decision) => self.on_word(decision, at),
+            MirrorEvent::Release(client_order_id) => return self.on_release(&client_order_id, at.now),
+            MirrorEvent::Give(client_order_id, reason) => return self.give_up(&client_order_id, reason),
+            MirrorEvent::Answer { client_order_id, serial: 0, answer } => {
+                self.on_placed(&client_order_id, answer, at, &mut effects)?;
+            }
+            MirrorEvent::Answer { client_order_id, serial, answer } => {
+                self.on_changed(&client_order_id, serial, answer, at, &mut effects);
+            }
+            MirrorEvent::Report(report) => self.on_report(*report, at, &mut effects)?,
+            MirrorEvent::Leg { client_order_id, news } => self.on_leg(&client_order_id, news, &mut effects),
+            MirrorEvent::ProvenAbsent { client_order_id, again } => {
+                self.on_absent(&client_order_id, again)?
+            }
+            MirrorEvent::Tick => {}
+        }
+        self.reconcile(at, &mut effects)?;
+        Ok(effects)
+    }
+
+    /// Units the follower may come to hold through the copy at the worst (P5).
+    pub fn worst_case(&self) -> u64 {
+        self.worst_case_of(COPY)
+    }
+
+    fn worst_case_of(&self, leg: u8) -> u64 {
+        self.of(leg).map(|child| u64::from(child.worst_case().get())).sum()
+    }
+
+    /// Units the copy has filled.
+    pub fn filled(&self) -> u64 {
+        self.of(COPY).map(|child| u64::from(child.cumulative.get())).sum()
+    }
+
+    fn of(&self, leg: u8) -> impl Iterator<Item = &Child> {
+        self.children.iter().filter(move |child| child.key.leg == leg)
+    }
+
+    fn position(&self, client_order_id: &ClientOrderId) -> Option<usize> {
+        self.children.iter().position(|child| child.client_order_id == *client_order_id)
+    }
+
+    fn on_word(&mut self, decision: Decision, at: &Moment<'_>) {
+        // A skipped order stays skipped, a given-up one given up: late entries are worse than missed ones. Only a share
+        // below one lot may grow into one.
+        let grows = self.reason == Some(DeniedReason::BelowOneLot) && matches!(decision, Decision::Follow(_));
+        let is_final = match self.outcome {
+            Outcome::Skipped => !grows,
+            Outcome::Voided => true,
+            Outcome::AwaitingLeader | Outcome::Waiting | Outcome::Sent | Outcome::Detached => false,
+        };
+        if is_final {
+            return;
+        }
+        match decision {
+            // A status that says nothing of the exchange undoes no decision taken when one did.
+            Decision::Await if !matches!(self.word, Word::Unheard) || !self.children.is_empty() => {}
+            Decision::Await => self.word = Word::Await,
+            Decision::Deny(reason) => self.word = Word::Deny(reason),
+            Decision::Follow(wish) => {
+                if self.outcome == Outcome::Skipped {
+                    self.outcome = Outcome::AwaitingLeader;
+                }
+                let asks_anew = self.wish().is_none_or(|known| known.terms.quantity != wish.terms.quantity);
+                if asks_anew {
+                    self.refused_raise = None;
+                }
+                (self.sizing, self.tick, self.note) = (Some(wish.sizing), wish.tick, wish.note);
+                if self.purpose.is_none() && !self.children.is_empty() {
+                    // Planned in an earlier life.
+                    self.purpose = self.of(COPY).map(|child| child.purpose).min();
+                }
+                let purpose = self.purpose.unwrap_or(at.purpose);
+                if !wish.is_unpriced || purpose == Purpose::Exit || !self.children.is_empty() {
+                    self.purpose = Some(purpose);
+                }
+                self.word = Word::Follow(wish);
+            }
+        }
+    }
+
+    fn on_release(
+        &mut self,
+        client_order_id: &ClientOrderId,
+        now: Timestamp,
+    ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
+        let Some(index) = self.position(client_order_id) else { return Ok(Vec::new()) };
+        let sent = if self.children[index].state == ChildState::Planned {
+            self.release_placing(index, now)?
+        } else {
+            self.release_change(index, now)
+        };
+        Ok(sent.map(|request| MirrorEffect::Send(RiskApproved::new(request))).into_iter().collect())
+    }
+
+    fn release_placing(
+        &mut self,
+        index: usize,
+        now: Timestamp,
+    ) -> Result<Option<Request>, IllegalTransition> {
+        let leg = self.children[index].key.leg;
+        let (worst_case, bound) = (self.worst_case_of(leg), self.bound(leg));
+        let child = &mut self.children[index];
+        let next = transition(&child.state, ChildEvent::Released)?;
+        // P5, checked at the last place before the wire: what may be filled already, and this, within the target.
+        if worst_case + u64::from(child.terms.quantity.get()) > bound {
+            child.state = transition(&child.state, ChildEvent::Voided)?;
+            self.close_if_never_sent(DeniedReason::LeaderGone);
+            return Ok(None);
+        }
+        child.state = next;
+        child.ts_sent = Some(now);
+        let request = Request {
+            client_order_id: child.client_order_id.clone(),
+            serial: 0,
+            purpose: child.purpose,
+            ask: Ask::Place(child.terms.clone()),
+        };
+        if self.outcome != Outcome::Detached {
+            self.outcome = Outcome::Sent;
+        }
+        Ok(Some(request))
+    }
+
+    fn release_change(&mut self, index: usize, now: Timestamp) -> Option<Request> {
+        let child = &self.children[index];
+        let planned = child.request.as_deref().filter(|request| request.state == ChangeState::Planned)?;
+        let broker_order_id = child.broker_order_id.clone()?;
+        if let Change::Modify { terms, .. } = &planned.change {
+            let others =
+                self.worst_case_of(child.key.leg).saturating_sub(u64::from(child.worst_case().get()));
+            let raises = terms.quantity > child.worst_case();
+            if raises && others + u64::from(terms.quantity.get()) > self.bound(child.key.leg) {
+                self.children[index].request = None;
+                return None;
+            }
+        }
+        let child = &mut self.children[index];
+        let request = child.request.as_deref_mut()?;
+        child.serial += 1;
+        request.serial = child.serial;
+        request.state = ChangeState::Sending;
+        request.ts_sent = Some(now);
+        child.ts_changed = Some(now);
+        let ask = match request.change.clone() {
+            Change::Modify { terms, part } => {
+                child.changes = child.changes.saturating_add(1);
+                child.is_chased |= request.is_chase;
+                Ask::Modify { broker_order_id, terms, part }
+            }
+            Change::Cancel { part } => Ask::Cancel { broker_order_id, terms: child.terms.clone(), part },
+        };
+        child.cancel_asked |= request.change.is_full_cancel();
+        let approved = Request {
+            client_order_id: child.client_order_id.clone(),
+            serial: child.serial,
+            purpose: change_purpose(child),
+            ask,
+        };
+        self.record_change(index, None, IntentState::Sending);
+        Some(approved)
+    }
+
+    /// The most units that child orders of a part may add up to.
+    fn bound(&self, leg: u8) -> u64 {
+        match &self.target {
+            _ if leg == REPAIR => self.filled(),
+            Target::Open(terms) => u64::from(terms.quantity.get()),
+            Target::Undecided | Target::Gone(_) => 0,
+        }
+    }
+
+    fn give_up(
+        &mut self,
+        client_order_id: &ClientOrderId,
+        reason: DeniedReason,
+    ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
+        if let Some(index) = self.position(client_order_id) {
+            let child = &mut self.children[index];
+            child.state = transition(&child.state, ChildEvent::Voided)?;
+            self.close_if_never_sent(reason);
+        }
+        Ok(Vec::new())
+    }
+
+    /// What was decided and never sent is voided; the reason stands beside it.
+    fn close_if_never_sent(&mut self, reason: DeniedReason) {
+        let is_unsent = |child: &Child| {
+            matches!(child.state, ChildState::Voided | ChildState::Absent | ChildState::Refused)
+        };
+        let never_sent = self.children.iter().all(is_unsent)
+            && self.children.iter().all(|child| child.state != ChildState::Refused);
+        if never_sent && self.outcome != Outcome::Detached {
+            self.outcome = Outcome::Voided;
+        }
+        self.reason = Some(reason);
+    }
+
+    /// Notes where the request of a child stands now.
+    fn record_change(&mut self, index: usize, before: Option<IntentState>, state: IntentState) {
+        let child = &self.children[index];
+        let Some(request) = child.request.as_deref() else { return };
+        let (is_cancel, terms) = match &request.change {
+            Change::Modify { terms, .. } => (false, terms.clone()),
+            Change::Cancel { .. } => (true, child.terms.clone()),
+        };
+        self.change_records.push(ChangeRecord {
+            key: child.key.clone(),
+            client_order_id: child.client_order_id.clone(),
+            broker_order_id: child.broker_order_id.clone(),
+            serial: request.serial,
+            purpose: change_purpose(child),
+            is_cancel,
+            part: request.change.part(),
+            terms,
+            before,
+            state,
+        });
+    }
+}
+
+impl ChangeRequest {
+    /// Whether it may use the budget kept for exits: it does unless it can raise exposure.
+    pub fn purpose(&self, child: &Child) -> Purpose {
+        match &self.change {
+            Change::Cancel { .. } => Purpose::Exit,
+            Change::Modify { terms, .. } if terms.quantity < child.terms.quantity => Purpose::Exit,
+            Change::Modify { .. } => child.purpose,
+        }
+    }
+}
+
+fn change_purpose(child: &Child) -> Purpose {
+    child.request.as_deref().map_or(child.purpose, |request| request.purpose(child))
+}
+
+/// Who goes first: what a child waits to have sent.
+fn rank_of(child: &Child) -> Rank {
+    let by_purpose = if child.purpose == Purpose::Exit { Rank::Exit } else { Rank::Entry };
+    match child.request.as_deref().map(|request| &request.change) {
+        Some(Change::Cancel { .. }) => Rank::Cancel,
+        Some(Change::Modify { terms, .. }) if terms.quantity < child.terms.quantity => Rank::Exit,
+        _ => by_purpose,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! When leader and follower have parted for good: how far, what it is called, and what is done about it (`copy_gap`).
+
+use super::child::Child;
+use super::drive::ATTEMPTS_MAX;
+use super::{COPY, Mirror, MirrorEffect, Moment, Outcome, REPAIR, Target, Word};
+use crate::gap::{Gap, GapKind, GapPolicy, GapResult};
+use crate::gates::DeniedReason;
+use crate::order::lifecycle::{ChildState, IllegalTransition};
+use crate::order::{BrokerStatus, OrderForm, OrderTerms, TimeInForce};
+use crate::pacing::Purpose;
+use crate::price::Price;
+use crate::quantity::Quantity;
+
+impl Mirror {
+    /// Sees how far the two have parted, and makes it good where the policy says so.
+    pub(super) fn part(
+        &mut self,
+        at: &Moment<'_>,
+        effects: &mut Vec<MirrorEffect>,
+    ) -> Result<(), IllegalTransition> {
+        if self.of(COPY).next().is_none() {
+            return Ok(());
+        }
+        if let Some(terms) = self.repair_terms(at) {
+            self.drive_repair(terms, at, effects)?;
+        }
+        let was_given_up = self.is_exit_given_up();
+        let gap = self.gap_now(at);
+        if was_given_up
+            && gap != self.gap
+            && self.gap.is_none_or(|known| known.kind != GapKind::FollowerRejected)
+        {
+            let last = self.of(COPY).last().map(|child| child.client_order_id.clone());
+            effects.extend(last.map(MirrorEffect::ExitGivenUp));
+        }
+        if gap.is_some() {
+            self.gap = gap;
+        } else if let Some(known) = &mut self.gap
+            && known.kind != GapKind::Detached
+            && known.units == 0
+        {
+            known.result = GapResult::Repaired;
+        }
+        Ok(())
+    }
+
+    /// Units the copy has filled beyond what perfect copying would have filled; negative when it fell short. None while
+    /// either side may still fill.
+    fn excess(&self) -> Option<i64> {
+        let leader = &self.leader;
+        let is_over = leader.status.is_terminal() && !leader.legs_alive();
+        if !is_over || self.of(COPY).any(Child::is_live) {
+            return None;
+        }
+        let (executed, exited) = match &self.word {
+            Word::Follow(wish) => (wish.executed, wish.exited),
+            Word::Deny(DeniedReason::LeaderGone | DeniedReason::LeaderRejected) => {
+                (Quantity::ZERO, Quantity::ZERO)
+            }
+            Word::Deny(_) | Word::Unheard | Word::Await => return None,
+        };
+        let held = |child: &Child| i64::from(child.cumulative.get()) - i64::from(child.exited().get());
+        let held: i64 = self.of(COPY).map(held).sum();
+        Some(held - (i64::from(executed.get()) - i64::from(exited.get())))
+    }
+
+    /// The order that makes the gap good, if the policy wants one: on the other side, to trade now.
+    fn repair_terms(&self, at: &Moment<'_>) -> Option<OrderTerms> {
+        let excess = self.excess()?;
+        let wanted = match (self.purpose?, at.rules.parting.gap) {
+            (_, GapPolicy::Report) | (Purpose::Exit, GapPolicy::ExitsOnly) => false,
+            (Purpose::Entry, GapPolicy::ExitsOnly | GapPolicy::Full) | (Purpose::Exit, GapPolicy::Full) => {
+                true
+            }
+        };
+        let units = u32::try_from(excess).ok().filter(|units| *units > 0 && wanted)?;
+        if self.outcome == Outcome::Detached {
+            return None;
+        }
+        let copy = self.of(COPY).next()?;
+        Some(OrderTerms {
+            side: copy.terms.side.opposite(),
+            quantity: Quantity::new(units),
+            disclosed: Quantity::ZERO,
+            trigger: Price::ZERO,
+            time_in_force: TimeInForce::Day,
+            after_market: false,
+            form: OrderForm::Ordinary,
+            ..copy.terms.clone()
+        })
+    }
+
+    fn gap_now(&self, at: &Moment<'_>) -> Option<Gap> {
+        if self.outcome == Outcome::Detached {
+            let units = self.excess().unwrap_or(0);
+            return Some(Gap { kind: GapKind::Detached, units, result: GapResult::Reported });
+        }
+        if let Some(units) = self.excess() {
+            return (units != 0).then(|| self.settled_gap(units, at));
+        }
+        // Still open on one side; what has failed for good is told at once.
+        let kind = self.failure()?;
+        let filled = i64::try_from(self.filled()).unwrap_or(i64::MAX);
+        let target = match &self.target {
+            Target::Open(terms) => i64::from(terms.quantity.get()),
+            Target::Undecided | Target::Gone(_) => filled,
+        };
+        let none_lives = !self.of(COPY).any(Child::is_live);
+        none_lives.then_some(Gap { kind, units: filled - target, result: GapResult::Reported })
+    }
+
+    fn settled_gap(&self, units: i64, at: &Moment<'_>) -> Gap {
+        let kind = if units > 0 {
+            match self.leader.status {
+                _ if !self.leader.exited.is_zero() => GapKind::ExitLegMissed,
+                BrokerStatus::Rejected => GapKind::LeaderRejected,
+                _ => GapKind::LeaderCancelled,
+            }
+        } else {
+            self.failure().unwrap_or(GapKind::LeftBehind)
+        };
+        let result = if self.of(REPAIR).next().is_some() {
+            self.repair_result(units)
+        } else if kind == GapKind::LeftBehind && self.of(COPY).any(|child| child.cancel_asked) {
+            GapResult::Cancelled
+        } else if self.purpose == Some(Purpose::Exit)
+            && units < 0
+            && at.rules.parting.gap != GapPolicy::Report
+        {
+            GapResult::Failed
+        } else {
+            GapResult::Reported
+        };
+        Gap { kind, units, result }
+    }
+
+    fn repair_result(&self, units: i64) -> GapResult {
+        let repaired: i64 = self.of(REPAIR).map(|child| i64::from(child.cumulative.get())).sum();
+        if repaired >= units {
+            GapResult::Repaired
+        } else if self.of(REPAIR).any(Child::is_live) {
+            GapResult::Repairing
+        } else {
+            GapResult::Failed
+        }
+    }
+
+    /// How the follower's broker kept the copy from being, if it did.
+    fn failure(&self) -> Option<GapKind> {
+        self.of(COPY).find_map(|child| match child.state {
+            ChildState::Refused => Some(GapKind::FollowerRefused),
+            ChildState::Rejected => Some(GapKind::FollowerRejected),
+            ChildState::Absent if !child.is_retired => Some(GapKind::FollowerAbsent),
+            _ if child.refused_change.is_some() && child.is_live() => Some(GapKind::ChangesExhausted),
+            _ => None,
+        })
+    }
+
+    /// An exit that the broker does not take, tried as often as is borne.
+    fn is_exit_given_up(&self) -> bool {
+        let last = self.of(COPY).last();
+        self.purpose == Some(Purpose::Exit)
+            && self.leader.status.is_terminal()
+            && last.is_some_and(|child| {
+                child.key.attempt >= ATTEMPTS_MAX
+                    && matches!(child.state, ChildState::Rejected | ChildState::Refused)
+            })
+    }
+}

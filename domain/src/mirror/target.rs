@@ -1,0 +1,129 @@
+//! What is wanted now: from the Sizer's word, the leader's state, the clock, and what happens when they part.
+
+use std::time::Duration;
+
+use super::{COPY, Mirror, Moment, Outcome, Word};
+use crate::decision::Wish;
+use crate::gap::GapPolicy;
+use crate::gates::DeniedReason;
+use crate::order::{BrokerStatus, OrderForm, OrderTerms, TimeInForce};
+use crate::pacing::Purpose;
+use crate::policy::{CopyOn, EntryLeftBehind};
+use crate::time::Timestamp;
+
+/// What ends at the leader by itself ends at the follower by itself, within this.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What the copy should come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Nothing is to be done about it.
+    LeaveAlone,
+    /// An order like this, its quantity the total, what is filled counted in.
+    Order {
+        terms: OrderTerms,
+        /// It should trade now: its price follows the market.
+        is_chase: bool,
+    },
+    /// Nothing more of it.
+    Gone(DeniedReason),
+}
+
+impl Mirror {
+    pub(super) fn wanted(&mut self, at: &Moment<'_>) -> Wanted {
+        if matches!(self.outcome, Outcome::Skipped | Outcome::Voided | Outcome::Detached) {
+            return Wanted::LeaveAlone;
+        }
+        match &self.word {
+            Word::Unheard | Word::Await => Wanted::LeaveAlone,
+            Word::Deny(reason) => {
+                let reason = *reason;
+                if self.ends_by_itself() && self.of(COPY).any(super::Child::is_live) {
+                    return self.later(at, self.leader.ts_event.plus(GRACE), |_| Wanted::Gone(reason));
+                }
+                Wanted::Gone(reason)
+            }
+            Word::Follow(wish) => {
+                let wish = wish.clone();
+                self.followed(&wish, at)
+            }
+        }
+    }
+
+    fn followed(&mut self, wish: &Wish, at: &Moment<'_>) -> Wanted {
+        let order = Wanted::Order { terms: wish.terms.clone(), is_chase: false };
+        let Some(purpose) = self.purpose else { return Wanted::LeaveAlone };
+        let leader = &self.leader;
+        // First sight may be any status: what was executed is copied, once.
+        if !leader.status.is_terminal() || self.of(COPY).next().is_none() {
+            return order;
+        }
+        let took_back = !matches!(leader.status, BrokerStatus::Traded | BrokerStatus::Closed);
+        if took_back && purpose == Purpose::Entry && at.rules.on != CopyOn::Fill {
+            let gone = Wanted::Gone(DeniedReason::LeaderGone);
+            if self.ends_by_itself() && self.of(COPY).any(super::Child::is_live) {
+                return self.later(at, self.leader.ts_event.plus(GRACE), |_| gone);
+            }
+            return gone;
+        }
+        if let Some(gone) = self.missed_exit_leg(wish, at) {
+            return gone;
+        }
+        if self.filled() >= u64::from(wish.terms.quantity.get()) {
+            return order;
+        }
+        let parting = at.rules.parting;
+        let (after, entry) = match purpose {
+            Purpose::Exit => (parting.exit_after, EntryLeftBehind::Chase),
+            Purpose::Entry if parting.gap == GapPolicy::Full => (parting.entry_after, EntryLeftBehind::Chase),
+            Purpose::Entry => (parting.entry_after, parting.entry),
+        };
+        let due = self.leader.ts_event.plus(after);
+        if due > at.now {
+            self.wake_at(due);
+            return order;
+        }
+        match entry {
+            EntryLeftBehind::Cancel => Wanted::Gone(DeniedReason::LeftBehind),
+            EntryLeftBehind::Keep => order,
+            EntryLeftBehind::Chase => Wanted::Order { terms: wish.terms.clone(), is_chase: true },
+        }
+    }
+
+    /// The leader's exit legs are through and the follower's are not: they are taken back, and what he still holds is made
+    /// good as a gap.
+    fn missed_exit_leg(&mut self, wish: &Wish, at: &Moment<'_>) -> Option<Wanted> {
+        let is_super = matches!(wish.terms.form, OrderForm::Super(_));
+        let still_rests = self.of(COPY).any(|child| child.is_live() && !child.cumulative.is_zero());
+        if !is_super || self.leader.legs_alive() || self.leader.exited.is_zero() || !still_rests {
+            return None;
+        }
+        let due = self.leader.ts_event.plus(at.rules.parting.exit_after);
+        if due > at.now {
+            self.wake_at(due);
+            return None;
+        }
+        Some(Wanted::Gone(DeniedReason::LeftBehind))
+    }
+
+    /// Whether the leader's order is over without anybody's doing: so will the follower's be.
+    fn ends_by_itself(&self) -> bool {
+        let leader = &self.leader;
+        leader.status == BrokerStatus::Expired
+            || (leader.terms.time_in_force == TimeInForce::Ioc && leader.status == BrokerStatus::Cancelled)
+    }
+
+    /// Leaves things alone until a moment, and then wants this.
+    fn later(&mut self, at: &Moment<'_>, due: Timestamp, wanted: impl FnOnce(&mut Self) -> Wanted) -> Wanted {
+        if due <= at.now {
+            return wanted(self);
+        }
+        self.wake_at(due);
+        Wanted::LeaveAlone
+    }
+
+    /// Asks to be stepped at a moment at the latest.
+    pub(super) fn wake_at(&mut self, due: Timestamp) {
+        self.wake = Some(self.wake.map_or(due, |sooner| sooner.min(due)));
+    }
+}
