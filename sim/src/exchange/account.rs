@@ -162,6 +162,10 @@ pub(super) struct Account {
     pub(super) writes: WriteHistory,
     /// Fault: so many placements to come are rejected with this text.
     pub(super) rejections: (u32, Arc<str>),
+    /// Fault: so many changes to come are taken and come to nothing.
+    pub(super) void_changes: u32,
+    /// Fault: so much of the next order cancelled fills after its end, so much later.
+    pub(super) late_fill: Option<(Quantity, Duration)>,
     /// Fault: how late new orders show in reads.
     pub(super) visibility_delay: Duration,
 }
@@ -181,6 +185,8 @@ impl Account {
             open: BTreeSet::new(),
             writes: WriteHistory::default(),
             rejections: (0, "".into()),
+            void_changes: 0,
+            late_fill: None,
             visibility_delay: Duration::ZERO,
             settings,
         }

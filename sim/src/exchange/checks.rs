@@ -6,6 +6,7 @@ use tandem_domain::price::{Money, Price};
 
 use super::Exchange;
 use super::account::Account;
+use super::clock::is_intraday_only;
 use super::margin::{Demand, Held, Reserve};
 use super::order::SimOrder;
 use super::request::{ApiError, PlaceRequest, Source};
@@ -23,12 +24,7 @@ impl Exchange {
     /// What the API refuses before there is an order.
     pub(super) fn refuse_at_once(&self, source: Source, request: &PlaceRequest) -> Result<(), ApiError> {
         let terms = &request.terms;
-        if let Some(tag) = &request.tag {
-            let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b' ' | b'_' | b'-');
-            if tag.len() > self.settings.variants.tag_length_max || !tag.bytes().all(legal) {
-                return Err(ApiError::input(ApiError::GENERIC_INPUT));
-            }
-        }
+        self.refuse_tag(request.tag.as_deref())?;
         if self.universe.get(terms.instrument).is_none() {
             return Err(ApiError::input("Invalid SecurityId"));
         }
@@ -45,6 +41,16 @@ impl Exchange {
         refuse_terms(terms)
     }
 
+    /// What the API refuses as a tag.
+    pub(super) fn refuse_tag(&self, tag: Option<&str>) -> Result<(), ApiError> {
+        let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b' ' | b'_' | b'-');
+        let longest = self.settings.variants.tag_length_max;
+        if tag.is_some_and(|tag| tag.len() > longest || !tag.bytes().all(legal)) {
+            return Err(ApiError::input(ApiError::GENERIC_INPUT));
+        }
+        Ok(())
+    }
+
     /// Why the broker's risk checks or the exchange refuse an order that arrives, if they do.
     pub(super) fn refuse_on_arrival(&self, index: usize) -> Result<(), String> {
         let order = &self.orders[index];
@@ -54,6 +60,7 @@ impl Exchange {
         let contract = self.universe.get(order.terms.instrument).ok_or(NOT_TRADABLE)?;
         self.refuse_contract(order, contract)?;
         self.refuse_prices(&order.terms, contract, order.id.as_str())?;
+        self.refuse_exit_prices(order, contract)?;
         self.refuse_money(order)
     }
 
@@ -68,7 +75,7 @@ impl Exchange {
             Product::Cnc | Product::Mtf => equity,
             Product::Margin => !equity,
             Product::Intraday => true,
-            Product::Cover | Product::Bracket => false,
+            Product::Cover | Product::Bracket => order.part.is_some() || order.source == Source::Broker,
         };
         if !product_fits {
             return Err(reject(order, "RMS:<id>:Product type is not allowed for this segment."));
@@ -80,7 +87,7 @@ impl Exchange {
             return Err(reject(order, &variants.freeze_text));
         }
         let too_late = self.settings.session.square_off.is_some_and(|at| self.now.ist().time() >= at);
-        if terms.product == Product::Intraday && too_late && order.source != Source::Broker {
+        if is_intraday_only(terms.product) && too_late && order.source != Source::Broker {
             return Err(reject(order, "RMS:<id>:Intraday orders cannot be placed at this time"));
         }
         Ok(())
@@ -168,7 +175,8 @@ impl Exchange {
     }
 
     pub(super) fn demand<'a>(&'a self, order: &SimOrder) -> Option<Demand<'a>> {
-        let contract = self.universe.get(order.terms.instrument)?;
+        // Exits close what their entry opened; two of them for the same units must not hold money twice.
+        let contract = self.universe.get(order.terms.instrument).filter(|_| !order.is_exit())?;
         // A market order has no price of its own to count with.
         let at_market = order.terms.order_type == OrderType::Market;
         Some(Demand {

@@ -1,13 +1,15 @@
 //! Simulated time: ticks, the steps of a day, and what is under way to the exchange.
 
+use std::time::Duration;
+
 use chrono::{Days, NaiveTime};
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType, Product, Side, TimeInForce};
+use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType, Product, Side, TimeInForce};
 use tandem_domain::price::Price;
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use super::Exchange;
-use super::request::{ModifyRequest, PlaceRequest, Source};
+use super::request::{ModifyRequest, PlaceRequest, Source, SuperChange};
 use super::settings::Session;
 
 const SECOND_US: i64 = 1_000_000;
@@ -29,6 +31,11 @@ pub(super) enum Errand {
     Arrive(usize),
     Modify(usize, ModifyRequest),
     Cancel(usize),
+    /// A change of the composite order in this place of the list.
+    ModifyGroup(usize, SuperChange),
+    CancelGroup(usize, Leg),
+    /// Fault: a fill that is told whatever has become of the order.
+    Report(usize, Quantity, Price),
 }
 
 /// The first step after a moment.
@@ -78,7 +85,7 @@ impl Exchange {
 
     /// The next second of this session, if an order rests anywhere.
     fn next_tick(&self) -> Option<Timestamp> {
-        if self.active_books.is_empty() {
+        if self.active_books.is_empty() && self.forever_resting.is_empty() {
             return None;
         }
         let next = Timestamp::from_micros((self.now.micros().div_euclid(SECOND_US) + 1) * SECOND_US);
@@ -91,6 +98,7 @@ impl Exchange {
             for instrument in active {
                 self.tick(instrument);
             }
+            self.fire_forever();
         }
         if self.next_step.0 <= moment {
             let (due, step) = self.next_step;
@@ -98,24 +106,30 @@ impl Exchange {
             self.take_step(step);
         }
         while let Some(entry) = self.errands.first_entry().filter(|entry| entry.key().0 <= moment) {
-            match entry.remove() {
-                Errand::Arrive(index) => self.arrive(index),
-                Errand::Modify(index, change) => self.apply_change(index, &change),
-                Errand::Cancel(index) => self.apply_cancel(index),
-            }
+            let errand = entry.remove();
+            self.deliver(errand);
         }
     }
 
     /// Sends something to the exchange; without latency it is there at once.
     pub(super) fn send(&mut self, errand: Errand) {
-        let due = self.now.plus(self.settings.exchange_latency);
-        if due > self.now {
-            return self.send_at(due, errand);
-        }
+        self.send_after(self.settings.exchange_latency, errand);
+    }
+
+    /// Lets something happen so much later; at once without delay.
+    pub(super) fn send_after(&mut self, delay: Duration, errand: Errand) {
+        let due = self.now.plus(delay);
+        if due > self.now { self.send_at(due, errand) } else { self.deliver(errand) }
+    }
+
+    fn deliver(&mut self, errand: Errand) {
         match errand {
             Errand::Arrive(index) => self.arrive(index),
             Errand::Modify(index, change) => self.apply_change(index, &change),
             Errand::Cancel(index) => self.apply_cancel(index),
+            Errand::ModifyGroup(group, change) => self.apply_group_change(group, &change),
+            Errand::CancelGroup(group, leg) => self.apply_group_cancel(group, leg),
+            Errand::Report(index, quantity, price) => self.report(index, quantity, price),
         }
     }
 
@@ -137,7 +151,7 @@ impl Exchange {
     /// The broker's own closing of INTRADAY positions.
     fn square_off(&mut self) {
         for account in 0..self.accounts.len() {
-            self.close_out(account, |product| product == Product::Intraday);
+            self.close_out(account, is_intraday_only);
         }
     }
 
@@ -145,7 +159,8 @@ impl Exchange {
     pub(super) fn close_out(&mut self, account: usize, concerns: impl Fn(Product) -> bool) {
         let open: Vec<usize> = self.accounts[account].open.iter().copied().collect();
         for index in open {
-            if concerns(self.orders[index].terms.product) {
+            let order = &self.orders[index];
+            if concerns(order.terms.product) && !order.is_terminal() {
                 self.take_out(index, BrokerStatus::Cancelled, "Order cancelled by the broker");
             }
         }
@@ -183,7 +198,7 @@ impl Exchange {
         for index in working {
             let waits_for_next_session =
                 self.orders[index].terms.after_market && self.orders[index].exchange_id.is_none();
-            if !waits_for_next_session {
+            if !waits_for_next_session && !self.orders[index].is_terminal() {
                 self.take_out(index, BrokerStatus::Expired, "Order expired at the end of the session");
             }
         }
@@ -203,4 +218,9 @@ impl Exchange {
             }
         }
     }
+}
+
+/// Whether positions in a product end with the day: covers and brackets do as well (`dhanhq-v2.md` section 2.10).
+pub(super) const fn is_intraday_only(product: Product) -> bool {
+    matches!(product, Product::Intraday | Product::Cover | Product::Bracket)
 }

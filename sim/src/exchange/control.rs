@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use tandem_domain::ids::DhanClientId;
+use tandem_domain::ids::{BrokerOrderId, DhanClientId};
 use tandem_domain::instrument::InstrumentKey;
+use tandem_domain::order::BrokerStatus;
 use tandem_domain::price::{Money, Price};
+use tandem_domain::quantity::Quantity;
 
 use super::Exchange;
 use super::account::Account;
+use super::checks::reject;
 use super::settings::{Depth, RateLimits};
 
 /// All of them answer whether the instrument or account is known. What follows from a change (fills, stops that fire)
@@ -71,6 +74,49 @@ impl Exchange {
         self.change_account(account, |account| account.rejections = (count, text.into()))
     }
 
+    /// Takes the next `count` changes of an account (orders of every kind) and lets them come to nothing. Zero ends the
+    /// fault.
+    pub fn void_changes(&mut self, account: &DhanClientId, count: u32) -> bool {
+        self.change_account(account, |account| account.void_changes = count)
+    }
+
+    /// Lets `quantity` of the next order of the account that is cancelled fill after its end, at its own price and so
+    /// much later; never more than was left of it. `None` ends the fault.
+    pub fn fill_after_cancel(&mut self, account: &DhanClientId, late: Option<(Quantity, Duration)>) -> bool {
+        self.change_account(account, |account| account.late_fill = late)
+    }
+
+    /// Fills exactly so much of a resting order, at this price, now; depth and limit do not matter. False when no such
+    /// order rests, when it waits for its trigger, or when less than that is left of it.
+    pub fn fill_resting(&mut self, order_id: &BrokerOrderId, quantity: Quantity, price: Price) -> bool {
+        let Some(index) = self.resting_order(order_id) else { return false };
+        let order = &self.orders[index];
+        let fits = !order.waits_for_trigger() && !quantity.is_zero() && quantity <= order.remaining();
+        if fits {
+            self.report(index, quantity, price);
+        }
+        fits
+    }
+
+    /// Tells of a fill whatever the order's state and quantity: after its end, or more than it asked for. False when the
+    /// exchange never had the order.
+    pub fn report_fill(&mut self, order_id: &BrokerOrderId, quantity: Quantity, price: Price) -> bool {
+        let index = self.order_index.get(order_id).copied();
+        let Some(index) = index.filter(|index| self.orders[*index].exchange_id.is_some()) else {
+            return false;
+        };
+        self.report(index, quantity, price);
+        true
+    }
+
+    /// Rejects an order that rests, with this text; `<id>` in it becomes the order's number. False when none such rests.
+    pub fn reject_resting(&mut self, order_id: &BrokerOrderId, text: &str) -> bool {
+        let Some(index) = self.resting_order(order_id) else { return false };
+        let text = reject(&self.orders[index], text);
+        self.take_out(index, BrokerStatus::Rejected, &text);
+        true
+    }
+
     /// Lets orders placed from now on show in the book and in lookups only after `delay` of simulated time. Their
     /// events and fills are not late. Zero ends the fault.
     pub fn delay_visibility(&mut self, account: &DhanClientId, delay: Duration) -> bool {
@@ -80,6 +126,21 @@ impl Exchange {
     /// Sets an account's money at the start of the day.
     pub fn set_capital(&mut self, account: &DhanClientId, capital: Money) -> bool {
         self.change_account(account, |account| account.capital = capital)
+    }
+
+    /// A fill from nowhere.
+    pub(super) fn report(&mut self, index: usize, quantity: Quantity, price: Price) {
+        let instrument = self.orders[index].terms.instrument;
+        self.with_book(instrument, |exchange, book| {
+            exchange.fill(index, quantity, price);
+            exchange.settle(book, index);
+        });
+    }
+
+    fn resting_order(&self, order_id: &BrokerOrderId) -> Option<usize> {
+        let index = self.order_index.get(order_id).copied()?;
+        let order = &self.orders[index];
+        (order.exchange_id.is_some() && !order.is_terminal()).then_some(index)
     }
 
     fn change_account(&mut self, client_id: &DhanClientId, change: impl FnOnce(&mut Account)) -> bool {
@@ -93,6 +154,7 @@ impl Exchange {
             book.pinned_price = price;
             book.ladder_at = None;
             self.refresh(instrument);
+            self.fire_forever();
             true
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration as Span;
 use tandem_domain::ids::{BrokerOrderId, DhanClientId};
 use tandem_domain::instrument::InstrumentKey;
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType, Product, Side, TimeInForce};
+use tandem_domain::order::{BrokerStatus, OrderForm, OrderTerms, OrderType, Product, Side, TimeInForce};
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
@@ -19,7 +19,7 @@ use super::settings::{MarketOrders, StopMarketOrders};
 use super::{Exchange, draw};
 
 /// What healthy orders say (`omsErrorDescription`, `reasonDescription`).
-const CONFIRMED: &str = "CONFIRMED";
+pub(super) const CONFIRMED: &str = "CONFIRMED";
 /// Most slices of one request. Ours: the broker's number is not documented.
 const SLICES_MAX: u32 = 100;
 
@@ -34,6 +34,7 @@ impl Exchange {
     ) -> Result<OrderAnswer, ApiError> {
         let owner = self.account_of(account)?;
         self.admit_write(owner, source)?;
+        refuse_composite(request)?;
         self.refuse_at_once(source, request)?;
         Ok(self.submit(owner, source, request))
     }
@@ -47,6 +48,7 @@ impl Exchange {
     ) -> Result<Vec<OrderAnswer>, ApiError> {
         let owner = self.account_of(account)?;
         self.admit_write(owner, source)?;
+        refuse_composite(request)?;
         self.refuse_at_once(source, request)?;
         let (instrument, quantity) = (request.terms.instrument, request.terms.quantity);
         let most = self.slice_max(instrument).map_or(u32::MAX, Quantity::get);
@@ -74,16 +76,36 @@ impl Exchange {
         let owner = self.account_of(account)?;
         self.admit_write(owner, source)?;
         let index = self.working_order(account, order_id)?;
-        if self.orders[index].modifications >= self.settings.variants.modifications_max {
-            return Err(ApiError::input(&self.settings.variants.modification_limit_text));
-        }
+        self.refuse_modification(index)?;
         let changed = self.changed(index, change);
         self.refuse_change(index, &changed)?;
         self.orders[index].modifications += 1;
         let answer = self.answer(index, BrokerStatus::Transit);
         // A change may overtake an order still on its way; the exchange then sees the changed order arrive.
-        self.send(Errand::Modify(index, change.clone()));
+        self.send_change(owner, Errand::Modify(index, change.clone()));
         Ok(answer)
+    }
+
+    /// Why an order takes no change at all at the moment, if it takes none.
+    pub(super) fn refuse_modification(&self, index: usize) -> Result<(), ApiError> {
+        let (order, variants) = (&self.orders[index], &self.settings.variants);
+        if variants.refuse_modify_in_transit && order.status == BrokerStatus::Transit {
+            return Err(ApiError::order(ApiError::IN_TRANSIT));
+        }
+        if order.modifications >= variants.modifications_max {
+            return Err(ApiError::input(&variants.modification_limit_text));
+        }
+        Ok(())
+    }
+
+    /// Sends a change to the exchange, unless the fault says that changes come to nothing.
+    pub(super) fn send_change(&mut self, owner: usize, errand: Errand) {
+        let void = &mut self.accounts[owner].void_changes;
+        if *void > 0 {
+            *void -= 1;
+        } else {
+            self.send(errand);
+        }
     }
 
     /// Cancels a working order (`DELETE /orders/{orderId}`).
@@ -137,7 +159,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn admit_write(&mut self, owner: usize, source: Source) -> Result<(), ApiError> {
+    pub(super) fn admit_write(&mut self, owner: usize, source: Source) -> Result<(), ApiError> {
         let now = self.now;
         match &self.settings.rate_limits {
             Some(limits) if source == Source::Api && !self.accounts[owner].writes.admit(limits, now) => {
@@ -151,10 +173,12 @@ impl Exchange {
         let id = BrokerOrderId::new(order_id).ok();
         id.and_then(|id| self.order_index.get(&id).copied())
             .filter(|index| self.orders[*index].account == *account && !self.orders[*index].is_terminal())
+            // The parts of a composite order are changed and cancelled as such.
+            .filter(|index| self.orders[*index].part.is_none())
             .ok_or_else(|| ApiError::order(ApiError::INCORRECT_REQUEST))
     }
 
-    fn answer(&self, index: usize, status: BrokerStatus) -> OrderAnswer {
+    pub(super) fn answer(&self, index: usize, status: BrokerStatus) -> OrderAnswer {
         let pending = self.settings.variants.answer_pending && status == BrokerStatus::Transit;
         let status = if pending { BrokerStatus::Pending } else { status };
         OrderAnswer { order_id: self.orders[index].id.clone(), status }
@@ -162,15 +186,36 @@ impl Exchange {
 
     /// Takes an order that nothing speaks against at once, and sends it on.
     pub(super) fn submit(&mut self, owner: usize, source: Source, request: &PlaceRequest) -> OrderAnswer {
-        let index = self.record(owner, source, request);
+        let index = self.take(owner, source, request);
+        self.launch(index, request.amo_release)
+    }
+
+    /// Takes an order: from here on it has a number and a row.
+    pub(super) fn take(&mut self, owner: usize, source: Source, request: &PlaceRequest) -> usize {
+        let tag = match (&request.tag, source) {
+            (Some(tag), Source::Api) if !tag.is_empty() => Some(Arc::from(tag.as_str())),
+            (_, Source::Api) => Some(self.invented_tag(owner)),
+            _ => None,
+        };
+        let index = self.record(owner, source, tag, request.terms.clone());
+        let rejections = &mut self.accounts[owner].rejections;
+        if rejections.0 > 0 {
+            rejections.0 -= 1;
+            self.orders[index].forced_rejection = Some(rejections.1.clone());
+        }
+        index
+    }
+
+    /// Sends an order that was taken on its way.
+    pub(super) fn launch(&mut self, index: usize, release: AmoRelease) -> OrderAnswer {
         if self.settings.variants.transit_events {
             self.tell(index, BrokerStatus::Transit);
         }
         let answer = self.answer(index, BrokerStatus::Transit);
-        if request.terms.after_market {
+        if self.orders[index].terms.after_market {
             self.orders[index].status = BrokerStatus::Pending;
             self.tell(index, BrokerStatus::Pending);
-            let release = self.release_time(request.amo_release);
+            let release = self.release_time(release);
             self.send_at(release, Errand::Arrive(index));
         } else {
             self.send(Errand::Arrive(index));
@@ -178,30 +223,34 @@ impl Exchange {
         answer
     }
 
-    fn record(&mut self, owner: usize, source: Source, request: &PlaceRequest) -> usize {
+    /// The tag the broker gives an order of the API that has none.
+    pub(super) fn invented_tag(&self, owner: usize) -> Arc<str> {
+        format!("{}-{}", self.accounts[owner].settings.client_id, self.now.millis()).into()
+    }
+
+    /// Writes a new order down, in TRANSIT.
+    pub(super) fn record(
+        &mut self,
+        owner: usize,
+        source: Source,
+        tag: Option<Arc<str>>,
+        terms: OrderTerms,
+    ) -> usize {
         let id = self.draw_order_id(source);
         let now = self.now;
         let account = &mut self.accounts[owner];
-        let client_id = account.settings.client_id.clone();
-        let tag = match (&request.tag, source) {
-            (Some(tag), Source::Api) if !tag.is_empty() => Some(Arc::from(tag.as_str())),
-            (_, Source::Api) => Some(format!("{client_id}-{}", now.millis()).into()),
-            _ => None,
-        };
-        let forced_rejection = (account.rejections.0 > 0).then(|| account.rejections.1.clone());
-        account.rejections.0 = account.rejections.0.saturating_sub(1);
         let index = self.orders.len();
         account.orders.push(index);
         account.open.insert(index);
         self.order_index.insert(id.clone(), index);
         self.orders.push(SimOrder {
-            account: client_id,
+            account: account.settings.client_id.clone(),
             id,
             exchange_id: None,
             tag,
             source,
-            working_price: request.terms.price,
-            terms: request.terms.clone(),
+            working_price: terms.price,
+            terms,
             status: BrokerStatus::Transit,
             filled: Quantity::ZERO,
             filled_value: Money::ZERO,
@@ -212,8 +261,10 @@ impl Exchange {
             exchange_time: None,
             visible_from: now.plus(account.visibility_delay),
             modifications: 0,
+            part: None,
+            bracket: None,
             priority: 0,
-            forced_rejection,
+            forced_rejection: None,
         });
         index
     }
@@ -257,12 +308,7 @@ impl Exchange {
         if let Err(text) = self.refuse_on_arrival(index) {
             return self.end(index, BrokerStatus::Rejected, &text);
         }
-        let exchange_id = self.draw_exchange_id();
-        let order = &mut self.orders[index];
-        order.exchange_id = exchange_id;
-        order.exchange_time = Some(self.now);
-        order.status = BrokerStatus::Pending;
-        order.reason = CONFIRMED.into();
+        self.accept(index);
         let tell_first = self.settings.variants.pending_before_fill;
         if tell_first {
             self.tell(index, BrokerStatus::Pending);
@@ -271,6 +317,16 @@ impl Exchange {
         if !tell_first && self.orders[index].status == BrokerStatus::Pending {
             self.tell(index, BrokerStatus::Pending);
         }
+    }
+
+    /// The exchange has the order.
+    pub(super) fn accept(&mut self, index: usize) {
+        let exchange_id = self.draw_exchange_id();
+        let order = &mut self.orders[index];
+        order.exchange_id = exchange_id;
+        order.exchange_time = Some(self.now);
+        order.status = BrokerStatus::Pending;
+        order.reason = CONFIRMED.into();
     }
 
     /// What the broker makes of `MARKET` and `STOP_LOSS_MARKET` (`dhanhq-v2.md` section 2.9).
@@ -318,7 +374,7 @@ impl Exchange {
     }
 
     /// A price with the protection added against the order's side, on the tick and within the band.
-    fn protected(&self, index: usize, price: Price) -> Price {
+    pub(super) fn protected(&self, index: usize, price: Price) -> Price {
         let terms = &self.orders[index].terms;
         let Some(contract) = self.universe.get(terms.instrument) else { return price };
         let width = price.units() / 10_000 * i64::from(self.settings.variants.protection_bps)
@@ -333,7 +389,7 @@ impl Exchange {
     }
 
     /// An order's terms with a change applied.
-    fn changed(&self, index: usize, change: &ModifyRequest) -> OrderTerms {
+    pub(super) fn changed(&self, index: usize, change: &ModifyRequest) -> OrderTerms {
         let terms = &self.orders[index].terms;
         let order_type = change.order_type.unwrap_or(terms.order_type);
         let mut changed = OrderTerms {
@@ -355,7 +411,7 @@ impl Exchange {
     }
 
     /// Why a change is refused, if it is. The order then stays as it was. Texts of ours: none were ever seen.
-    fn refuse_change(&self, index: usize, changed: &OrderTerms) -> Result<(), ApiError> {
+    pub(super) fn refuse_change(&self, index: usize, changed: &OrderTerms) -> Result<(), ApiError> {
         let order = &self.orders[index];
         refuse_terms(changed)?;
         if changed.quantity <= order.filled {
@@ -406,8 +462,15 @@ impl Exchange {
 
     /// A cancel reaches the exchange. If the order ended meanwhile, nothing happens.
     pub(super) fn apply_cancel(&mut self, index: usize) {
-        if !self.orders[index].is_terminal() {
-            self.take_out(index, BrokerStatus::Cancelled, "Order cancelled by user");
+        if self.orders[index].is_terminal() {
+            return;
+        }
+        self.take_out(index, BrokerStatus::Cancelled, "Order cancelled by user");
+        let late = self.owner(index).and_then(|account| account.late_fill.take());
+        if let Some((quantity, after)) = late {
+            let order = &self.orders[index];
+            let (quantity, price) = (quantity.min(order.remaining()), order.working_price);
+            self.send_after(after, Errand::Report(index, quantity, price));
         }
     }
 
@@ -446,6 +509,14 @@ impl Exchange {
         }
         slices
     }
+}
+
+/// Orders of another form, and the products that need exits, have calls of their own.
+fn refuse_composite(request: &PlaceRequest) -> Result<(), ApiError> {
+    let terms = &request.terms;
+    let alone =
+        terms.form == OrderForm::Ordinary && !matches!(terms.product, Product::Cover | Product::Bracket);
+    if alone { Ok(()) } else { Err(ApiError::input(ApiError::GENERIC_INPUT)) }
 }
 
 /// A limit that every price satisfies.

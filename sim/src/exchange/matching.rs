@@ -37,7 +37,8 @@ impl Exchange {
         let best = |side| book.resting(side).first().map(|index| self.orders[*index].working_price);
         let out_of_reach = best(Side::Buy).is_none_or(|price| price <= last)
             && best(Side::Sell).is_none_or(|price| price >= last);
-        let asleep = book.stops().iter().all(|index| !self.is_triggered(*index));
+        let asleep =
+            book.stops().iter().all(|index| !self.is_triggered(*index) && self.trail_steps(*index) == 0);
         if !(beyond_last && out_of_reach && asleep) {
             self.refresh(instrument);
         }
@@ -63,6 +64,9 @@ impl Exchange {
     pub(super) fn enter_at(&mut self, index: usize, place: Option<u64>) {
         let instrument = self.orders[index].terms.instrument;
         self.refresh(instrument);
+        if self.orders[index].is_terminal() {
+            return; // an exit whose units the other one has just taken
+        }
         self.orders[index].priority = place.unwrap_or_else(|| draw(&mut self.counters.priority));
         self.with_book(instrument, |exchange, book| {
             if exchange.orders[index].waits_for_trigger() {
@@ -95,6 +99,7 @@ impl Exchange {
             self.active_books.remove(&instrument);
         }
         self.books.insert(instrument, book);
+        self.tend_groups();
     }
 
     /// Builds the depth of the present tick if the book does not have it yet; says whether it did.
@@ -129,9 +134,7 @@ impl Exchange {
             let quantity = level.quantity.min(self.orders[index].remaining());
             book.ladder.take(side, quantity);
             self.fill(index, quantity, price);
-            if self.orders[index].is_terminal() {
-                book.remove(index);
-            }
+            self.settle(book, index);
         }
     }
 
@@ -140,7 +143,9 @@ impl Exchange {
         let waiting: Vec<usize> = book.stops().to_vec();
         debug_assert!(waiting.iter().all(|index| self.orders[*index].terms.instrument == instrument));
         for index in waiting {
-            if self.is_triggered(index) {
+            self.trail(index);
+            // One that fired before may have taken this one's quantity.
+            if self.is_triggered(index) && book.stops().contains(&index) {
                 book.remove(index);
                 self.fire(book, index);
             }
@@ -168,6 +173,7 @@ impl Exchange {
         }
         self.orders[index].priority = draw(&mut self.counters.priority);
         self.tell(index, BrokerStatus::Pending);
+        self.close_entry(book, index);
         self.trade_or_rest(book, index);
     }
 
@@ -180,12 +186,11 @@ impl Exchange {
                 Maker::Ladder => book.ladder.take(side, quantity),
                 Maker::Order(other) => {
                     self.fill(other, quantity, price);
-                    if self.orders[other].is_terminal() {
-                        book.remove(other);
-                    }
+                    self.settle(book, other);
                 }
             }
             self.fill(index, quantity, price);
+            self.settle(book, index);
         }
         if self.orders[index].is_terminal() {
             return;
@@ -205,7 +210,8 @@ impl Exchange {
     fn best_maker(&self, book: &Book, index: usize) -> Option<(Maker, Price, Quantity)> {
         let order = &self.orders[index];
         let side = order.terms.side;
-        let resting = book.resting(side.opposite()).first().copied();
+        let strangers = |other: &usize| !self.are_kin(index, *other);
+        let resting = book.resting(side.opposite()).iter().copied().find(strangers);
         let level = book.ladder.best_against(side);
         let order_first = match (resting, level) {
             (Some(other), Some(level)) => {
@@ -228,17 +234,32 @@ impl Exchange {
         crosses(side, order.working_price, price).then_some((maker, price, quantity))
     }
 
+    /// What follows from a fill: an order that is done leaves its book, and the other exit of a composite order shrinks
+    /// before anybody can trade with it.
+    pub(super) fn settle(&mut self, book: &mut Book, index: usize) {
+        if self.orders[index].is_terminal() {
+            book.remove(index);
+        }
+        self.balance_exits(book, index);
+    }
+
     /// Books one fill: order, trade, position, stream.
-    fn fill(&mut self, index: usize, quantity: Quantity, price: Price) {
+    pub(super) fn fill(&mut self, index: usize, quantity: Quantity, price: Price) {
         let trade_number = 300_000_000 + draw(&mut self.counters.trade);
         let now = self.now;
         let order = &mut self.orders[index];
+        let ended = order.is_terminal();
         order.filled = order.filled.checked_add(quantity).unwrap_or(order.terms.quantity);
         order.filled_value = order.filled_value.plus(price.notional(quantity));
         order.last_fill = price;
         order.reason = "TRADE CONFIRMED".into();
         let complete = order.remaining().is_zero();
-        order.status = if complete { BrokerStatus::Traded } else { BrokerStatus::PartTraded };
+        if complete {
+            order.status = BrokerStatus::Traded;
+        } else if !ended {
+            // A fill told after the end changes the quantity only.
+            order.status = BrokerStatus::PartTraded;
+        }
         let status = order.status.clone();
         let terms = &order.terms;
         let (instrument, side, product) = (terms.instrument, terms.side, terms.product);

@@ -6,6 +6,7 @@
 //! - `settings`, `request`, `order`: what goes in and comes out.
 //! - `calendar`, `universe`, `files`: trading days, contracts, instrument files.
 //! - `market`, `tape`: prices; `ladder`, `book`, `matching`: depth, queues, fills.
+//! - `supers`, `exits`, `forever`: orders that bring their own exits, and those that rest at the broker.
 //! - `entry`, `checks`: placing, changing, cancelling; `account`, `margin`, `limits`: whose money and how much.
 //! - `clock`: ticks and the steps of a day; `control`: faults and prices by hand; `reads`: all questions.
 
@@ -16,7 +17,9 @@ mod checks;
 mod clock;
 mod control;
 mod entry;
+mod exits;
 mod files;
+mod forever;
 mod ladder;
 mod limits;
 mod margin;
@@ -26,6 +29,7 @@ mod order;
 mod reads;
 mod request;
 mod settings;
+mod supers;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -41,20 +45,25 @@ use tandem_domain::time::Timestamp;
 
 pub use self::account::{SimHolding, SimPosition};
 pub use self::calendar::holidays_2026;
+pub use self::forever::{ForeverLeg, SimForever};
 pub use self::margin::MarginEstimate;
-pub use self::order::{SimOrder, SimTrade, StreamEvent};
+pub use self::order::{BracketValues, Family, Part, SimOrder, SimTrade, StreamEvent};
 pub use self::reads::Quote;
-pub use self::request::{AmoRelease, ApiError, ModifyRequest, OrderAnswer, PlaceRequest, Source};
-pub use self::settings::{
-    AccountSettings, Depth, ExchangeSettings, HoldingSettings, Level, MarketOrders, RateLimits, Session,
-    StopMarketOrders, Variants,
+pub use self::request::{
+    AmoRelease, ApiError, ForeverChange, ModifyRequest, OrderAnswer, PlaceRequest, Source, SuperChange,
 };
+pub use self::settings::{
+    AccountSettings, Depth, ExchangeSettings, HoldingSettings, LegTags, Level, MarketOrders, RateLimits,
+    Session, StopMarketOrders, Variants,
+};
+pub use self::supers::{SimExit, SimSuper};
 pub use self::universe::Contract;
 
 use self::account::Account;
 use self::book::Book;
 use self::calendar::Calendar;
 use self::clock::{Errand, Step};
+use self::exits::Group;
 use self::market::Market;
 use self::universe::Universe;
 
@@ -79,6 +88,16 @@ pub struct Exchange {
     books: BTreeMap<InstrumentKey, Book>,
     /// Books in which an order rests or waits: those a tick must look at.
     active_books: BTreeSet<InstrumentKey>,
+    /// Every super, bracket and cover order ever.
+    groups: Vec<Group>,
+    /// Those whose entry has filled further than their exits know.
+    groups_to_tend: BTreeSet<usize>,
+    /// Whether they are being tended.
+    tending: bool,
+    /// Every forever order ever.
+    forever: Vec<SimForever>,
+    /// Those that wait for their trigger.
+    forever_resting: BTreeSet<usize>,
     events: Vec<StreamEvent>,
     counters: Counters,
 }
@@ -87,6 +106,7 @@ pub struct Exchange {
 #[derive(Debug, Default)]
 struct Counters {
     order: u64,
+    forever: u64,
     exchange_order: u64,
     trade: u64,
     event: u64,
@@ -126,6 +146,11 @@ impl Exchange {
             account_index,
             books: BTreeMap::new(),
             active_books: BTreeSet::new(),
+            groups: Vec::new(),
+            groups_to_tend: BTreeSet::new(),
+            tending: false,
+            forever: Vec::new(),
+            forever_resting: BTreeSet::new(),
             events: Vec::new(),
             counters: Counters::default(),
             settings,

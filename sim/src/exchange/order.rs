@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tandem_domain::ids::{BrokerOrderId, DhanClientId, ExchangeOrderId, TradeId};
 use tandem_domain::instrument::InstrumentKey;
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType, Product, Side};
+use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType, Product, Side};
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
@@ -44,8 +44,12 @@ pub struct SimOrder {
     pub exchange_time: Option<Timestamp>,
     /// From when reads show it (the fault "late visibility"); equal to `created` without the fault.
     pub visible_from: Timestamp,
-    /// How often it was changed.
+    /// How often it was changed; moves that a trailing stop makes by itself do not count.
     pub modifications: u32,
+    /// Its part in a super, bracket or cover order; none for an order that stands alone.
+    pub part: Option<Part>,
+    /// What the entry of a bracket order was placed with (`boProfitValue`, `boStopLossValue`).
+    pub bracket: Option<BracketValues>,
     /// What it is worth at worst when it works: the limit behind a MARKET of the app, otherwise `terms.price`.
     pub(super) working_price: Price,
     /// Fault: refuse it with this text when it arrives.
@@ -70,10 +74,58 @@ impl SimOrder {
         self.status.is_terminal()
     }
 
+    /// Which leg it is; `Single` for an order that stands alone.
+    pub fn leg(&self) -> Leg {
+        self.part.as_ref().map_or(Leg::Single, |part| part.leg)
+    }
+
+    /// The entry of an exit leg; none for all others.
+    pub fn parent(&self) -> Option<&BrokerOrderId> {
+        self.part.as_ref().filter(|part| part.leg != Leg::Entry).map(|part| &part.entry)
+    }
+
+    /// Whether it is the target or the stop of another order. Such an order holds no money in reserve.
+    pub fn is_exit(&self) -> bool {
+        self.parent().is_some()
+    }
+
     /// Whether it waits for its trigger.
     pub(super) fn waits_for_trigger(&self) -> bool {
         self.terms.order_type.is_stop()
     }
+}
+
+/// Which kind of composite order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// A super order (`dhanhq-v2.md` section 3.1).
+    Super,
+    /// A bracket order: product `BO`, target and stop as changes of price (section 2.2).
+    Bracket,
+    /// A cover order: product `CO`, a stop only.
+    Cover,
+}
+
+/// The part an order has in a composite one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Of what kind the whole is.
+    pub family: Family,
+    /// Entry, target or stop.
+    pub leg: Leg,
+    /// The number of the entry; the entry's own part has it too.
+    pub entry: BrokerOrderId,
+    /// The group's place in the exchange's list.
+    pub(super) group: usize,
+}
+
+/// How far the exits of a bracket order lie from its entry: changes of price, not prices (section 2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BracketValues {
+    /// To the target.
+    pub profit: Price,
+    /// To the stop.
+    pub stop_loss: Price,
 }
 
 pub(super) fn average(value: Money, quantity: i64) -> Price {

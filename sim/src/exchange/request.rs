@@ -5,7 +5,7 @@
 use std::fmt;
 
 use tandem_domain::ids::BrokerOrderId;
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType, TimeInForce};
+use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType, TimeInForce};
 use tandem_domain::price::Price;
 use tandem_domain::quantity::Quantity;
 
@@ -83,6 +83,51 @@ pub struct ModifyRequest {
     pub trigger: Option<Price>,
     /// New disclosed quantity.
     pub disclosed: Option<Quantity>,
+}
+
+/// A change of a super order, by leg (`dhanhq-v2.md` section 3.1). Whatever leg: a trailing jump of zero ends the trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SuperChange {
+    /// `ENTRY_LEG`: while the entry works.
+    Entry {
+        /// Quantity, price and order type; what is `None` stays as it is.
+        order: ModifyRequest,
+        /// New price of the target; `None` leaves it.
+        target: Option<Price>,
+        /// New price of the stop; `None` leaves it.
+        stop: Option<Price>,
+        /// How far the price must move for the stop to follow.
+        trailing: Price,
+    },
+    /// `TARGET_LEG`: before it fires.
+    Target {
+        /// New price.
+        price: Price,
+    },
+    /// `STOP_LOSS_LEG`: before it fires.
+    Stop {
+        /// New price; `None` leaves it.
+        price: Option<Price>,
+        /// How far the price must move for the stop to follow.
+        trailing: Price,
+    },
+}
+
+/// A change of one leg of a forever order (section 3.2). What is `None` stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeverChange {
+    /// `Target` for a single order or the first of two legs, `StopLoss` for the second.
+    pub leg: Leg,
+    /// New order type of the leg.
+    pub order_type: Option<OrderType>,
+    /// New validity of the leg's order.
+    pub time_in_force: Option<TimeInForce>,
+    /// New quantity.
+    pub quantity: Option<Quantity>,
+    /// New limit price.
+    pub price: Option<Price>,
+    /// New trigger price.
+    pub trigger: Option<Price>,
 }
 
 /// The body of a taken order request: `{orderId, orderStatus}`.

@@ -162,6 +162,12 @@ pub struct Variants {
     pub slices_keep_tag: bool,
     /// Whether a lookup by tag finds an order still in TRANSIT. Default false.
     pub tag_lookup_in_transit: bool,
+    /// Whether a change of an order in TRANSIT is refused, as a cancel is. Default false: the sandbox took it.
+    pub refuse_modify_in_transit: bool,
+    /// Which tag the exits of an API order carry. Default [`LegTags::Invented`]; not documented.
+    pub leg_tags: LegTags,
+    /// Whether the API takes the products CO and BO. Default false (section 2.10: super orders replace them).
+    pub brackets_by_api: bool,
 }
 
 /// What becomes of MARKET orders of the API (`dhanhq-v2.md` section 2.9).
@@ -182,6 +188,15 @@ pub enum StopMarketOrders {
     Refused,
 }
 
+/// Which tag the exits of an order carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LegTags {
+    /// One the broker invents, as for any order without a tag.
+    Invented,
+    /// The entry's.
+    Entry,
+}
+
 impl Default for Variants {
     fn default() -> Self {
         Self {
@@ -198,6 +213,9 @@ impl Default for Variants {
             lot_text: "RMS:<id>:Order quantity is not a multiple of lot size.".to_owned(),
             slices_keep_tag: true,
             tag_lookup_in_transit: false,
+            refuse_modify_in_transit: false,
+            leg_tags: LegTags::Invented,
+            brackets_by_api: false,
         }
     }
 }

@@ -2,19 +2,24 @@
 
 mod day;
 mod files;
+mod forever;
+mod hand;
 mod life;
 mod matching;
 mod money;
 mod prices;
 mod properties;
 mod refusals;
+mod supers;
 mod variants;
 
 use std::time::Duration;
 
 use tandem_domain::ids::DhanClientId;
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, OptionType, SecurityId};
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType, Product, Side, TimeInForce};
+use tandem_domain::order::{
+    BrokerStatus, ExitLegs, Leg, OrderForm, OrderTerms, OrderType, Product, Side, TimeInForce,
+};
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 
@@ -128,6 +133,22 @@ fn status(exchange: &Exchange, account: &DhanClientId, order_id: &str) -> Broker
 
 fn reason(exchange: &Exchange, account: &DhanClientId, order_id: &str) -> String {
     exchange.order(account, order_id).unwrap().reason.to_string()
+}
+
+/// A one-lot super order of one account: entry limit, target, stop and jump in rupees; "0" for none.
+fn with_exits(entry: PlaceRequest, target: &str, stop: &str, trailing: &str) -> PlaceRequest {
+    let some = |text: &str| Some(rupees(text)).filter(|price| !price.is_zero());
+    let legs = ExitLegs { target: some(target), stop: some(stop), trailing: rupees(trailing) };
+    PlaceRequest { terms: OrderTerms { form: OrderForm::Super(legs), ..entry.terms.clone() }, ..entry }
+}
+
+/// The stream's words since the last drain with leg and order quantity of each.
+fn told_of_legs(exchange: &mut Exchange) -> Vec<(String, Leg, u32)> {
+    exchange
+        .drain_events()
+        .into_iter()
+        .map(|event| (event.status.as_str().to_owned(), event.order.leg(), event.order.terms.quantity.get()))
+        .collect()
 }
 
 /// The stream's words since the last drain, with the filled quantity of each.

@@ -17,6 +17,9 @@ enum Act {
     Pin { offset: i32 },
     Release,
     Cap { units: u32 },
+    Super { leader: bool, buy: bool, lots: u32, offset: i32, target: i32, stop: i32, jump: i32 },
+    Move { at: usize, leg: u8, offset: i32, jump: i32 },
+    Drop { at: usize, leg: u8 },
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -40,7 +43,23 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(Act::Release),
         1 => (0u32..300).prop_map(|units| Act::Cap { units }),
     ];
-    prop::collection::vec(act, 1..60)
+    let composite = prop_oneof![
+        4 => (any::<bool>(), any::<bool>(), 1u32..10, -20i32..20, 0i32..40, 0i32..40, 0i32..6).prop_map(
+            |(leader, buy, lots, offset, target, stop, jump)| Act::Super {
+                leader,
+                buy,
+                lots,
+                offset,
+                target,
+                stop,
+                jump,
+            }
+        ),
+        2 => (0usize..40, 0u8..3, -30i32..30, 0i32..6)
+            .prop_map(|(at, leg, offset, jump)| Act::Move { at, leg, offset, jump }),
+        1 => (0usize..40, 0u8..3).prop_map(|(at, leg)| Act::Drop { at, leg }),
+    ];
+    prop::collection::vec(prop_oneof![2 => act, 1 => composite], 1..60)
 }
 
 /// A price so many ticks from the last one.
@@ -105,6 +124,66 @@ fn perform(exchange: &mut Exchange, ids: &mut Vec<(DhanClientId, String)>, act: 
         Act::Cap { units: cap } => {
             exchange.set_depth(instrument, Some(Depth::Capped(units(cap))));
         }
+        Act::Super { .. } | Act::Move { .. } | Act::Drop { .. } => perform_composite(exchange, ids, act),
+    }
+}
+
+fn perform_composite(exchange: &mut Exchange, ids: &mut Vec<(DhanClientId, String)>, act: &Act) {
+    let instrument = call(exchange);
+    let leg = |number: u8| [Leg::Entry, Leg::StopLoss, Leg::Target][usize::from(number % 3)];
+    let jump_of = |ticks: i32| Price::from_units(i64::from(ticks) * 500).unwrap();
+    match *act {
+        Act::Super { leader: by_leader, buy, lots, offset, target, stop, jump } => {
+            let account = if by_leader { leader() } else { follower() };
+            let (side, sign) = if buy { (Side::Buy, 1) } else { (Side::Sell, -1) };
+            let price = near(exchange, instrument, offset).to_string();
+            let exit = |away: i32| Some(near(exchange, instrument, offset + away)).filter(|_| away != 0);
+            let legs =
+                ExitLegs { target: exit(sign * target), stop: exit(-sign * stop), trailing: jump_of(jump) };
+            let mut request = limit(instrument, side, lots * LOT, &price);
+            request.terms.form = OrderForm::Super(legs);
+            if let Ok(answer) = exchange.place_super(&account, Source::Api, &request) {
+                ids.push((account, answer.order_id.to_string()));
+            }
+        }
+        Act::Move { at, leg: number, offset, jump } => {
+            let Some((account, id)) = ids.get(at) else { return };
+            let (price, trailing) = (near(exchange, instrument, offset), jump_of(jump));
+            let change = match leg(number) {
+                Leg::Target => SuperChange::Target { price },
+                Leg::StopLoss => SuperChange::Stop { price: Some(price), trailing },
+                Leg::Entry | Leg::Single => SuperChange::Entry {
+                    order: ModifyRequest { price: Some(price), ..ModifyRequest::default() },
+                    target: None,
+                    stop: None,
+                    trailing,
+                },
+            };
+            let _ = exchange.modify_super(account, Source::Api, id, &change);
+        }
+        Act::Drop { at, leg: number } => {
+            if let Some((account, id)) = ids.get(at) {
+                let _ = exchange.cancel_super(account, Source::Api, id, leg(number));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Exits never fill more than their entry did, and none works on without something to exit.
+fn check_exits(exchange: &Exchange, account: &DhanClientId) {
+    for entry in exchange.all_orders(account).into_iter().filter(|order| order.leg() == Leg::Entry) {
+        let legs: Vec<_> = exchange
+            .all_orders(account)
+            .into_iter()
+            .filter(|order| order.parent() == Some(&entry.id))
+            .collect();
+        let exited: u32 = legs.iter().map(|leg| leg.filled.get()).sum();
+        assert!(exited <= entry.filled.get(), "{entry:?} {legs:?}");
+        let open = entry.filled.get() - exited;
+        for leg in legs.iter().filter(|leg| !leg.is_terminal()) {
+            assert_eq!(leg.remaining().get(), open, "{entry:?} {legs:?}");
+        }
     }
 }
 
@@ -119,6 +198,7 @@ fn run(latency_ms: u64, acts: &[Act]) -> (Exchange, Vec<StreamEvent>) {
         for account in [leader(), follower()] {
             let funds = exchange.funds(&account).unwrap();
             assert!(funds.utilised >= Money::ZERO, "{funds:?}");
+            check_exits(&exchange, &account);
         }
     }
     let end = exchange.settings().start.plus(seconds(23_100));
@@ -136,7 +216,8 @@ fn check_orders(exchange: &Exchange, account: &DhanClientId) {
         assert_eq!(filled, order.filled.get(), "fills of {order:?}");
         assert!(order.filled <= order.terms.quantity);
         assert!(order.is_terminal(), "{order:?}");
-        assert_eq!(order.status == BrokerStatus::Traded, order.remaining().is_zero());
+        let done = matches!(order.status, BrokerStatus::Traded | BrokerStatus::Closed);
+        assert_eq!(done, order.remaining().is_zero());
         net += order.terms.side.signed(order.filled).0;
     }
     let instrument = call(exchange);
