@@ -21,6 +21,7 @@ use tandem_actors::store::{
 use tandem_actors::supervisor::{Ending, House, Shutdown, Supervisor, SupervisorParams};
 use tandem_actors::{BreakerParams, FollowerParams, FollowerPolicy, LeaderParams, SizerParams, WriterDeath};
 use tandem_domain::follower::FollowerSettings as BookSettings;
+use tandem_domain::mirror::Rules;
 use tandem_domain::time::TradingDay;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
@@ -33,8 +34,8 @@ use crate::settings::{self, ClockSource, FollowerSettings, Settings};
 const PING_INTERVAL: Duration = Duration::from_millis(500);
 /// How long an account is left alone after HTTP 429 (`dhanhq-v2.md` section 9.7: wait a second or more).
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
-/// Delay before a request that provably never left is tried again.
-const RESEND_DELAY: Duration = Duration::from_millis(250);
+/// Delay before a request that never left, or a change that came to nothing, is tried again; doubles.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// How long the end waits for what may hang: a thread in an endless handler, a writer whose disk does not answer.
 const END_PATIENCE: Duration = Duration::from_secs(2);
@@ -344,15 +345,22 @@ fn follower_params(
             reads_per_second: follower.broker_limits.reads_per_second,
         },
         settings: BookSettings {
-            follower: follower.id.clone(),
             account: follower.client_id.clone(),
             copy: follower.copy.policy(),
+            rules: Rules {
+                follower: follower.id.clone(),
+                on: follower.copy.on,
+                translation: follower.copy.translation(),
+                changes: follower.changes(),
+                parting: follower.parting.policy(),
+                settle: recovery.settle,
+                retry: RETRY_DELAY,
+            },
             pacing: follower.broker_limits.pacing(),
-            settle: recovery.settle,
             lookup_first: recovery.lookup_first,
             lookup_max: recovery.lookup_max,
             busy_pause: BUSY_PAUSE,
-            resend_delay: RESEND_DELAY,
+            slippage_alert_bps: settings.alerts.slippage_bps_max,
         },
         amo_time: follower.copy.amo_time,
         poll: recovery.poll,

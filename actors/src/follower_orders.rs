@@ -19,7 +19,8 @@ use tandem_dhan::codes::AmoTime;
 use tandem_dhan::rest::{AccountClient, ClientError};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{Alert, Effect, Event, FollowerBook, FollowerSettings};
-use tandem_domain::ids::ClientOrderId;
+use tandem_domain::ids::{ClientOrderId, FollowerId};
+use tandem_domain::order::OrderReport;
 use tandem_domain::time::Timestamp;
 use tracing::{error, info};
 
@@ -28,8 +29,9 @@ use crate::alerts::{AlertText, raise};
 use crate::clock::Clock;
 use crate::in_flight::{InFlight, Underway};
 use crate::messages::{Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, Link, Plan, Probe};
-use crate::records::{About, Circumstances, News, restored};
-use crate::store::{IntentTiming, Job, Reader, ReaderError, StoreHandle};
+use crate::records::{About, Circumstances, News, gap_text};
+use crate::restored::restored;
+use crate::store::{ExternalOrder, IntentTiming, Job, MirrorRows, Reader, ReaderError, StoreHandle};
 use crate::vitals::{Health, Ping, Vitals};
 
 /// What a follower's actor is told once.
@@ -82,6 +84,8 @@ pub struct FollowerOrderActor {
     draining: bool,
     /// The breaker waits for the next read's outcome.
     probing: bool,
+    /// A read of the list of super orders runs, or is due.
+    reading_supers: bool,
     /// The book was read once, or tried to be: what stands in it is never placed again.
     book_seen: bool,
     /// Jobs the Store's queue had no room for, in order.
@@ -89,7 +93,7 @@ pub struct FollowerOrderActor {
     /// Held while an order's fate is unknown or one waits to leave: time must not jump past them, and a shutdown gives
     /// what is unknown a chance to be settled.
     unsettled: Option<Underway>,
-    sending: HashMap<ClientOrderId, sending::Sent>,
+    sending: HashMap<(ClientOrderId, u32), sending::Sent>,
 }
 
 impl FollowerOrderActor {
@@ -112,6 +116,7 @@ impl FollowerOrderActor {
             breaker_open: false,
             draining: false,
             probing: false,
+            reading_supers: false,
             book_seen: false,
             backlog: VecDeque::new(),
             sending: HashMap::new(),
@@ -129,7 +134,7 @@ impl FollowerOrderActor {
                 self.vitals.failed(&error);
                 let alert = AlertText {
                     kind: "token_unreadable",
-                    subject: self.params.settings.follower.to_string(),
+                    subject: self.id().to_string(),
                     text: format!("this follower's access token cannot be read, so nothing is sent: {error}"),
                 };
                 self.raise(alert);
@@ -148,7 +153,7 @@ impl FollowerOrderActor {
             ctx.run_later(reads::TOKEN_CHECK_INTERVAL, Self::connect_again);
             return;
         };
-        info!(follower = %self.params.settings.follower, "the access token can be read: the account resumes");
+        info!(follower = %self.id(), "the access token can be read: the account resumes");
         self.client = Some(client);
         self.step(Event::Credentials { refused: false }, ctx);
         self.read_funds(ctx);
@@ -157,11 +162,14 @@ impl FollowerOrderActor {
 
     fn load(&mut self, ctx: &mut Context<Self>) {
         let reader = self.params.reader.clone();
-        let (day, follower) = (self.params.clock.now().trading_day(), self.params.settings.follower.clone());
+        let (day, follower) = (self.params.clock.now().trading_day(), self.id().clone());
         // Reading blocks: never on the arbiter that serves sockets.
-        let reading = actix_rt::task::spawn_blocking(move || reader.mirrors(day, &follower));
+        let account = self.params.account.account.clone();
+        let reading = actix_rt::task::spawn_blocking(move || {
+            Ok((reader.mirrors(day, &follower)?, reader.external_orders(day, &account)?))
+        });
         ctx.spawn(reading.into_actor(self).map(|rows, actor, ctx| match rows {
-            Ok(Ok(rows)) => actor.on_loaded(rows, ctx),
+            Ok(Ok((mirrors, external))) => actor.on_loaded(mirrors, external, ctx),
             Ok(Err(error)) => actor.give_up(&error, ctx),
             Err(error) => {
                 actor.vitals.dying_of(error);
@@ -175,12 +183,13 @@ impl FollowerOrderActor {
         actix::ActorContext::stop(ctx);
     }
 
-    fn on_loaded(&mut self, rows: Vec<crate::store::MirrorRows>, ctx: &mut Context<Self>) {
+    fn on_loaded(&mut self, rows: Vec<MirrorRows>, external: Vec<ExternalOrder>, ctx: &mut Context<Self>) {
         let mirrors = restored(rows);
-        let follower = &self.params.settings.follower;
+        let follower = &self.id();
         info!(%follower, generation = self.vitals.generation, mirrors = mirrors.len(), "follower's day loaded");
         let mut book = FollowerBook::new(self.params.settings.clone());
         let now = self.params.clock.now();
+        book.restore_external(external.into_iter().map(|known| (known.order.report, known.first_seen_at)));
         let effects = book.restore(mirrors, now);
         self.book = Some(book);
         self.run(effects, &Circumstances { now, news: None }, ctx);
@@ -215,7 +224,7 @@ impl FollowerOrderActor {
         if let Some(read) = &self.funds {
             addresses.sizer.tell(read.clone());
         }
-        addresses.sizer.tell(FollowerReady { follower: self.params.settings.follower.clone() });
+        addresses.sizer.tell(FollowerReady { follower: self.id().clone() });
     }
 
     fn take_plan(&mut self, plan: Plan, ctx: &mut Context<Self>) {
@@ -257,6 +266,8 @@ impl FollowerOrderActor {
                 Effect::Lookup { client_order_id, after } => {
                     ctx.run_later(after, |actor, ctx| actor.look_up(client_order_id, ctx));
                 }
+                Effect::ReadBook => self.read_book_now(ctx),
+                Effect::ReadSupers => self.read_supers(ctx),
                 Effect::WakeAt(at) => self.wake_at(at, ctx),
                 Effect::Alert(alert) => self.alert(alert),
             }
@@ -321,32 +332,76 @@ impl FollowerOrderActor {
             Alert::ExitGivenUp(id) => (
                 "exit_given_up",
                 id.to_string(),
-                "an exit was sent three times and never arrived: close the position by hand".to_owned(),
+                "an exit was tried three times to no avail: close the position by hand".to_owned(),
             ),
-            Alert::CopyGap(id) => (
-                "copy_gap",
+            Alert::CopyGap(id, gap) => ("copy_gap", id.to_string(), gap_text(gap)),
+            Alert::Detached(id) => (
+                "detached",
                 id.to_string(),
-                "the leader changed or ended an order after it was copied; this version does not follow that: \
-                 change or cancel the copy by hand"
-                    .to_owned(),
+                "the copy was changed or cancelled by hand: it is left alone from now on".to_owned(),
+            ),
+            Alert::LateFill(id) => (
+                "late_fill",
+                id.to_string(),
+                "an order filled after the broker had said it was over: it is counted, check the account".to_owned(),
+            ),
+            Alert::ChangesExhausted(id) => (
+                "changes_exhausted",
+                id.to_string(),
+                "the copy was changed as often as the broker allows and is left as it is: change it by hand".to_owned(),
+            ),
+            Alert::ChangeRefused(id) => (
+                "change_refused",
+                id.to_string(),
+                "the broker does not take a change or cancel of the copy: look at it in the account".to_owned(),
+            ),
+            Alert::Slippage(id, comparison) => (
+                "slippage",
+                id.to_string(),
+                format!(
+                    "{} units cost {} rupees more than the leader's price: {}.{:02} basis points",
+                    comparison.filled,
+                    comparison.slippage,
+                    comparison.bps_x100 / 100,
+                    comparison.bps_x100.unsigned_abs() % 100
+                ),
+            ),
+            Alert::LegUnlinked(id) => (
+                "leg_unlinked",
+                id.to_string(),
+                "an exit leg belongs to no order that is known: look at it in the account".to_owned(),
             ),
             Alert::Illegal(illegal) => {
                 self.vitals.failed(&illegal);
-                return error!(follower = %self.params.settings.follower, %illegal, "an event that makes no sense");
+                return error!(follower = %self.id(), %illegal, "an event that makes no sense");
             }
         };
         self.raise(AlertText { kind, subject, text });
     }
 
     fn raise(&self, alert: AlertText) {
-        let follower = &self.params.settings.follower;
+        let follower = &self.id();
         raise(&self.params.store, &self.vitals, Some(follower), alert, self.params.clock.now());
     }
 
+    pub(super) fn id(&self) -> &FollowerId {
+        &self.params.settings.rules.follower
+    }
+
+    /// A report of the account's order stream.
+    fn on_stream_report(&mut self, report: OrderReport, ctx: &mut Context<Self>) {
+        let filled_before = self.filled_units();
+        self.step(Event::Frame(Box::new(report)), ctx);
+        if self.filled_units() > filled_before {
+            self.read_trades(ctx);
+        }
+    }
+
     fn tell_breaker(&self, kind: ApiUse, outcome: ApiOutcome) {
-        let own = self.addresses.as_ref().and_then(|addresses| {
-            addresses.followers.iter().find(|follower| follower.id == self.params.settings.follower)
-        });
+        let own = self
+            .addresses
+            .as_ref()
+            .and_then(|addresses| addresses.followers.iter().find(|follower| follower.id == *self.id()));
         if let Some(own) = own {
             own.breaker.tell(ApiDid { kind, outcome });
         }

@@ -17,6 +17,7 @@ pub mod vitals;
 mod circuit_breaker;
 mod follower_orders;
 mod leader_stream;
+mod restored;
 mod sizer;
 mod store_keeper;
 pub mod supervisor;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use actix::Message;
 use tandem_domain::account::Funds;
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
-use tandem_domain::follower::Decision;
+use tandem_domain::decision::Decision;
 use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
 

@@ -1,20 +1,20 @@
 //! Facts of the domain turned into rows, and the way they are handed to the Store.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use tandem_domain::follower::Record;
+use tandem_domain::gap::{Gap, GapKind};
 use tandem_domain::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
-use tandem_domain::mirror::{Child, IntentState as ChildIntentState, Mirror, Target};
+use tandem_domain::mirror::{ChangeRecord, Child, IntentState as ChildIntentState};
+use tandem_domain::order::OrderReport;
 use tandem_domain::order::lifecycle::ChildState;
-use tandem_domain::order::{BrokerStatus, OrderTerms};
 use tandem_domain::time::Timestamp;
 use tracing::warn;
 
 use crate::store::{
-    AccountOrder, FillComparison, IntentChange, IntentKind, IntentRow, IntentState, IntentTiming, Job,
-    LeaderEvent, MappingRow, MirrorKey, MirrorRows, OrderRole, RefusalRow, StoreHandle, Write, WriterId,
+    AccountOrder, FillComparison, GapRow, IntentChange, IntentKind, IntentRow, IntentState, IntentTiming,
+    Job, LeaderEvent, MappingRow, MirrorKey, OrderRole, RefusalRow, StoreHandle, Write, WriterId,
 };
 use crate::vitals::Vitals;
 
@@ -48,18 +48,28 @@ pub struct News {
 /// Which intent news is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
-    /// The first attempt at this leader order, which its plan has just made.
+    /// The placing that the plan of this leader order has just led to.
     Plan(BrokerOrderId),
-    /// This child order.
-    Child(ClientOrderId),
+    /// A request: zero for placing the child order, otherwise the number of the change or cancel.
+    Request(ClientOrderId, u32),
 }
 
 impl Circumstances {
-    /// The news, if it is about this child.
+    /// The news, if it is about placing this child.
     pub fn of(&self, child: &Child) -> Option<&News> {
+        self.about(&child.key.leader_order, &child.client_order_id, 0)
+    }
+
+    /// The news, if it is about this request.
+    pub fn about(
+        &self,
+        leader_order: &BrokerOrderId,
+        client_order_id: &ClientOrderId,
+        serial: u32,
+    ) -> Option<&News> {
         self.news.as_ref().filter(|news| match &news.about {
-            About::Plan(leader_order) => *leader_order == child.key.leader_order,
-            About::Child(client_order_id) => *client_order_id == child.client_order_id,
+            About::Plan(of) => of == leader_order,
+            About::Request(id, number) => id == client_order_id && *number == serial,
         })
     }
 }
@@ -72,31 +82,37 @@ pub fn writes(records: Vec<Record>, account: &DhanClientId, around: &Circumstanc
 fn write(record: Record, account: &DhanClientId, around: &Circumstances) -> Write {
     match record {
         Record::LeaderEvent(order) => Write::LeaderEvent(LeaderEvent { order, ts_init: around.now }),
-        Record::Mapping { leader, follower, outcome, reason, sizing, target, copied, filled } => {
-            Write::Mapping(Box::new(MappingRow {
-                key: mirror_key(&leader, &follower),
-                outcome,
-                reason,
-                note: None,
-                sizing,
-                target,
-                copied,
-                filled,
-                updated_at: around.now,
-            }))
-        }
+        Record::Mapping { leader, follower, state, sizing } => Write::Mapping(Box::new(MappingRow {
+            key: mirror_key(&leader, &follower),
+            outcome: state.outcome,
+            reason: state.reason,
+            note: state.note.map(|note| note.as_str().into()),
+            sizing,
+            target: state.target,
+            copied: state.copied,
+            filled: state.filled,
+            updated_at: around.now,
+        })),
         Record::Intent { child, before: None, leader_account, event } => {
             Write::Intent(Box::new(new_intent(*child, leader_account, event, account, around)))
         }
         Record::Intent { child, before: Some(before), .. } => {
             Write::IntentChange(Box::new(changed_intent(*child, before, around)))
         }
-        Record::Order { client_order_id, report } => Write::AccountOrder(Box::new(AccountOrder {
-            trading_day: around.now.trading_day(),
-            role: OrderRole::Follower,
-            client_order_id: Some(client_order_id),
-            report: *report,
-            ts_init: around.now,
+        Record::Change { change, leader_account, event } => match change.before {
+            None => Write::Intent(Box::new(new_change(*change, leader_account, event, account, around))),
+            Some(_) => Write::IntentChange(Box::new(changed_change(*change, around))),
+        },
+        Record::Order { client_order_id, report } => {
+            account_order(OrderRole::Follower, Some(client_order_id), *report, around)
+        }
+        Record::Leg(report) => account_order(OrderRole::Follower, None, *report, around),
+        Record::External(report) => account_order(OrderRole::External, None, *report, around),
+        Record::Gap { leader, follower, gap } => Write::Gap(Box::new(GapRow {
+            key: mirror_key(&leader, &follower),
+            gap,
+            text: gap_text(gap).into(),
+            at: around.now,
         })),
         Record::Fills { leader, follower, comparison } => Write::FillComparison(Box::new(FillComparison {
             key: mirror_key(&leader, &follower),
@@ -115,6 +131,43 @@ fn write(record: Record, account: &DhanClientId, around: &Circumstances) -> Writ
             ts_init: around.now,
         },
     }
+}
+
+fn account_order(
+    role: OrderRole,
+    client_order_id: Option<ClientOrderId>,
+    report: OrderReport,
+    around: &Circumstances,
+) -> Write {
+    let trading_day = around.now.trading_day();
+    Write::AccountOrder(Box::new(AccountOrder {
+        trading_day,
+        role,
+        client_order_id,
+        report,
+        ts_init: around.now,
+    }))
+}
+
+/// A gap in words.
+pub fn gap_text(gap: Gap) -> String {
+    let why = match gap.kind {
+        GapKind::FollowerRefused => "the broker refused the copy",
+        GapKind::FollowerRejected => "the copy was rejected after the broker had taken it",
+        GapKind::FollowerAbsent => "the copy never arrived",
+        GapKind::LeaderRejected => "the leader's order was rejected after the copy had filled",
+        GapKind::LeaderCancelled => "the leader's order ended with less filled than the copy",
+        GapKind::LeftBehind => "the leader's order filled further than the copy",
+        GapKind::Detached => "the copy was changed or cancelled by hand",
+        GapKind::ChangesExhausted => "the copy cannot be changed any more",
+        GapKind::ExitLegMissed => "an exit leg of the leader's fired, the copy's did not",
+    };
+    let size = match gap.units {
+        0 => String::new(),
+        more if more > 0 => format!("; {more} units too many"),
+        fewer => format!("; {} units short", fewer.unsigned_abs()),
+    };
+    format!("{why}{size}: {}", gap.result)
 }
 
 fn mirror_key(leader: &LeaderOrder, follower: &FollowerId) -> MirrorKey {
@@ -185,83 +238,54 @@ fn changed_intent(child: Child, before: ChildIntentState, around: &Circumstances
     }
 }
 
-/// Mirrors of today, as the rows tell them: what a new life of a follower's actor begins with.
-pub fn restored(rows: Vec<MirrorRows>) -> Vec<Mirror> {
-    rows.into_iter().map(restore).collect()
+const fn kind_of(change: &ChangeRecord) -> IntentKind {
+    if change.is_cancel { IntentKind::Cancel } else { IntentKind::Modify }
 }
 
-fn restore(rows: MirrorRows) -> Mirror {
-    let mut mirror = Mirror::new(Arc::clone(&rows.leader));
-    let orders = &rows.orders;
-    mirror.children = rows
-        .intents
-        .into_iter()
-        .filter(|intent| intent.kind == IntentKind::Place)
-        .map(|intent| {
-            let order =
-                orders.iter().find(|order| order.client_order_id.as_ref() == Some(&intent.client_order_id));
-            restore_child(intent, order)
-        })
-        .collect();
-    mirror.outcome = rows.mapping.outcome;
-    mirror.reason = rows.mapping.reason;
-    mirror.sizing = rows.mapping.sizing;
-    mirror.recorded = true;
-    // What was sized stands until the Sizer speaks again.
-    if let Some(child) = mirror.children.last() {
-        mirror.target = Target::Open(OrderTerms { quantity: rows.mapping.target, ..child.terms.clone() });
-    } else if let Some(reason) = mirror.reason {
-        mirror.target = Target::Gone(reason);
-    }
-    mirror
-}
-
-fn restore_child(intent: IntentRow, order: Option<&AccountOrder>) -> Child {
-    let report = order.map(|order| &order.report);
-    let broker_order_id =
-        intent.broker_order_id.clone().or_else(|| report.map(|report| report.broker_order_id.clone()));
-    let recorded = from_stored(intent.state);
-    let ts_sent = match intent.state {
-        IntentState::Planned | IntentState::Voided => None,
-        _ => intent.timing.sent.or(intent.timing.committed).or(Some(intent.created_at)),
-    };
-    Child {
-        client_order_id: intent.client_order_id,
-        key: intent.child,
-        terms: intent.terms,
-        purpose: intent.purpose,
-        state: child_state(intent.state, broker_order_id.as_ref(), report.map(|report| &report.status)),
-        broker_order_id,
-        status: report.map(|report| report.status.clone()),
-        cumulative: report.map(|report| report.cumulative).unwrap_or_default(),
-        average_price: report.map(|report| report.average_price).unwrap_or_default(),
-        reason: report
-            .and_then(|report| report.reason.clone())
-            .or(intent.refusal.map(|refusal| refusal.text)),
-        ts_sent,
-        recorded: Some(recorded),
+fn new_change(
+    change: ChangeRecord,
+    leader_account: DhanClientId,
+    event: i64,
+    account: &DhanClientId,
+    around: &Circumstances,
+) -> IntentRow {
+    let news = around.about(&change.key.leader_order, &change.client_order_id, change.serial);
+    let timing = news.map(|news| news.timing).unwrap_or_default();
+    IntentRow {
+        kind: kind_of(&change),
+        serial: change.serial,
+        part: Some(change.part),
+        state: stored(change.state),
+        client_order_id: change.client_order_id,
+        child: change.key,
+        leader_account,
+        account: account.clone(),
+        event: Some(event),
+        purpose: change.purpose,
+        terms: change.terms,
+        broker_order_id: change.broker_order_id,
+        refusal: None,
+        // It leaves as soon as this is durable; the answer makes it exact.
+        timing: IntentTiming { sent: timing.sent.or(Some(around.now)), ..timing },
+        created_at: around.now,
     }
 }
 
-fn child_state(
-    intent: IntentState,
-    broker_order_id: Option<&BrokerOrderId>,
-    status: Option<&BrokerStatus>,
-) -> ChildState {
-    match (intent, broker_order_id, status) {
-        (IntentState::Planned | IntentState::NotSent, ..) => ChildState::Planned,
-        (IntentState::Refused, ..) => ChildState::Refused,
-        (IntentState::Voided, ..) => ChildState::Voided,
-        (IntentState::Absent, ..) => ChildState::Absent,
-        (_, _, Some(BrokerStatus::Traded | BrokerStatus::Closed)) => ChildState::Filled,
-        (_, _, Some(BrokerStatus::Cancelled)) => ChildState::Cancelled,
-        (_, _, Some(BrokerStatus::Expired)) => ChildState::Expired,
-        (_, _, Some(BrokerStatus::Rejected)) => ChildState::Rejected,
-        (IntentState::Acked, Some(broker_order_id), _) => {
-            ChildState::Working { broker_order_id: broker_order_id.clone() }
-        }
-        // Born, sent or acknowledged without an id: only evidence says what became of it (P1, P3).
-        _ => ChildState::Sending,
+fn changed_change(change: ChangeRecord, around: &Circumstances) -> IntentChange {
+    let news = around.about(&change.key.leader_order, &change.client_order_id, change.serial).cloned();
+    IntentChange {
+        kind: kind_of(&change),
+        serial: change.serial,
+        part: None,
+        state: stored(change.state),
+        client_order_id: change.client_order_id,
+        terms: None,
+        broker_order_id: change.broker_order_id,
+        timing: news.as_ref().map(|news| news.timing).unwrap_or_default(),
+        refusal: news.as_ref().and_then(|news| news.refusal.clone()),
+        request: news.as_ref().and_then(|news| news.request.clone()),
+        response: news.and_then(|news| news.response),
+        updated_at: around.now,
     }
 }
 
@@ -278,7 +302,8 @@ const fn stored(state: ChildIntentState) -> IntentState {
     }
 }
 
-const fn from_stored(state: IntentState) -> ChildIntentState {
+/// A stored state in the words of the domain.
+pub(crate) const fn from_stored(state: IntentState) -> ChildIntentState {
     match state {
         IntentState::Planned => ChildIntentState::Planned,
         IntentState::Sending => ChildIntentState::Sending,

@@ -13,14 +13,14 @@ use actix::ActorFutureExt;
 use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
 use serde_json::json;
 use tandem_domain::account::Funds;
-use tandem_domain::follower::Decision;
-use tandem_domain::gates::{self, CopyPolicy};
+use tandem_domain::decision::{Decision, decide};
+use tandem_domain::gates::CopyPolicy;
 use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::instrument::{Instrument, InstrumentTable};
 use tandem_domain::leader::LeaderOrder;
+use tandem_domain::policy::CopyOn;
 use tandem_domain::price::Money;
-use tandem_domain::quantity::LotSize;
-use tandem_domain::sizing::{self, CapitalBasis, DayCapital, SizingPolicy, Strategy};
+use tandem_domain::sizing::{CapitalBasis, DayCapital, SizingPolicy, Strategy};
 use tandem_domain::time::TradingDay;
 use tracing::{info, warn};
 
@@ -143,28 +143,11 @@ impl Sizer {
         instrument: Option<&Instrument>,
         policy: &FollowerPolicy,
     ) -> Decision {
-        if !order.is_accepted() && !order.status.is_terminal() {
-            return Decision::Await;
-        }
-        let examined = gates::examine(order, instrument, &policy.copy, &policy.account);
-        let terms = match examined {
-            Ok(terms) => terms,
-            Err(reason) => return Decision::Deny(reason),
-        };
-        let lot_size = instrument.map_or(LotSize::ONE, |instrument| instrument.lot_size);
         let capital = DayCapital {
             leader: self.capital.get(&self.params.leader).copied(),
             follower: self.capital.get(&policy.account).copied(),
         };
-        let sized = sizing::size(&policy.sizing, capital, terms.quantity, lot_size)
-            .and_then(|sizing| gates::within_freeze(sizing, instrument));
-        match sized {
-            Ok(sizing) => {
-                let tick = instrument.map(|instrument| instrument.tick).unwrap_or_default();
-                Decision::Follow { terms: gates::scaled(terms, &sizing), sizing, tick }
-            }
-            Err(reason) => Decision::Deny(reason),
-        }
+        decide(order, instrument, &policy.copy, &policy.sizing, capital, &policy.account)
     }
 
     /// The first figures of a trading day are its capital; they are put on record, and what is on record stands.
@@ -246,6 +229,11 @@ impl Sizer {
         }
     }
 
+    /// Whether any follower acts on this state already.
+    fn is_due(&self, order: &LeaderOrder) -> bool {
+        order.is_accepted() || self.params.followers.iter().any(|policy| policy.copy.on == CopyOn::Transit)
+    }
+
     /// Looks an unknown instrument up in the source, once for all that wait for it.
     fn look_up(&mut self, change: LeaderOrderChanged, ctx: &mut Context<Self>) {
         let recently = self.refresh.last.is_some_and(|last| last.elapsed() < INSTRUMENT_REFRESH_INTERVAL);
@@ -323,7 +311,7 @@ impl Handler<LeaderOrderChanged> for Sizer {
         }
         match self.params.instruments.get(change.order.terms.instrument) {
             Some(instrument) => self.plan(&change, Some(&instrument)),
-            None if change.order.is_accepted() => self.look_up(change, ctx),
+            None if self.is_due(&change.order) => self.look_up(change, ctx),
             None => self.plan(&change, None),
         }
     }

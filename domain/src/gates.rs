@@ -122,6 +122,9 @@ pub fn examine(
     if matches!(order.terms.form, OrderForm::Forever(_)) && instrument.kind != InstrumentKind::Equity {
         return Err(DeniedReason::ForeverOnDerivatives);
     }
+    if order.forever_parent.is_some() && instrument.kind == InstrumentKind::Equity {
+        return Err(DeniedReason::ForeverChild);
+    }
     let product = policy.product_map.get(&order.terms.product).copied().unwrap_or(order.terms.product);
     Ok(OrderTerms { product, quantity: order.standing_quantity(), ..order.terms.clone() })
 }

@@ -203,6 +203,8 @@ impl CopySettings {
             kinds: self.instrument_kinds.iter().copied().collect(),
             product_map: self.product_map.clone(),
             entry_age_max: self.entry_age_max,
+            on: self.on,
+            translation: self.translation(),
         }
     }
 

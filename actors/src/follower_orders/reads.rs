@@ -6,7 +6,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
 use tandem_domain::account::Funds;
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
-use tandem_domain::follower::{BookRead, Event};
+use tandem_domain::follower::{BookRead, Event, FollowerBook};
 use tandem_domain::ids::ClientOrderId;
 use tandem_domain::order::{OrderReport, TradeReport};
 use tandem_domain::time::Timestamp;
@@ -74,7 +74,7 @@ impl FollowerOrderActor {
     }
 
     pub(super) fn read_book_now(&mut self, ctx: &mut Context<Self>) {
-        let halted = self.book.as_ref().is_some_and(tandem_domain::follower::FollowerBook::is_halted);
+        let halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
         let Some(client) = self.client.clone().filter(|_| !self.reading_book && !halted) else { return };
         if let Err(wait) = self.reads.take() {
             self.poll_after(wait, ctx);
@@ -113,21 +113,63 @@ impl FollowerOrderActor {
         };
         self.tell_breaker(ApiUse::Read, ApiOutcome::Answered);
         for error in &book.unreadable {
-            warn!(follower = %self.params.settings.follower, %error, "a row of the order book could not be read");
+            warn!(follower = %self.id(), %error, "a row of the order book could not be read");
         }
         let filled_before = self.filled_units();
         let complete = book.is_complete();
         self.step(Event::Book(BookRead { started_at, orders: book.rows, complete }), ctx);
+        if self.book.as_ref().is_some_and(FollowerBook::has_live_supers) {
+            self.read_supers(ctx);
+        }
+        if self.book.as_ref().is_some_and(FollowerBook::has_live_forevers) {
+            self.read_forevers(ctx);
+        }
         if self.filled_units() > filled_before {
             self.read_trades(ctx);
         }
     }
 
-    fn filled_units(&self) -> u64 {
-        self.book.as_ref().map_or(0, tandem_domain::follower::FollowerBook::filled_units)
+    pub(super) fn filled_units(&self) -> u64 {
+        self.book.as_ref().map_or(0, FollowerBook::filled_units)
     }
 
-    fn read_trades(&mut self, ctx: &mut Context<Self>) {
+    /// The list that links exit legs to their entries.
+    pub(super) fn read_supers(&mut self, ctx: &mut Context<Self>) {
+        let Some(client) = self.client.clone().filter(|_| !self.reading_supers) else { return };
+        self.reading_supers = true;
+        if let Err(wait) = self.reads.take() {
+            ctx.run_later(wait, |actor, ctx| {
+                actor.reading_supers = false;
+                actor.read_supers(ctx);
+            });
+            return;
+        }
+        let read = async move { client.supers().await };
+        ctx.spawn(read.into_actor(self).map(|supers, actor, ctx| {
+            actor.reading_supers = false;
+            actor.vitals.progressed();
+            match supers {
+                Ok(supers) => actor.step(Event::Supers(supers.rows), ctx),
+                Err(error) => actor.on_read_error(&error, ctx),
+            }
+        }));
+    }
+
+    fn read_forevers(&mut self, ctx: &mut Context<Self>) {
+        // A busy budget passes it over: the next read of the book asks again.
+        let Some(client) = self.client.clone().filter(|_| self.reads.take().is_ok()) else { return };
+        let started_at = self.params.clock.now();
+        let read = async move { client.forevers().await };
+        ctx.spawn(read.into_actor(self).map(move |forevers, actor, ctx| {
+            actor.vitals.progressed();
+            match forevers {
+                Ok(forevers) => actor.step(Event::Forevers { started_at, orders: forevers.rows }, ctx),
+                Err(error) => actor.on_read_error(&error, ctx),
+            }
+        }));
+    }
+
+    pub(super) fn read_trades(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone() else { return };
         let underway = self.params.in_flight.begin();
         if let Err(wait) = self.reads.take() {
@@ -178,7 +220,7 @@ impl FollowerOrderActor {
     }
 
     pub(super) fn read_funds(&mut self, ctx: &mut Context<Self>) {
-        let halted = self.book.as_ref().is_some_and(tandem_domain::follower::FollowerBook::is_halted);
+        let halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
         let Some(client) = self.client.clone().filter(|_| !halted) else {
             ctx.run_later(FUNDS_INTERVAL, Self::read_funds);
             return;
@@ -224,7 +266,7 @@ impl FollowerOrderActor {
     }
 
     fn on_read_error(&mut self, error: &ReadError, ctx: &mut Context<Self>) {
-        warn!(follower = %self.params.settings.follower, %error, "a read of the account failed");
+        warn!(follower = %self.id(), %error, "a read of the account failed");
         self.vitals.failed(error);
         match error {
             ReadError::Refused(_) | ReadError::Busy { .. } => {
@@ -241,7 +283,7 @@ impl FollowerOrderActor {
 
     /// The account is halted until its token is another one (P15); nobody else is (P19).
     pub(super) fn on_credentials_refused(&mut self, ctx: &mut Context<Self>) {
-        let halted = self.book.as_ref().is_some_and(tandem_domain::follower::FollowerBook::is_halted);
+        let halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
         // Requests that left with the old token may still be refused while the new one is good.
         let deadline = self.params.account.client.request_deadline;
         let just_replaced = self.token_replaced.is_some_and(|at| at.elapsed() < deadline);
@@ -250,7 +292,7 @@ impl FollowerOrderActor {
         }
         // The owner may have replaced the token before the old one died: then there is nothing to halt for.
         if self.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new)) {
-            info!(follower = %self.params.settings.follower, "the access token was replaced: going on with the new one");
+            info!(follower = %self.id(), "the access token was replaced: going on with the new one");
             self.token_replaced = Some(Instant::now());
             return;
         }
@@ -260,9 +302,10 @@ impl FollowerOrderActor {
 
     fn await_new_token(ctx: &mut Context<Self>) {
         ctx.run_later(TOKEN_CHECK_INTERVAL, |actor, ctx| {
-            let replaced = actor.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new));
+            let replaced =
+                actor.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new));
             if replaced {
-                info!(follower = %actor.params.settings.follower, "the access token was replaced: the account resumes");
+                info!(follower = %actor.id(), "the access token was replaced: the account resumes");
                 actor.token_replaced = Some(Instant::now());
                 actor.step(Event::Credentials { refused: false }, ctx);
                 actor.read_book_now(ctx);

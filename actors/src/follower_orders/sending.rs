@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use serde_json::json;
+use tandem_dhan::codes::AmoTime;
 use tandem_dhan::refusal::{Refusal, RefusalClass};
-use tandem_dhan::rest::{NewOrder, OrderRequestError, PlacedOrder};
+use tandem_dhan::rest::{AccountClient, CancelOrder, ChangeOrder, NewOrder, OrderRequestError};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{Event, Record};
-use tandem_domain::gates::{DeniedReason, RiskApproved};
-use tandem_domain::mirror::{Outcome, PlaceAnswer, Placement};
+use tandem_domain::gates::DeniedReason;
+use tandem_domain::ids::BrokerOrderId;
+use tandem_domain::mirror::{Answer, Approved, Ask, Outcome, Refused, Request};
+use tandem_domain::order::OrderTerms;
 use tracing::{info, warn};
 
 use super::FollowerOrderActor;
@@ -41,7 +44,7 @@ pub(super) struct Stored {
 
 #[derive(Debug)]
 struct ToSend {
-    placement: RiskApproved<Placement>,
+    request: Approved,
     timing: IntentTiming,
     received: Option<Instant>,
 }
@@ -50,12 +53,12 @@ impl FollowerOrderActor {
     /// One line for each copy that is not to be, or not yet. What is sent has its line when it is answered.
     fn log_outcomes(&self, records: &[Record]) {
         for record in records {
-            let Record::Mapping { leader, outcome, reason, .. } = record else { continue };
-            if *outcome == Outcome::Sent || *outcome == Outcome::AwaitingLeader {
+            let Record::Mapping { leader, state, .. } = record else { continue };
+            if matches!(state.outcome, Outcome::Sent | Outcome::AwaitingLeader) {
                 continue;
             }
-            info!(follower = %self.params.settings.follower, leader_order = %leader.broker_order_id,
-                state = outcome.as_str(), reason = reason.map(DeniedReason::as_str), "copy decided");
+            info!(follower = %self.id(), leader_order = %leader.broker_order_id, state = state.outcome.as_str(),
+                reason = state.reason.map(DeniedReason::as_str), "copy decided");
         }
     }
 
@@ -63,22 +66,19 @@ impl FollowerOrderActor {
     pub(super) fn commit(
         &mut self,
         records: Vec<Record>,
-        then: Option<RiskApproved<Placement>>,
+        then: Option<Approved>,
         around: &Circumstances,
         ctx: &mut Context<Self>,
     ) {
-        let then = then.map(|placement| {
-            let child = records.iter().find_map(|record| match record {
-                Record::Intent { child, .. } if child.client_order_id == placement.get().client_order_id => {
-                    Some(child)
-                }
-                _ => None,
-            });
-            let news = child.and_then(|child| around.of(child));
+        let then = then.map(|request| {
+            let leader_order = records.iter().find_map(|record| leader_order_of(record, request.get()));
+            let Request { client_order_id, serial, .. } = request.get();
+            let news =
+                leader_order.and_then(|leader_order| around.about(leader_order, client_order_id, *serial));
             ToSend {
-                placement,
                 timing: news.map(|news| news.timing).unwrap_or_default(),
                 received: news.and_then(|news| news.received),
+                request,
             }
         });
         self.log_outcomes(&records);
@@ -132,93 +132,119 @@ impl FollowerOrderActor {
         let Some(client) = self.client.clone().filter(|_| self.is_present_generation()) else {
             return actix::ActorContext::stop(ctx);
         };
-        let ToSend { placement, mut timing, received } = to_send;
-        let placement = placement.get().clone();
-        let client_order_id = placement.client_order_id.clone();
+        let ToSend { request, mut timing, received } = to_send;
+        let request = request.get().clone();
         let now = self.params.clock.now();
         timing.committed = Some(now);
         timing.sent = Some(now);
         timing.added_latency_us =
             received.map(|received| u64::try_from(received.elapsed().as_micros()).unwrap_or(u64::MAX));
-        let sent = Sent { timing, _underway: underway };
+        let key = (request.client_order_id.clone(), request.serial);
+        self.sending.insert(key, Sent { timing, _underway: underway });
         let amo_time = self.params.amo_time;
-        let request = async move {
-            let order =
-                NewOrder { client_order_id: &placement.client_order_id, terms: &placement.terms, amo_time };
-            let answer = client.place(&order).await;
+        let sending = async move {
+            let answer = ask(&client, &request, amo_time).await;
             // For the record, after the fact: nothing waits for it.
-            let body = client.place_body(&order);
-            (placement, body, answer)
+            let body = body_of(&client, &request, amo_time);
+            (request, body, answer)
         };
-        self.sending.insert(client_order_id, sent);
-        ctx.spawn(request.into_actor(self).map(|(placement, body, answer), actor, ctx| {
+        ctx.spawn(sending.into_actor(self).map(|(request, body, answer), actor, ctx| {
             actor.vitals.progressed();
-            actor.on_answer(&placement, &body, answer, ctx);
+            actor.on_answer(&request, &body, answer, ctx);
         }));
         self.step(Event::Left, ctx);
     }
 
     fn on_answer(
         &mut self,
-        placement: &Placement,
+        request: &Request,
         body: &str,
-        answer: Result<PlacedOrder, OrderRequestError>,
+        answer: Result<Taken, OrderRequestError>,
         ctx: &mut Context<Self>,
     ) {
-        let id = &placement.client_order_id;
-        let follower = self.params.settings.follower.clone();
-        let Some(sent) = self.sending.remove(id) else { return };
+        let Request { client_order_id, serial, .. } = request;
+        let Some(sent) = self.sending.remove(&(client_order_id.clone(), *serial)) else { return };
         let mut news = News {
-            about: About::Child(id.clone()),
+            about: About::Request(client_order_id.clone(), *serial),
             timing: IntentTiming { answered: Some(self.params.clock.now()), ..sent.timing },
             received: None,
             request: Some(redact::json_text(body)),
             response: None,
             refusal: None,
         };
-        let added_us = sent.timing.added_latency_us;
         let (outcome, answer) = match answer {
-            Ok(placed) => {
-                info!(%follower, client_order_id = %id, broker_order_id = %placed.broker_order_id,
-                    side = %placement.terms.side, instrument = %placement.terms.instrument,
-                    quantity = %placement.terms.quantity, price = %placement.terms.price, added_us,
-                    old_state = "sending", state = "working", "order placed");
-                let response =
-                    json!({ "orderId": placed.broker_order_id, "orderStatus": placed.status.as_str() });
+            Ok(taken) => {
+                self.log_taken(request, &taken, sent.timing.added_latency_us);
+                let response = json!({ "orderId": taken.broker_order_id, "orderStatus": taken.status });
                 news.response = Some(response.to_string());
-                (ApiOutcome::Answered, PlaceAnswer::Accepted(placed.broker_order_id))
+                (ApiOutcome::Answered, Answer::Accepted(taken.broker_order_id))
             }
-            Err(OrderRequestError::Refused(refusal)) => {
+            Err(error) => self.on_failed(request, error, &mut news, ctx),
+        };
+        self.tell_breaker(ApiUse::Write, outcome);
+        let event = Event::Answered { client_order_id: client_order_id.clone(), serial: *serial, answer };
+        self.step_with(event, Some(news), ctx);
+    }
+
+    fn log_taken(&self, request: &Request, taken: &Taken, added_us: Option<u64>) {
+        let follower = self.id();
+        let (id, broker_order_id) = (&request.client_order_id, &taken.broker_order_id);
+        let terms = terms_of(&request.ask);
+        let OrderTerms { side, instrument, quantity, price, .. } = terms;
+        match &request.ask {
+            Ask::Place(_) => {
+                info!(%follower, client_order_id = %id, %broker_order_id, %side, %instrument, %quantity, %price, added_us,
+                    old_state = "sending", state = "working", "order placed");
+            }
+            Ask::Modify { part, .. } => {
+                info!(%follower, client_order_id = %id, %broker_order_id, %quantity, %price, trigger = %terms.trigger,
+                    %part, added_us, "order changed");
+            }
+            Ask::Cancel { part, .. } => {
+                info!(%follower, client_order_id = %id, %broker_order_id, %part, added_us, "order cancel taken");
+            }
+        }
+    }
+
+    fn on_failed(
+        &mut self,
+        request: &Request,
+        error: OrderRequestError,
+        news: &mut News,
+        ctx: &mut Context<Self>,
+    ) -> (ApiOutcome, Answer) {
+        let (follower, id) = (self.id().clone(), &request.client_order_id);
+        let what = what(&request.ask);
+        match error {
+            OrderRequestError::Refused(refusal) => {
                 let words = redact::plain_text(&refusal.to_string());
                 warn!(%follower, client_order_id = %id, refusal = words, old_state = "sending", state = "refused",
-                    "order refused");
+                    "{what} refused");
                 self.on_refused(&refusal, ctx);
                 news.refusal = Some(refusal_row(&refusal));
                 news.response = Some(redact::json_text(
                     &json!({ "errorCode": refusal.code, "errorMessage": refusal.text }).to_string(),
                 ));
-                (ApiOutcome::Answered, PlaceAnswer::Refused(refusal.text.into()))
+                (ApiOutcome::Answered, Answer::Refused(refused(refusal.class), refusal.text.into()))
             }
-            Err(OrderRequestError::Busy { text, .. }) => {
+            OrderRequestError::Busy { text, .. } => {
                 warn!(%follower, client_order_id = %id, text, old_state = "sending", state = "unknown",
                     "the broker asks for fewer requests: looking the order up before anything else");
-                (ApiOutcome::Answered, PlaceAnswer::Busy)
+                (ApiOutcome::Answered, Answer::Busy)
             }
-            Err(OrderRequestError::NotSent { why }) => {
+            OrderRequestError::NotSent { why } => {
                 warn!(%follower, client_order_id = %id, why, old_state = "sending", state = "planned",
                     "request not sent");
                 self.vitals.failed(why);
-                (ApiOutcome::Failed, PlaceAnswer::NotSent)
+                (ApiOutcome::Failed, Answer::NotSent)
             }
-            Err(OrderRequestError::Unknown { why }) => {
+            OrderRequestError::Unknown { why } => {
                 warn!(%follower, client_order_id = %id, why, old_state = "sending", state = "unknown",
                     "the answer was lost: looking the order up");
                 self.vitals.failed(why);
-                (ApiOutcome::Failed, PlaceAnswer::Lost)
+                (ApiOutcome::Failed, Answer::Lost)
             }
-        };
-        self.tell_breaker(ApiUse::Write, outcome);
-        self.step_with(Event::Answered { client_order_id: id.clone(), answer }, Some(news), ctx);
+        }
     }
 
     fn on_refused(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
@@ -227,13 +253,100 @@ impl FollowerOrderActor {
             RefusalClass::Credentials => self.on_credentials_refused(ctx),
             RefusalClass::StaticIp => self.raise(AlertText {
                 kind: "static_ip_refused",
-                subject: self.params.settings.follower.to_string(),
+                subject: self.id().to_string(),
                 text: "the broker refuses orders from this address: whitelist it, or set local_address"
                     .to_owned(),
             }),
             _ => {}
         }
     }
+}
+
+/// What the broker said to a request that it took.
+#[derive(Debug)]
+struct Taken {
+    broker_order_id: BrokerOrderId,
+    /// Its word for the order; empty when it said none.
+    status: String,
+}
+
+async fn ask(
+    client: &AccountClient,
+    request: &Request,
+    amo_time: AmoTime,
+) -> Result<Taken, OrderRequestError> {
+    let changed = match &request.ask {
+        Ask::Place(terms) => {
+            let order = NewOrder { client_order_id: &request.client_order_id, terms, amo_time };
+            let placed = client.place(&order).await?;
+            let status = placed.status.as_str().to_owned();
+            return Ok(Taken { broker_order_id: placed.broker_order_id, status });
+        }
+        Ask::Modify { broker_order_id, terms, part } => {
+            (broker_order_id, client.modify(&ChangeOrder { broker_order_id, terms, part: *part }).await?)
+        }
+        Ask::Cancel { broker_order_id, terms, part } => {
+            (broker_order_id, client.cancel(&CancelOrder { broker_order_id, terms, part: *part }).await?)
+        }
+    };
+    let (broker_order_id, answer) = changed;
+    let status = answer.status.map(|status| status.as_str().to_owned()).unwrap_or_default();
+    Ok(Taken { broker_order_id: broker_order_id.clone(), status })
+}
+
+fn body_of(client: &AccountClient, request: &Request, amo_time: AmoTime) -> String {
+    match &request.ask {
+        Ask::Place(terms) => {
+            client.place_body(&NewOrder { client_order_id: &request.client_order_id, terms, amo_time })
+        }
+        Ask::Modify { broker_order_id, terms, part } => {
+            client.modify_body(&ChangeOrder { broker_order_id, terms, part: *part })
+        }
+        Ask::Cancel { broker_order_id, terms, part } => {
+            client.cancel_body(&CancelOrder { broker_order_id, terms, part: *part })
+        }
+    }
+}
+
+const fn terms_of(ask: &Ask) -> &OrderTerms {
+    match ask {
+        Ask::Place(terms) | Ask::Modify { terms, .. } | Ask::Cancel { terms, .. } => terms,
+    }
+}
+
+const fn what(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Place(_) => "order",
+        Ask::Modify { .. } => "change",
+        Ask::Cancel { .. } => "cancel",
+    }
+}
+
+const fn refused(class: RefusalClass) -> Refused {
+    match class {
+        RefusalClass::InTransit => Refused::InTransit,
+        RefusalClass::UnknownOrder => Refused::Over,
+        RefusalClass::ModificationLimit => Refused::ChangesExhausted,
+        _ => Refused::Other,
+    }
+}
+
+/// The leader's order that a request is about, if this record is of that request.
+fn leader_order_of<'a>(record: &'a Record, request: &Request) -> Option<&'a BrokerOrderId> {
+    let key = match record {
+        Record::Intent { child, .. }
+            if request.serial == 0 && child.client_order_id == request.client_order_id =>
+        {
+            &child.key
+        }
+        Record::Change { change, .. }
+            if change.serial == request.serial && change.client_order_id == request.client_order_id =>
+        {
+            &change.key
+        }
+        _ => return None,
+    };
+    Some(&key.leader_order)
 }
 
 fn refusal_row(refusal: &Refusal) -> RefusalRow {

@@ -68,7 +68,7 @@ impl House {
             .followers
             .iter()
             .map(|params| {
-                let id = params.settings.follower.clone();
+                let id = params.settings.rules.follower.clone();
                 Some(FollowerAddresses {
                     orders: self.present.followers.get(&id)?.clone(),
                     breaker: self.present.breakers.get(&id)?.clone(),
@@ -87,7 +87,7 @@ impl House {
 impl Household for House {
     /// Source last: nobody sends to an address that is not there yet.
     fn actors(&self) -> Vec<ActorName> {
-        let ids = || self.followers.iter().map(|params| params.settings.follower.clone());
+        let ids = || self.followers.iter().map(|params| params.settings.rules.follower.clone());
         std::iter::once(ActorName::Store)
             .chain(ids().map(ActorName::Breaker))
             .chain(ids().map(ActorName::Follower))
@@ -109,7 +109,8 @@ impl Household for House {
                 ping
             }
             ActorName::Follower(id) => {
-                let params = self.followers.iter().find(|params| params.settings.follower == id).cloned()?;
+                let params =
+                    self.followers.iter().find(|params| params.settings.rules.follower == id).cloned()?;
                 // What an abandoned life still holds in hand may not leave any more.
                 params.fence.store(birth.generation, Ordering::Release);
                 let (ping, mailbox) =

@@ -1,0 +1,179 @@
+//! Mirrors of today, as the rows tell them: what a new life of a follower's actor begins with.
+
+use std::sync::Arc;
+
+use tandem_domain::follower::MappingState;
+use tandem_domain::ids::BrokerOrderId;
+use tandem_domain::mirror::{Change, ChangeRequest, ChangeState, Child, ChildLeg, Mirror, OrderPart, Target};
+use tandem_domain::order::lifecycle::ChildState;
+use tandem_domain::order::{BrokerStatus, OrderForm, OrderTerms, OrderType};
+
+use crate::records::from_stored;
+use crate::store::{AccountOrder, IntentKind, IntentRow, IntentState, MirrorRows};
+
+/// The mirrors of a day's rows.
+pub(crate) fn restored(rows: Vec<MirrorRows>) -> Vec<Mirror> {
+    rows.into_iter().map(restore).collect()
+}
+
+fn restore(rows: MirrorRows) -> Mirror {
+    let mut mirror = Mirror::new(Arc::clone(&rows.leader));
+    let (placings, changes): (Vec<IntentRow>, Vec<IntentRow>) =
+        rows.intents.into_iter().partition(|intent| intent.kind == IntentKind::Place);
+    mirror.children = placings.into_iter().map(|intent| restore_child(intent, &rows.orders)).collect();
+    for change in changes {
+        let mut children = mirror.children.iter_mut();
+        if let Some(child) = children.find(|child| child.client_order_id == change.client_order_id) {
+            restore_change(child, change);
+        }
+    }
+    let mapping = rows.mapping;
+    for at in 0..mirror.children.len() {
+        let key = &mirror.children[at].key;
+        let is_replaced = mirror.children.iter().any(|other| {
+            (other.key.leg, other.key.slice) == (key.leg, key.slice) && other.key.attempt > key.attempt
+        });
+        // What was withdrawn because less was wanted has no reason beside it; what was given up has one.
+        let is_withdrawn = mirror.children[at].state == ChildState::Voided && mapping.reason.is_none();
+        mirror.children[at].is_retired = is_replaced || is_withdrawn;
+    }
+    mirror.outcome = mapping.outcome;
+    mirror.reason = mapping.reason;
+    mirror.sizing = mapping.sizing;
+    mirror.note = mapping.note.as_deref().and_then(|note| note.parse().ok());
+    mirror.purpose = mirror.children.iter().map(|child| child.purpose).min();
+    mirror.gap = rows.gaps.iter().max_by_key(|gap| gap.at).map(|gap| gap.gap);
+    mirror.recorded_gap = mirror.gap;
+    mirror.recorded = Some(MappingState {
+        outcome: mapping.outcome,
+        reason: mapping.reason,
+        note: mirror.note,
+        target: mapping.target,
+        copied: mapping.copied,
+        filled: mapping.filled,
+    });
+    // What was sized stands until the Sizer speaks again.
+    if let Some(child) = mirror.children.last() {
+        mirror.target = Target::Open(OrderTerms { quantity: mapping.target, ..child.terms.clone() });
+    } else if let Some(reason) = mirror.reason {
+        mirror.target = Target::Gone(reason);
+    }
+    mirror
+}
+
+fn restore_child(intent: IntentRow, orders: &[AccountOrder]) -> Child {
+    let order = orders.iter().find(|order| order.client_order_id.as_ref() == Some(&intent.client_order_id));
+    let report = order.map(|order| &order.report);
+    let broker_order_id =
+        intent.broker_order_id.clone().or_else(|| report.map(|report| report.broker_order_id.clone()));
+    let ts_sent = match intent.state {
+        IntentState::Planned | IntentState::Voided => None,
+        _ => intent.timing.sent.or(intent.timing.committed).or(Some(intent.created_at)),
+    };
+    let mut child = Child::planned(intent.child, intent.terms, intent.purpose);
+    child.client_order_id = intent.client_order_id;
+    child.state = child_state(intent.state, broker_order_id.as_ref(), report.map(|report| &report.status));
+    child.ts_sent = ts_sent;
+    child.recorded = Some(from_stored(intent.state));
+    child.reason =
+        report.and_then(|report| report.reason.clone()).or(intent.refusal.map(|refusal| refusal.text));
+    if let Some(report) = report {
+        child.status = Some(report.status.clone());
+        child.shown = Some(report.terms.quantity);
+        child.cumulative = report.cumulative;
+        child.average_price = report.average_price;
+        child.ts_filled = (!report.cumulative.is_zero()).then_some(report.ts_event);
+        child.has_fired = child.terms.order_type.is_stop() && report.terms.order_type == OrderType::Limit;
+    }
+    let is_leg = |order: &&AccountOrder| {
+        order.client_order_id.is_none()
+            && order.report.parent.is_some()
+            && order.report.parent == broker_order_id
+    };
+    child.legs = orders.iter().filter(is_leg).map(restore_leg).collect();
+    // A super order whose entry is through lives on in its legs.
+    if child.state == ChildState::Filled
+        && child.legs_live_on()
+        && let Some(broker_order_id) = &broker_order_id
+    {
+        child.state = ChildState::Working { broker_order_id: broker_order_id.clone() };
+    }
+    child.broker_order_id = broker_order_id;
+    child
+}
+
+fn restore_leg(order: &AccountOrder) -> ChildLeg {
+    ChildLeg {
+        broker_order_id: order.report.broker_order_id.clone(),
+        leg: order.report.leg,
+        cumulative: order.report.cumulative,
+        is_over: order.report.status.is_terminal(),
+    }
+}
+
+/// Takes in a change or cancel of a child, in the order in which they were asked.
+fn restore_change(child: &mut Child, intent: IntentRow) {
+    child.serial = child.serial.max(intent.serial);
+    let ts_sent = intent.timing.sent.or(Some(intent.created_at));
+    let is_sent = !matches!(intent.state, IntentState::NotSent | IntentState::Voided | IntentState::Planned);
+    if is_sent {
+        child.ts_changed = ts_sent;
+    }
+    let part = intent.part.unwrap_or(OrderPart::Whole);
+    let change = match intent.kind {
+        IntentKind::Cancel => Change::Cancel { part },
+        IntentKind::Modify | IntentKind::Place => Change::Modify { terms: intent.terms, part },
+    };
+    match &change {
+        Change::Modify { .. } => child.changes = child.changes.saturating_add(u16::from(is_sent)),
+        Change::Cancel { .. } => child.cancel_asked |= is_sent && change.is_full_cancel(),
+    }
+    match (intent.state, change) {
+        (IntentState::Sending | IntentState::Unknown, change) => {
+            child.request = Some(Box::new(ChangeRequest {
+                change,
+                state: ChangeState::Sending,
+                serial: intent.serial,
+                ts_sent,
+                is_seen: false,
+                is_chase: false,
+            }));
+        }
+        (IntentState::Acked, Change::Modify { terms, .. }) => {
+            let before = std::mem::replace(&mut child.terms, terms);
+            child.asked_before.push(before);
+        }
+        (IntentState::Acked, Change::Cancel { part }) => {
+            if let OrderForm::Super(legs) = &mut child.terms.form {
+                match part {
+                    OrderPart::Target => legs.target = None,
+                    OrderPart::Stop => legs.stop = None,
+                    OrderPart::Whole | OrderPart::Entry => {}
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn child_state(
+    intent: IntentState,
+    broker_order_id: Option<&BrokerOrderId>,
+    status: Option<&BrokerStatus>,
+) -> ChildState {
+    match (intent, broker_order_id, status) {
+        (IntentState::Planned | IntentState::NotSent, ..) => ChildState::Planned,
+        (IntentState::Refused, ..) => ChildState::Refused,
+        (IntentState::Voided, ..) => ChildState::Voided,
+        (IntentState::Absent, ..) => ChildState::Absent,
+        (_, _, Some(BrokerStatus::Traded | BrokerStatus::Closed)) => ChildState::Filled,
+        (_, _, Some(BrokerStatus::Cancelled)) => ChildState::Cancelled,
+        (_, _, Some(BrokerStatus::Expired)) => ChildState::Expired,
+        (_, _, Some(BrokerStatus::Rejected)) => ChildState::Rejected,
+        (IntentState::Acked, Some(broker_order_id), _) => {
+            ChildState::Working { broker_order_id: broker_order_id.clone() }
+        }
+        // Born, sent or acknowledged without an id: only evidence says what became of it (P1, P3).
+        _ => ChildState::Sending,
+    }
+}
