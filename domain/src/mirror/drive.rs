@@ -50,6 +50,7 @@ impl Mirror {
                 self.take_back(COPY, reason, at, effects)?;
             }
             Wanted::Order { terms, is_chase } => {
+                self.forget_reason();
                 if let Some(aim) = self.aim(COPY, terms, is_chase) {
                     self.target = Target::Open(aim.terms.clone());
                     self.drive(&aim, at, effects)?;
@@ -60,9 +61,12 @@ impl Mirror {
     }
 
     fn aim(&self, leg: u8, terms: OrderTerms, is_chase: bool) -> Option<Aim> {
-        let wish = self.wish()?;
-        let (lot, tick, reference) = (wish.lot, wish.tick, wish.reference);
-        let freeze = wish.freeze.map_or(u32::MAX, Quantity::get).max(lot.get());
+        // A repair may be due after the Sizer has said no; and in a new life before he has said anything but no.
+        let wish = self.wish.as_deref();
+        let lot = wish.map(|wish| wish.lot).or(self.sizing.map(|sizing| sizing.lot_size))?;
+        let tick = wish.map_or(self.tick, |wish| wish.tick);
+        let reference = wish.and_then(|wish| wish.reference);
+        let freeze = wish.and_then(|wish| wish.freeze).map_or(u32::MAX, Quantity::get).max(lot.get());
         let freeze = freeze - freeze % lot.get();
         let purpose = if leg == REPAIR { repair_purpose(self.purpose) } else { self.purpose? };
         Some(Aim { leg, terms, is_chase, purpose, lot, freeze, tick, reference })
@@ -96,6 +100,10 @@ impl Mirror {
             self.target = Target::Gone(reason);
             return self.take_back(COPY, reason, at, effects);
         }
+        if aim.leg == REPAIR && aim.purpose == Purpose::Entry && at.raise_denial.is_some() {
+            return Ok(());
+        }
+        self.cancel_retired(aim.leg, at, effects);
         let (wants, new) = self.spread(aim, at);
         for (index, quantity) in wants {
             self.ask(index, quantity, aim, at, effects)?;
@@ -104,6 +112,29 @@ impl Mirror {
             self.plan(aim, quantity, at, effects);
         }
         Ok(())
+    }
+
+    /// What is to be replaced goes first.
+    fn cancel_retired(&mut self, leg: u8, at: &Moment<'_>, effects: &mut Vec<MirrorEffect>) {
+        for index in 0..self.children.len() {
+            let child = &self.children[index];
+            let is_working = matches!(child.state, ChildState::Working { .. });
+            if child.key.leg == leg && child.is_retired && is_working {
+                let cancel = full_cancel(child);
+                self.want(index, Some(cancel), false, at, effects);
+            }
+        }
+    }
+
+    /// The reason why less was wanted is none any more once it is wanted again; why something was given up stands.
+    fn forget_reason(&mut self) {
+        let given_up = |child: &Child| child.state == ChildState::Voided && !child.is_retired;
+        if self.outcome == Outcome::Sent
+            && self.refused_raise.is_none()
+            && !self.children.iter().any(given_up)
+        {
+            self.reason = None;
+        }
     }
 
     /// How much each living child should be, and the new ones beside them: what is there is kept as far as possible, the

@@ -160,9 +160,12 @@ impl Mirror {
         if child.failures == FAILURES_BORNE && child.is_live() {
             effects.push(MirrorEffect::ChangeRefused(child.client_order_id.clone()));
         }
+        let is_chase = child.request.as_deref().is_some_and(|request| request.is_chase);
         let change = child.request.as_deref().map(|request| request.change.clone());
         match (why, change) {
             (Refused::ChangesExhausted, _) => child.changes = at.rules.changes.per_order_max,
+            // It must trade all the same: another order takes its place.
+            (Refused::Other, Some(Change::Modify { .. })) if is_chase => child.is_retired = true,
             // As it is it will never be taken; the next change of the leader is asked for again.
             (Refused::Other, Some(Change::Modify { terms, .. })) => {
                 child.refused_change = Some(Box::new(terms));
@@ -423,7 +426,7 @@ impl Mirror {
 /// A cancel by the broker itself: intraday square-off, expiry.
 fn is_brokers_doing(reason: Option<&str>) -> bool {
     let words = reason.unwrap_or_default().to_ascii_lowercase();
-    ["square", "expir", "system", "auto"].iter().any(|word| words.contains(word))
+    ["square", "expir", "by the broker", "system"].iter().any(|word| words.contains(word))
 }
 
 fn has_leg(form: &OrderForm, leg: Leg) -> bool {

@@ -109,12 +109,12 @@ pub struct Moment<'a> {
 }
 
 /// The Sizer's last word, as far as it matters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
     /// None since this life began: what is at the broker is left as it is.
     Unheard,
     Await,
-    Follow(Box<Wish>),
+    Follow,
     Deny(DeniedReason),
 }
 
@@ -251,6 +251,8 @@ pub struct Mirror {
     /// Steps of changes that no row knows yet.
     pub change_records: Vec<ChangeRecord>,
     word: Word,
+    /// What the copy was to be when it was last to be followed.
+    wish: Option<Box<Wish>>,
     /// A quantity whose raise was refused: it is not tried again until the leader changes his mind.
     refused_raise: Option<Quantity>,
     /// When to look again although nothing happens.
@@ -275,6 +277,7 @@ impl Mirror {
             children: Vec::new(),
             change_records: Vec::new(),
             word: Word::Unheard,
+            wish: None,
             refused_raise: None,
             wake: None,
         }
@@ -298,10 +301,7 @@ impl Mirror {
 
     /// What the copy would be, if it is to be followed.
     pub fn wish(&self) -> Option<&Wish> {
-        match &self.word {
-            Word::Follow(wish) => Some(wish),
-            Word::Unheard | Word::Await | Word::Deny(_) => None,
-        }
+        self.wish.as_deref().filter(|_| self.word == Word::Follow)
     }
 
     /// Takes one event and says what to do about it.
@@ -388,7 +388,8 @@ impl Mirror {
                 if !wish.is_unpriced || purpose == Purpose::Exit || !self.children.is_empty() {
                     self.purpose = Some(purpose);
                 }
-                self.word = Word::Follow(wish);
+                self.word = Word::Follow;
+                self.wish = Some(wish);
             }
         }
     }

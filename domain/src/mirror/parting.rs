@@ -52,8 +52,8 @@ impl Mirror {
         if !is_over || self.of(COPY).any(Child::is_live) {
             return None;
         }
-        let (executed, exited) = match &self.word {
-            Word::Follow(wish) => (wish.executed, wish.exited),
+        let (executed, exited) = match self.word {
+            Word::Follow => self.wish().map(|wish| (wish.executed, wish.exited))?,
             Word::Deny(DeniedReason::LeaderGone | DeniedReason::LeaderRejected) => {
                 (Quantity::ZERO, Quantity::ZERO)
             }

@@ -34,18 +34,19 @@ impl Mirror {
         if matches!(self.outcome, Outcome::Skipped | Outcome::Voided | Outcome::Detached) {
             return Wanted::LeaveAlone;
         }
-        match &self.word {
+        match self.word {
             Word::Unheard | Word::Await => Wanted::LeaveAlone,
             Word::Deny(reason) => {
-                let reason = *reason;
                 if self.ends_by_itself() && self.of(COPY).any(super::Child::is_live) {
                     return self.later(at, self.leader.ts_event.plus(GRACE), |_| Wanted::Gone(reason));
                 }
                 Wanted::Gone(reason)
             }
-            Word::Follow(wish) => {
-                let wish = wish.clone();
-                self.followed(&wish, at)
+            Word::Follow => {
+                let Some(wish) = self.wish.take() else { return Wanted::LeaveAlone };
+                let wanted = self.followed(&wish, at);
+                self.wish = Some(wish);
+                wanted
             }
         }
     }
@@ -84,10 +85,17 @@ impl Mirror {
             return order;
         }
         match entry {
+            // Cancelling its entry would take the stop from what is filled (`dhanhq-v2.md` section 3.1).
+            EntryLeftBehind::Cancel if self.protects_fills(wish) => order,
             EntryLeftBehind::Cancel => Wanted::Gone(DeniedReason::LeftBehind),
             EntryLeftBehind::Keep => order,
             EntryLeftBehind::Chase => Wanted::Order { terms: wish.terms.clone(), is_chase: true },
         }
+    }
+
+    /// Whether exit legs of a super order guard what the copy has filled.
+    fn protects_fills(&self, wish: &Wish) -> bool {
+        matches!(wish.terms.form, OrderForm::Super(_)) && self.filled() > 0
     }
 
     /// The leader's exit legs are through and the follower's are not: they are taken back, and what he still holds is made
