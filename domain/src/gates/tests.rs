@@ -3,7 +3,8 @@
 use super::*;
 use crate::ids::{BrokerOrderId, ClientOrderId, Tag};
 use crate::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
-use crate::order::{Side, TimeInForce};
+use crate::order::{OrderType, Side, TimeInForce};
+use crate::policy::{Bps, MarketOrders};
 use crate::price::Price;
 use crate::quantity::{LotSize, Quantity};
 use crate::time::TradingDay;
@@ -30,7 +31,7 @@ fn order() -> LeaderOrder {
             price: Price::from_paise(10_000),
             trigger: Price::ZERO,
             after_market: false,
-            form: crate::order::OrderForm::Ordinary,
+            form: OrderForm::Ordinary,
         },
         status: BrokerStatus::Pending,
         cumulative: Quantity::ZERO,
@@ -64,6 +65,12 @@ fn policy(kinds: &[InstrumentKind]) -> CopyPolicy {
         kinds: kinds.iter().copied().collect(),
         product_map: BTreeMap::new(),
         entry_age_max: Duration::from_secs(30),
+        on: CopyOn::Working,
+        translation: Translation {
+            market_orders: MarketOrders::AsIs,
+            price_band: Bps::new(300),
+            stop_band: Bps::new(300),
+        },
     }
 }
 
@@ -92,7 +99,6 @@ fn each_reason_has_its_case() {
             examined(|order| order.tag = Tag::from_wire(&format!("{}x", ClientOrderId::PREFIX))),
         ),
         (DeniedReason::CopyLoop, examined(|order| order.account = follower())),
-        (DeniedReason::OrderLeg, examined(|order| order.leg = Leg::Entry)),
         (DeniedReason::OrderLeg, examined(|order| order.leg = Leg::StopLoss)),
         (DeniedReason::OrderLeg, examined(|order| order.leg = Leg::Target)),
         (DeniedReason::LeaderRejected, examined(|order| order.status = BrokerStatus::Rejected)),
@@ -104,12 +110,7 @@ fn each_reason_has_its_case() {
         (DeniedReason::NotOption, of_kind(Equity, &[IndexOption])),
         (DeniedReason::KindNotCopied, of_kind(StockOption, &[IndexOption])),
         (DeniedReason::KindNotCopied, of_kind(Equity, &[IndexOption, IndexFuture])),
-        (DeniedReason::UnsupportedProduct, examined(|order| order.terms.product = Product::Cover)),
-        (DeniedReason::UnsupportedProduct, examined(|order| order.terms.product = Product::Bracket)),
-        (
-            DeniedReason::UnsupportedOrderType,
-            examined(|order| order.terms.order_type = OrderType::StopLossMarket),
-        ),
+        (DeniedReason::ForeverOnDerivatives, examined(|order| order.terms.form = OrderForm::Forever(None))),
     ];
     for (at, (reason, result)) in table.into_iter().enumerate() {
         assert_eq!(result, Err(reason), "row {at}");
@@ -119,7 +120,7 @@ fn each_reason_has_its_case() {
 #[test]
 fn what_is_copied_keeps_the_leaders_terms() {
     assert_eq!(examined(|_| ()), Ok(order().terms));
-    for order_type in [OrderType::Market, OrderType::StopLoss] {
+    for order_type in [OrderType::Market, OrderType::StopLoss, OrderType::StopLossMarket] {
         let terms = examined(|order| order.terms.order_type = order_type).unwrap();
         assert_eq!(terms.order_type, order_type);
     }
@@ -164,6 +165,6 @@ fn age_counts_from_the_brokers_first_event_and_the_limit_itself_is_young_enough(
         (limit, false),
         (limit.plus(Duration::from_micros(1)), true),
     ] {
-        assert_eq!(is_stale(&order, &policy, now), stale, "{now:?}");
+        assert_eq!(is_stale(order.ts_first_event, &policy, now), stale, "{now:?}");
     }
 }

@@ -274,8 +274,13 @@ impl Child {
         !self.state.is_terminal()
     }
 
-    /// Units it may come to hold at the worst: what P5 counts. Until the broker shows a change, the larger counts.
+    /// Units it may come to hold at the worst: what P5 counts.
     pub fn worst_case(&self) -> Quantity {
+        self.state.worst_case(self.ordered(), self.cumulative)
+    }
+
+    /// Units asked for. Until the broker shows a change, the larger counts.
+    pub fn ordered(&self) -> Quantity {
         let under_way = match self.request.as_deref() {
             Some(ChangeRequest {
                 change: Change::Modify { terms, .. },
@@ -284,8 +289,7 @@ impl Child {
             }) => terms.quantity,
             _ => Quantity::ZERO,
         };
-        let ordered = self.terms.quantity.max(under_way).max(self.shown.unwrap_or_default());
-        self.state.worst_case(ordered, self.cumulative)
+        self.terms.quantity.max(under_way).max(self.shown.unwrap_or_default())
     }
 
     /// Whether it is a super order.

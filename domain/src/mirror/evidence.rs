@@ -132,12 +132,8 @@ impl Mirror {
                 self.record_change(index, before, IntentState::NotSent);
                 self.drop_request(index, at);
             }
-            Answer::Busy => {
-                // The broker turns such requests away at its gate; asked once more, the same change does the same.
-                self.record_change(index, before, IntentState::Refused);
-                self.drop_request(index, at);
-            }
-            Answer::Lost => {
+            // "Too many" is no proof that it was not done: taken for refused, its effect would look like a human's hand.
+            Answer::Busy | Answer::Lost => {
                 self.record_change(index, before, IntentState::Unknown);
                 if let Some(request) = self.children[index].request.as_deref_mut() {
                     request.state = ChangeState::Unknown;
@@ -281,7 +277,7 @@ impl Mirror {
         if is_late && child.state != ChildState::Filled {
             effects.push(MirrorEffect::FilledLate(id.clone()));
         }
-        if child.cumulative > child.terms.quantity.max(child.shown.unwrap_or_default()) {
+        if child.cumulative > child.ordered().max(report.terms.quantity) {
             effects.push(MirrorEffect::Overfilled(id));
         }
     }

@@ -4,26 +4,23 @@ use super::*;
 
 /// A desk that holds one lot, whose exit (or entry) `L1` was sent and not answered. The row of the held order is what
 /// a healthy book must show.
-fn lost(side: Side, answer: PlaceAnswer) -> (Desk, ClientOrderId, OrderReport) {
+fn lost(side: Side, answer: Answer) -> (Desk, ClientOrderId, OrderReport) {
     let mut desk = Desk::new();
     let known = desk.holds(65);
     let client_order_id = desk.sent("L1", terms(side, 65));
     let effects = desk.answer(&client_order_id, answer);
     assert_eq!(lookups(&effects), [(&client_order_id, Duration::ZERO)], "asked for at once");
-    assert_eq!(stored(&effects), stored_as(&[("mapping", "sent"), ("intent", "1 UNKNOWN")]));
+    assert_eq!(stored(&effects), stored_as(&[("intent", "1 UNKNOWN")]));
     assert_eq!((desk.book.unknown_count(), desk.book.is_active()), (1, true));
     (desk, client_order_id, known)
 }
 
 #[test]
 fn a_lookup_that_finds_it_adopts_it_and_nothing_is_placed_again() {
-    let (mut desk, client_order_id, known) = lost(BUY, PlaceAnswer::Lost);
+    let (mut desk, client_order_id, known) = lost(BUY, Answer::Lost);
     let found = desk.row(&client_order_id, "1", BrokerStatus::Pending, 0);
     let effects = desk.step(Event::Found(found.clone()));
-    assert_eq!(
-        stored(&effects),
-        stored_as(&[("mapping", "sent"), ("intent", "1 ACKED"), ("order", "PENDING")])
-    );
+    assert_eq!(stored(&effects), stored_as(&[("intent", "1 ACKED"), ("order", "PENDING")]));
     assert_eq!(desk.child("L1").broker_order_id, Some(broker_id("1")));
     assert_eq!(desk.book.unknown_count(), 0);
 
@@ -47,7 +44,7 @@ fn the_book_adopts_it_as_well_whatever_became_of_it() {
         (BrokerStatus::Unknown("Vanished".into()), 0, "working"),
     ];
     for (status, filled, state) in table {
-        let (mut desk, client_order_id, known) = lost(BUY, PlaceAnswer::Lost);
+        let (mut desk, client_order_id, known) = lost(BUY, Answer::Lost);
         // Even an incomplete read proves that what it shows exists.
         let orders = vec![known, desk.row(&client_order_id, "1", status.clone(), filled)];
         desk.step(Event::Book(BookRead { started_at: desk.now, orders, complete: false }));
@@ -58,7 +55,7 @@ fn the_book_adopts_it_as_well_whatever_became_of_it() {
 
 #[test]
 fn a_lookup_that_finds_nothing_proves_nothing_and_asks_again_later_and_later() {
-    let (mut desk, client_order_id, _) = lost(SELL, PlaceAnswer::Lost);
+    let (mut desk, client_order_id, _) = lost(SELL, Answer::Lost);
     let delays: Vec<_> = (0..5)
         .map(|_| {
             let effects = desk.step(Event::NotFound(client_order_id.clone()));
@@ -76,7 +73,7 @@ fn a_lookup_that_finds_nothing_proves_nothing_and_asks_again_later_and_later() {
 
 #[test]
 fn time_alone_proves_nothing() {
-    let (mut desk, ..) = lost(SELL, PlaceAnswer::Lost);
+    let (mut desk, ..) = lost(SELL, Answer::Lost);
     for _ in 0..50 {
         assert_eq!(placements(&desk.passes(Duration::from_mins(10))), vec![]);
     }
@@ -107,7 +104,7 @@ fn absence_takes_two_complete_reads_that_began_late_enough_and_show_everything_e
         (Flaw { name: "other quantity", look_alike: Some(terms(SELL, 130)), ..HEALTHY }, true),
     ];
     for (flaw, proves) in table {
-        let (mut desk, _, known) = lost(SELL, PlaceAnswer::Lost);
+        let (mut desk, _, known) = lost(SELL, Answer::Lost);
         let sent_at = desk.now;
         desk.now = sent_at.plus(SETTLE * 2);
         let mut read = || {
@@ -128,7 +125,7 @@ fn absence_takes_two_complete_reads_that_began_late_enough_and_show_everything_e
 
 #[test]
 fn a_look_alike_is_raised_once_and_keeps_the_doubt_for_good() {
-    let (mut desk, client_order_id, known) = lost(SELL, PlaceAnswer::Lost);
+    let (mut desk, client_order_id, known) = lost(SELL, Answer::Lost);
     let twin = manual("by-hand", terms(SELL, 65));
     // It was seen for the first time by a read too early to prove anything, yet after the order was sent.
     desk.now = desk.now.plus(SETTLE / 2);
@@ -150,7 +147,7 @@ fn a_manual_order_that_stood_there_before_is_no_look_alike() {
     let (known, twin) = (desk.holds(65), manual("by-hand", terms(SELL, 65)));
     desk.reads(vec![known.clone(), twin.clone()]);
     let client_order_id = desk.sent("L1", terms(SELL, 65));
-    desk.answer(&client_order_id, PlaceAnswer::Lost);
+    desk.answer(&client_order_id, Answer::Lost);
     desk.now = desk.now.plus(SETTLE);
     desk.reads(vec![known.clone(), twin.clone()]);
     assert_eq!(placements(&desk.reads(vec![known, twin])).len(), 1);
@@ -158,7 +155,7 @@ fn a_manual_order_that_stood_there_before_is_no_look_alike() {
 
 #[test]
 fn an_absent_entry_is_given_up_and_an_absent_exit_planned_again() {
-    let (mut desk, first, known) = lost(SELL, PlaceAnswer::Lost);
+    let (mut desk, first, known) = lost(SELL, Answer::Lost);
     desk.now = desk.now.plus(SETTLE);
     desk.reads(vec![known.clone()]);
     let effects = desk.reads(vec![known.clone()]);
@@ -172,18 +169,25 @@ fn an_absent_entry_is_given_up_and_an_absent_exit_planned_again() {
         "the end of one attempt and the beginning of the next are one commit"
     );
 
-    let (mut desk, _, known) = lost(BUY, PlaceAnswer::Lost);
+    let (mut desk, _, known) = lost(BUY, Answer::Lost);
     desk.now = desk.now.plus(SETTLE);
     desk.reads(vec![known.clone()]);
     let effects = desk.reads(vec![known]);
-    assert_eq!(stored(&effects), stored_as(&[("mapping", "voided proven_absent"), ("intent", "1 ABSENT")]));
+    assert_eq!(
+        stored(&effects),
+        stored_as(&[
+            ("mapping", "voided proven_absent"),
+            ("intent", "1 ABSENT"),
+            ("gap", "follower_absent -65 reported")
+        ])
+    );
     assert_eq!((placements(&effects), desk.book.unknown_count()), (vec![], 0));
 }
 
 #[test]
 fn an_entry_the_broker_was_too_busy_for_goes_again_while_it_is_young() {
     for (waited, goes) in [(SETTLE, true), (ENTRY_AGE_MAX + SECOND, false)] {
-        let (mut desk, _, known) = lost(BUY, PlaceAnswer::Busy);
+        let (mut desk, _, known) = lost(BUY, Answer::Busy);
         desk.now = desk.now.plus(waited);
         desk.reads(vec![known.clone()]);
         let placed = placements(&desk.reads(vec![known]));
@@ -196,7 +200,7 @@ fn an_entry_the_broker_was_too_busy_for_goes_again_while_it_is_young() {
 
 #[test]
 fn an_order_that_appears_after_its_absence_was_proven_is_adopted_and_raised() {
-    let (mut desk, client_order_id, known) = lost(BUY, PlaceAnswer::Lost);
+    let (mut desk, client_order_id, known) = lost(BUY, Answer::Lost);
     desk.now = desk.now.plus(SETTLE);
     desk.reads(vec![known.clone()]);
     desk.reads(vec![known.clone()]);
@@ -215,7 +219,7 @@ fn an_order_that_appears_after_its_absence_was_proven_is_adopted_and_raised() {
 
 #[test]
 fn a_late_first_attempt_keeps_a_waiting_second_from_going() {
-    let (mut desk, first, known) = lost(SELL, PlaceAnswer::Lost);
+    let (mut desk, first, known) = lost(SELL, Answer::Lost);
     desk.now = desk.now.plus(SETTLE);
     desk.reads(vec![known.clone()]);
     // The second attempt is planned while the line is held, so that it must wait.
@@ -245,7 +249,7 @@ fn a_late_first_attempt_keeps_a_waiting_second_from_going() {
 
 #[test]
 fn a_late_first_attempt_is_told_apart_from_the_second_on_the_wire() {
-    let (mut desk, first, known) = lost(SELL, PlaceAnswer::Lost);
+    let (mut desk, first, known) = lost(SELL, Answer::Lost);
     desk.now = desk.now.plus(SETTLE);
     desk.reads(vec![known.clone()]);
     let placed = placements(&desk.reads(vec![known]));
@@ -267,6 +271,11 @@ fn orders_of_others_are_left_alone_and_a_lost_record_of_ours_is_raised_once() {
     let others = OrderReport { tag: Tag::from_wire("someone-else"), ..manual("2", terms(BUY, 65)) };
     let effects = desk.reads(vec![ours.clone(), others.clone(), manual("3", terms(BUY, 65))]);
     assert_eq!(alerts(&effects), [&Alert::Unrecorded(broker_id("1"))]);
-    assert_eq!(stored(&effects), []);
-    assert_eq!(alerts(&desk.reads(vec![ours, others])), Vec::<&Alert>::new());
+    let recorded = ("external", "PENDING".to_owned());
+    assert_eq!(stored(&effects), vec![recorded; 3]);
+    let effects = desk.reads(vec![ours.clone(), others]);
+    assert_eq!((alerts(&effects), stored(&effects)), (vec![], vec![]), "once");
+    let filled = OrderReport { status: BrokerStatus::Traded, cumulative: Quantity::new(65), ..ours };
+    assert_eq!(stored(&desk.reads(vec![filled])), stored_as(&[("external", "TRADED")]));
+    assert_eq!(desk.position(), 0, "what others trade is no copy");
 }

@@ -9,14 +9,21 @@ mod property;
 mod restart;
 
 use super::*;
+use crate::decision::Wish;
+use crate::gap::GapPolicy;
+use crate::ids::FollowerId;
 use crate::ids::Tag;
 use crate::instrument::{ExchangeSegment, InstrumentKind, SecurityId};
-use crate::mirror::{Child, Target};
-use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderType, Side, TimeInForce};
+use crate::mirror::{Ask, Child, IntentState, Refused, Request, Target};
+use crate::order::lifecycle::ChildState;
+use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderTerms, OrderType, Side, TimeInForce};
 use crate::pacing::{Purpose, Window};
+use crate::policy::{
+    AtModificationLimit, Bps, Changes, CopyOn, EntryLeftBehind, MarketOrders, Parting, Translation,
+};
 use crate::price::Price;
 use crate::quantity::{LotSize, Quantity};
-use crate::sizing::{Ratio, Strategy};
+use crate::sizing::{Ratio, Sizing, Strategy};
 use crate::time::TradingDay;
 
 const ENTRY_AGE_MAX: Duration = Duration::from_secs(30);
@@ -27,13 +34,34 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Ten a second, eight of them for entries.
 fn settings() -> FollowerSettings {
+    let translation = Translation {
+        market_orders: MarketOrders::AsIs,
+        price_band: Bps::new(300),
+        stop_band: Bps::new(300),
+    };
     FollowerSettings {
-        follower: FollowerId::new("asha").unwrap(),
         account: DhanClientId::new("1000000202").unwrap(),
         copy: CopyPolicy {
             kinds: [InstrumentKind::IndexOption].into(),
             product_map: BTreeMap::new(),
             entry_age_max: ENTRY_AGE_MAX,
+            on: CopyOn::Working,
+            translation,
+        },
+        rules: Rules {
+            follower: FollowerId::new("asha").unwrap(),
+            on: CopyOn::Working,
+            translation,
+            changes: Changes { per_order_max: 25, at_limit: AtModificationLimit::Replace },
+            parting: Parting {
+                entry: EntryLeftBehind::Cancel,
+                entry_after: Duration::from_secs(10),
+                exit_after: Duration::from_secs(2),
+                chase_interval: Duration::from_secs(2),
+                gap: GapPolicy::ExitsOnly,
+            },
+            settle: SETTLE,
+            retry: RESEND_DELAY,
         },
         pacing: PacingLimits {
             windows: vec![
@@ -43,11 +71,10 @@ fn settings() -> FollowerSettings {
             exit_reserve_pct: 20,
             guard: Duration::ZERO,
         },
-        settle: SETTLE,
         lookup_first: Duration::from_millis(100),
         lookup_max: Duration::from_millis(500),
         busy_pause: BUSY_PAUSE,
-        resend_delay: RESEND_DELAY,
+        slippage_alert_bps: 0,
     }
 }
 
@@ -109,15 +136,57 @@ fn follow(terms: OrderTerms) -> Decision {
         follower_capital: None,
         quantity: terms.quantity,
     };
-    Decision::Follow { terms, sizing, tick: Price::from_paise(5) }
+    Decision::Follow(Box::new(Wish {
+        terms,
+        executed: Quantity::ZERO,
+        exited: Quantity::ZERO,
+        sizing,
+        note: None,
+        is_unpriced: false,
+        reference: None,
+        tick: Price::from_paise(5),
+        lot: lot_size,
+        freeze: None,
+    }))
 }
 
-fn placements(effects: &[Effect]) -> Vec<Placement> {
+/// A request to place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Placement {
+    client_order_id: ClientOrderId,
+    terms: OrderTerms,
+    purpose: Purpose,
+}
+
+fn requests(effects: &[Effect]) -> Vec<Request> {
     let then = effects.iter().filter_map(|effect| match effect {
         Effect::Commit { then, .. } => then.as_ref(),
         _ => None,
     });
     then.map(|approved| approved.get().clone()).collect()
+}
+
+fn placements(effects: &[Effect]) -> Vec<Placement> {
+    let placed = requests(effects).into_iter().filter_map(|request| match request.ask {
+        Ask::Place(terms) => {
+            let Request { client_order_id, purpose, .. } = request;
+            Some(Placement { client_order_id, terms, purpose })
+        }
+        Ask::Modify { .. } | Ask::Cancel { .. } => None,
+    });
+    placed.collect()
+}
+
+/// Changes and cancels, in words.
+fn changes(effects: &[Effect]) -> Vec<String> {
+    let asked = requests(effects).into_iter().filter_map(|request| match request.ask {
+        Ask::Place(_) => None,
+        Ask::Modify { terms, .. } => {
+            Some(format!("{} modify to {} at {}", request.serial, terms.quantity, terms.price))
+        }
+        Ask::Cancel { .. } => Some(format!("{} cancel", request.serial)),
+    });
+    asked.collect()
 }
 
 fn alerts(effects: &[Effect]) -> Vec<&Alert> {
@@ -148,7 +217,8 @@ fn stored(effects: &[Effect]) -> Vec<(&'static str, String)> {
     records
         .map(|record| match record {
             Record::LeaderEvent(order) => ("event", order.status.to_string()),
-            Record::Mapping { outcome, reason, .. } => {
+            Record::Mapping { state, .. } => {
+                let (outcome, reason) = (state.outcome, state.reason);
                 let reason = reason.map_or(String::new(), |reason| format!(" {reason}"));
                 ("mapping", format!("{outcome}{reason}"))
             }
@@ -157,6 +227,10 @@ fn stored(effects: &[Effect]) -> Vec<(&'static str, String)> {
             }
             Record::Order { report, .. } => ("order", report.status.to_string()),
             Record::Fills { comparison, .. } => ("fills", comparison.filled.to_string()),
+            Record::Change { change, .. } => ("change", format!("{} {}", change.serial, change.state)),
+            Record::Leg(report) => ("leg", report.status.to_string()),
+            Record::External(report) => ("external", report.status.to_string()),
+            Record::Gap { gap, .. } => ("gap", format!("{} {} {}", gap.kind, gap.units, gap.result)),
             Record::Trade(trade) => ("trade", trade.trade_id.to_string()),
         })
         .collect()
@@ -180,9 +254,9 @@ impl Desk {
     /// What is released leaves at once.
     fn step(&mut self, event: Event) -> Vec<Effect> {
         let effects = self.book.step(event, self.now);
-        for _ in placements(&effects) {
+        for _ in requests(&effects) {
             let more = self.book.step(Event::Left, self.now);
-            assert_eq!(placements(&more), vec![], "leaving makes no room");
+            assert_eq!(requests(&more), vec![], "leaving makes no room");
         }
         effects
     }
@@ -193,18 +267,44 @@ impl Desk {
         self.step(Event::Plan { order, decision: follow(terms) })
     }
 
+    /// The leader takes it back; so much of it is filled.
+    fn cancelled(&mut self, id: &str, terms: OrderTerms, executed: u32) -> Vec<Effect> {
+        let executed = Quantity::new(executed);
+        let decision = if executed.is_zero() {
+            Decision::Deny(DeniedReason::LeaderGone)
+        } else {
+            let Decision::Follow(wish) = follow(OrderTerms { quantity: executed, ..terms.clone() }) else {
+                unreachable!("it is followed")
+            };
+            Decision::Follow(Box::new(Wish { executed, ..*wish }))
+        };
+        let known = self.book.mirror(&broker_id(id)).map(|mirror| LeaderOrder::clone(&mirror.leader));
+        let order = LeaderOrder {
+            status: BrokerStatus::Cancelled,
+            cumulative: executed,
+            ts_event: self.now,
+            ..known.unwrap_or_else(|| LeaderOrder::clone(&leader_order(id, terms, self.now)))
+        };
+        self.step(Event::Plan { order: Arc::new(order), decision })
+    }
+
     /// The same for a buy of one lot, sent at once.
     fn sent(&mut self, id: &str, terms: OrderTerms) -> ClientOrderId {
         let effects = self.plan(id, terms);
         placements(&effects).first().expect("the budget is free").client_order_id.clone()
     }
 
-    fn answer(&mut self, client_order_id: &ClientOrderId, answer: PlaceAnswer) -> Vec<Effect> {
-        self.step(Event::Answered { client_order_id: client_order_id.clone(), answer })
+    fn answer(&mut self, client_order_id: &ClientOrderId, answer: Answer) -> Vec<Effect> {
+        self.answer_to(client_order_id, 0, answer)
+    }
+
+    /// The answer to a change or cancel.
+    fn answer_to(&mut self, client_order_id: &ClientOrderId, serial: u32, answer: Answer) -> Vec<Effect> {
+        self.step(Event::Answered { client_order_id: client_order_id.clone(), serial, answer })
     }
 
     fn accepted(&mut self, client_order_id: &ClientOrderId, id: &str) -> Vec<Effect> {
-        self.answer(client_order_id, PlaceAnswer::Accepted(broker_id(id)))
+        self.answer(client_order_id, Answer::Accepted(broker_id(id)))
     }
 
     /// A complete read of the book, begun and ended now.

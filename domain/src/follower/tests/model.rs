@@ -2,7 +2,7 @@
 //! is decided when it leaves: whether an order comes of it, when the books show it, and what the sender is told.
 
 use super::*;
-use crate::mirror::IntentState;
+use crate::mirror::{Change, ChangeRequest, ChangeState, OrderPart};
 
 /// What becomes of one request.
 #[derive(Debug, Clone, Copy)]
@@ -35,30 +35,59 @@ pub(super) struct Broker {
 }
 
 impl Broker {
-    /// `shown_after`: how long the books keep silent about the order; at most the settle time, or P4 could not hold.
+    /// `shown_after`: how long the books keep silent about a new order; at most the settle time, or P4 could not hold.
     pub(super) fn request(
         &mut self,
-        placement: &Placement,
+        request: &Request,
         fate: Fate,
         shown_after: Duration,
         now: Timestamp,
-    ) -> PlaceAnswer {
+    ) -> Answer {
         let taken =
             matches!(fate, Fate::Taken | Fate::BusyTaken | Fate::LostAfter | Fate::LostAfterAndUntagged);
-        let id = format!("{}", self.orders.len() + 1);
-        if taken {
-            let ours = Some(placement.client_order_id.clone());
-            let tag = ours.as_ref().map(Tag::from).filter(|_| !matches!(fate, Fate::LostAfterAndUntagged));
-            let row = OrderReport { tag, ts_event: now, ..manual(&id, placement.terms.clone()) };
-            self.orders.push(BrokerOrder { row, ours, visible_at: now.plus(shown_after) });
-        }
+        let answer = match &request.ask {
+            Ask::Place(terms) => {
+                let id = format!("{}", self.orders.len() + 1);
+                if taken {
+                    let ours = Some(request.client_order_id.clone());
+                    let tagged = !matches!(fate, Fate::LostAfterAndUntagged);
+                    let tag = ours.as_ref().map(Tag::from).filter(|_| tagged);
+                    let row = OrderReport { tag, ts_event: now, ..manual(&id, terms.clone()) };
+                    self.orders.push(BrokerOrder { row, ours, visible_at: now.plus(shown_after) });
+                }
+                Answer::Accepted(broker_id(&id))
+            }
+            Ask::Modify { broker_order_id, terms, .. } => {
+                let is_filled = self.orders.iter().any(|order| {
+                    order.row.broker_order_id == *broker_order_id && order.row.cumulative >= terms.quantity
+                });
+                if is_filled {
+                    Answer::Refused(Refused::Other, "so much is filled already".into())
+                } else {
+                    self.change(broker_order_id, taken, |row| row.terms = terms.clone())
+                }
+            }
+            Ask::Cancel { broker_order_id, .. } => {
+                self.change(broker_order_id, taken, |row| row.status = BrokerStatus::Cancelled)
+            }
+        };
         match fate {
-            Fate::Taken => PlaceAnswer::Accepted(broker_id(&id)),
-            Fate::Refused => PlaceAnswer::Refused("margin shortfall".into()),
-            Fate::NeverLeft => PlaceAnswer::NotSent,
-            Fate::BusyRefused | Fate::BusyTaken => PlaceAnswer::Busy,
-            Fate::LostBefore | Fate::LostAfter | Fate::LostAfterAndUntagged => PlaceAnswer::Lost,
+            Fate::Taken => answer,
+            Fate::Refused => Answer::Refused(Refused::InTransit, "no".into()),
+            Fate::NeverLeft => Answer::NotSent,
+            Fate::BusyRefused | Fate::BusyTaken => Answer::Busy,
+            Fate::LostBefore | Fate::LostAfter | Fate::LostAfterAndUntagged => Answer::Lost,
         }
+    }
+
+    fn change(&mut self, id: &BrokerOrderId, taken: bool, how: impl FnOnce(&mut OrderReport)) -> Answer {
+        let living = self.orders.iter_mut().map(|order| &mut order.row);
+        let found = living.filter(|row| !row.status.is_terminal()).find(|row| row.broker_order_id == *id);
+        let Some(row) = found else { return Answer::Refused(Refused::Over, "it is over".into()) };
+        if taken {
+            how(row);
+        }
+        Answer::Accepted(id.clone())
     }
 
     pub(super) fn by_hand(&mut self, terms: OrderTerms, now: Timestamp) {
@@ -120,10 +149,17 @@ impl Broker {
 #[derive(Debug, Clone)]
 pub(super) struct MappingRow {
     pub(super) leader: Arc<LeaderOrder>,
-    pub(super) outcome: Outcome,
-    pub(super) reason: Option<DeniedReason>,
-    pub(super) copied: u64,
-    pub(super) target: Quantity,
+    pub(super) state: MappingState,
+}
+
+/// A request to change or cancel, as its row has it.
+#[derive(Debug, Clone)]
+pub(super) struct ChangeRow {
+    pub(super) terms: OrderTerms,
+    pub(super) part: OrderPart,
+    pub(super) is_cancel: bool,
+    pub(super) state: IntentState,
+    pub(super) sent_at: Timestamp,
 }
 
 /// Everything that was made durable.
@@ -131,25 +167,38 @@ pub(super) struct MappingRow {
 pub(super) struct Rows {
     pub(super) mappings: BTreeMap<BrokerOrderId, MappingRow>,
     pub(super) intents: BTreeMap<ClientOrderId, Child>,
+    pub(super) changes: BTreeMap<(ClientOrderId, u32), ChangeRow>,
+    gaps: BTreeMap<BrokerOrderId, Gap>,
 }
 
 impl Rows {
-    pub(super) fn store(&mut self, record: &Record) {
+    pub(super) fn store(&mut self, record: &Record, now: Timestamp) {
         match record {
-            Record::Mapping { leader, outcome, reason, copied, target, .. } => {
-                let row = MappingRow {
-                    leader: Arc::clone(leader),
-                    outcome: *outcome,
-                    reason: *reason,
-                    copied: u64::from(copied.get()),
-                    target: *target,
-                };
+            Record::Mapping { leader, state, .. } => {
+                let row = MappingRow { leader: Arc::clone(leader), state: *state };
                 self.mappings.insert(leader.broker_order_id.clone(), row);
             }
             Record::Intent { child, before, .. } => {
                 let known = self.intents.insert(child.client_order_id.clone(), (**child).clone());
                 let stands = known.map(|known| known.recorded.unwrap_or(IntentState::Planned));
                 assert_eq!(stands, *before, "the row is not where the book believes it: {child:?}");
+            }
+            Record::Change { change, .. } => {
+                let key = (change.client_order_id.clone(), change.serial);
+                let known = self.changes.get(&key);
+                assert_eq!(
+                    known.map(|row| row.state),
+                    change.before,
+                    "the row is not where the book believes it"
+                );
+                let row = ChangeRow {
+                    terms: change.terms.clone(),
+                    part: change.part,
+                    is_cancel: change.is_cancel,
+                    state: change.state,
+                    sent_at: known.map_or(now, |row| row.sent_at),
+                };
+                self.changes.insert(key, row);
             }
             Record::Order { client_order_id, report } => {
                 let child = self.intents.get_mut(client_order_id).expect("an order row needs its intent");
@@ -158,6 +207,7 @@ impl Rows {
                 child.average_price = child.average_price.max(report.average_price);
                 if !child.state.is_terminal() {
                     child.status = Some(report.status.clone());
+                    child.shown = Some(report.terms.quantity);
                     child.state = match report.status {
                         BrokerStatus::Traded => ChildState::Filled,
                         BrokerStatus::Cancelled => ChildState::Cancelled,
@@ -167,7 +217,14 @@ impl Rows {
                     };
                 }
             }
-            Record::LeaderEvent(_) | Record::Fills { .. } | Record::Trade(_) => {}
+            Record::Gap { leader, gap, .. } => {
+                self.gaps.insert(leader.broker_order_id.clone(), *gap);
+            }
+            Record::LeaderEvent(_)
+            | Record::Fills { .. }
+            | Record::Trade(_)
+            | Record::External(_)
+            | Record::Leg(_) => {}
         }
     }
 
@@ -175,24 +232,63 @@ impl Rows {
     pub(super) fn mirrors(&self) -> Vec<Mirror> {
         let mirrors = self.mappings.values().map(|row| {
             let mut mirror = Mirror::new(Arc::clone(&row.leader));
-            mirror.outcome = row.outcome;
-            mirror.reason = row.reason;
-            mirror.target = match (row.target, row.outcome) {
+            let MappingState { outcome, reason, target, .. } = row.state;
+            (mirror.outcome, mirror.reason) = (outcome, reason);
+            mirror.target = match (target, outcome) {
                 (Quantity::ZERO, Outcome::AwaitingLeader) => Target::Undecided,
-                (Quantity::ZERO, _) => Target::Gone(row.reason.unwrap_or(DeniedReason::LeaderGone)),
+                (Quantity::ZERO, _) => Target::Gone(reason.unwrap_or(DeniedReason::LeaderGone)),
                 (quantity, _) => Target::Open(OrderTerms { quantity, ..row.leader.terms.clone() }),
             };
+            mirror.recorded = Some(row.state);
+            mirror.gap = self.gaps.get(&row.leader.broker_order_id).copied();
+            mirror.recorded_gap = mirror.gap;
             let ours = self.intents.values().filter(|c| c.key.leader_order == row.leader.broker_order_id);
-            mirror.children = ours.cloned().collect();
-            mirror.children.sort_by_key(|child| child.key.attempt);
+            mirror.children = ours.map(|child| self.with_changes(child)).collect();
+            mirror.children.sort_by_key(|child| (child.key.leg, child.key.slice, child.key.attempt));
             mirror
         });
         mirrors.collect()
     }
 
-    /// Every attempt for one leader order.
-    pub(super) fn attempts(&self, leader_order: &BrokerOrderId) -> Vec<ClientOrderId> {
-        let ours = self.intents.values().filter(|child| child.key.leader_order == *leader_order);
-        ours.map(|child| child.client_order_id.clone()).collect()
+    /// A child as its intent's row and those of its changes tell it.
+    fn with_changes(&self, row: &Child) -> Child {
+        let mut child = row.clone();
+        child.request = None;
+        let of_child = (row.client_order_id.clone(), 0)..=(row.client_order_id.clone(), u32::MAX);
+        for ((_, serial), change) in self.changes.range(of_child) {
+            child.serial = *serial;
+            child.changes += u16::from(!change.is_cancel);
+            child.cancel_asked |= change.is_cancel;
+            child.ts_changed = Some(change.sent_at);
+            let state = match change.state {
+                IntentState::Acked if !change.is_cancel => {
+                    child.asked_before.push(std::mem::replace(&mut child.terms, change.terms.clone()));
+                    continue;
+                }
+                IntentState::Sending => ChangeState::Sending,
+                IntentState::Unknown => ChangeState::Unknown,
+                _ => continue,
+            };
+            let asked = if change.is_cancel {
+                Change::Cancel { part: change.part }
+            } else {
+                Change::Modify { terms: change.terms.clone(), part: change.part }
+            };
+            child.request = Some(Box::new(ChangeRequest {
+                change: asked,
+                state,
+                serial: *serial,
+                ts_sent: Some(change.sent_at),
+                is_seen: false,
+                is_chase: false,
+            }));
+        }
+        child
+    }
+
+    /// Every attempt of one part of the copy of one leader order.
+    pub(super) fn attempts(&self, leader_order: &BrokerOrderId, leg: u8) -> Vec<ClientOrderId> {
+        let of_part = |child: &&Child| child.key.leader_order == *leader_order && child.key.leg == leg;
+        self.intents.values().filter(of_part).map(|child| child.client_order_id.clone()).collect()
     }
 }

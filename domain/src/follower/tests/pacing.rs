@@ -145,7 +145,7 @@ fn too_many_requests_pauses_everything() {
     let mut desk = Desk::new();
     desk.holds(65);
     let client_order_id = desk.sent("L1", terms(BUY, 65));
-    desk.answer(&client_order_id, PlaceAnswer::Busy);
+    desk.answer(&client_order_id, Answer::Busy);
     let effects = desk.plan("X", terms(SELL, 65));
     assert_eq!((placements(&effects), wake(&effects)), (vec![], Some(desk.now.plus(BUSY_PAUSE))));
     assert_eq!(placements(&desk.passes(BUSY_PAUSE)).len(), 1);

@@ -5,23 +5,24 @@ use std::collections::HashSet;
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
+use crate::mirror::REPAIR;
 
 #[test]
 fn what_may_go_at_once_is_durable_with_its_event_in_one_commit() {
     let mut desk = Desk::new();
     let effects = desk.plan("L1", terms(BUY, 65));
-    let [Effect::Commit { records, then: Some(approved) }] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Commit { records, then: Some(_) }] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(
         stored(&effects),
         stored_as(&[("event", "PENDING"), ("mapping", "sent"), ("intent", "1 SENDING")])
     );
     let Record::Intent { child, before: None, .. } = &records[2] else { panic!("{records:?}") };
-    let placement = approved.get();
+    let placement = &placements(&effects)[0];
     assert_eq!((&placement.client_order_id, &placement.terms), (&child.client_order_id, &child.terms));
     assert_eq!(placement.client_order_id, ClientOrderId::derive(&child.key));
     assert_eq!(child.ts_sent, Some(desk.now));
-    let Record::Mapping { target, sizing, .. } = &records[1] else { panic!("{records:?}") };
-    assert_eq!((target.get(), sizing.is_some()), (65, true));
+    let Record::Mapping { state, sizing, .. } = &records[1] else { panic!("{records:?}") };
+    assert_eq!((state.target.get(), state.copied.get(), sizing.is_some()), (65, 65, true));
 }
 
 #[test]
@@ -45,14 +46,71 @@ fn a_denied_order_is_stored_with_its_reason_and_stays_denied() {
 }
 
 #[test]
-fn a_change_after_sending_is_stored_and_raised_once() {
+fn a_change_waits_for_the_answer_and_restates_the_whole_order() {
+    let mut desk = Desk::new();
+    let client_order_id = desk.sent("L1", terms(BUY, 130));
+    let dearer = |paise: u32| OrderTerms { price: Price::from_paise(paise), ..terms(BUY, 130) };
+    assert_eq!(
+        requests(&desk.plan("L1", dearer(10_100))),
+        vec![],
+        "nothing can be changed before it is there"
+    );
+    assert_eq!(requests(&desk.plan("L1", dearer(10_200))), vec![]);
+    let effects = desk.accepted(&client_order_id, "1");
+    assert_eq!(changes(&effects), ["1 modify to 130 at 102.00"], "many changes become one");
+    assert!(stored(&effects).contains(&("change", "1 SENDING".to_owned())), "durable before the wire (P1)");
+    assert_eq!(desk.child("L1").terms, terms(BUY, 130), "until it is taken the order is as it was");
+
+    let effects = desk.answer_to(&client_order_id, 1, Answer::Accepted(broker_id("1")));
+    assert_eq!(stored(&effects), stored_as(&[("change", "1 ACKED"), ("order", "TRANSIT")]));
+    assert_eq!(desk.child("L1").terms, dearer(10_200));
+    let effects = desk.plan("L1", dearer(10_200));
+    assert_eq!((requests(&effects), alerts(&effects)), (vec![], vec![]));
+}
+
+#[test]
+fn a_cancel_follows_the_answer_and_is_pursued_until_proven() {
+    let mut desk = Desk::new();
+    let client_order_id = desk.sent("L1", terms(BUY, 130));
+    assert_eq!(requests(&desk.cancelled("L1", terms(BUY, 130), 0)), vec![]);
+    let effects = desk.accepted(&client_order_id, "1");
+    assert_eq!(changes(&effects), ["1 cancel"]);
+    // Refused, or not sent: asked for again each time.
+    let in_transit = Answer::Refused(Refused::InTransit, "in transit".into());
+    for (serial, answer) in [(1, in_transit), (2, Answer::NotSent)] {
+        assert_eq!(requests(&desk.answer_to(&client_order_id, serial, answer)), vec![]);
+        assert_eq!(changes(&desk.passes(SECOND * 2)), [format!("{} cancel", serial + 1)]);
+    }
+    // Nothing known of it: a book that still shows the order, read late enough, proves that it had no effect.
+    let resting = desk.row(&client_order_id, "1", BrokerStatus::Pending, 0);
+    for (serial, answer) in [(3, Answer::Lost), (4, Answer::Busy)] {
+        let effects = desk.answer_to(&client_order_id, serial, answer);
+        assert!(stored(&effects).contains(&("change", format!("{serial} UNKNOWN"))), "{effects:?}");
+        assert_eq!(changes(&desk.reads(vec![resting.clone()])), Vec::<String>::new());
+        desk.now = desk.now.plus(SETTLE);
+        let effects = desk.reads(vec![resting.clone()]);
+        assert!(stored(&effects).contains(&("change", format!("{serial} ABSENT"))), "{effects:?}");
+        assert_eq!(changes(&effects), [format!("{} cancel", serial + 1)]);
+    }
+    desk.answer_to(&client_order_id, 5, Answer::Accepted(broker_id("1")));
+    let gone = desk.row(&client_order_id, "1", BrokerStatus::Cancelled, 65);
+    let effects = desk.reads(vec![gone]);
+    assert_eq!((desk.child("L1").key.leg, desk.position()), (REPAIR, 65));
+    let repair = &placements(&effects)[0].terms;
+    assert_eq!((repair.side, repair.quantity.get(), repair.order_type), (SELL, 65, OrderType::Market));
+}
+
+#[test]
+fn a_change_the_broker_was_too_busy_for_and_made_all_the_same_is_nobodys_hand() {
     let mut desk = Desk::new();
     let client_order_id = desk.sent("L1", terms(BUY, 65));
     desk.accepted(&client_order_id, "1");
-    let changed = desk.plan("L1", terms(BUY, 130));
-    assert_eq!(alerts(&changed), [&Alert::CopyGap(broker_id("L1"))]);
-    assert_eq!(alerts(&desk.plan("L1", terms(BUY, 130))), Vec::<&Alert>::new());
-    assert_eq!(desk.child("L1").terms.quantity.get(), 65);
+    assert_eq!(changes(&desk.plan("L1", terms(BUY, 130))), ["1 modify to 130 at 100.00"]);
+    desk.answer_to(&client_order_id, 1, Answer::Busy);
+    let row = desk.row(&client_order_id, "1", BrokerStatus::Traded, 130);
+    let effects = desk.reads(vec![OrderReport { terms: terms(BUY, 130), ..row }]);
+    assert_eq!(alerts(&effects), Vec::<&Alert>::new());
+    assert_eq!((desk.outcome("L1").0, desk.position()), (Outcome::Sent, 130));
 }
 
 #[test]
@@ -132,8 +190,11 @@ fn a_halted_account_is_raised_once() {
 fn a_refusal_ends_the_attempt_with_its_words() {
     let mut desk = Desk::new();
     let client_order_id = desk.sent("L1", terms(BUY, 65));
-    let effects = desk.answer(&client_order_id, PlaceAnswer::Refused("margin shortfall".into()));
-    assert_eq!(stored(&effects), stored_as(&[("mapping", "sent"), ("intent", "1 REFUSED")]));
+    let effects = desk.answer(&client_order_id, Answer::Refused(Refused::Other, "margin shortfall".into()));
+    assert_eq!(
+        stored(&effects),
+        stored_as(&[("mapping", "sent"), ("intent", "1 REFUSED"), ("gap", "follower_refused -65 reported")])
+    );
     assert_eq!(desk.child("L1").reason.as_deref(), Some("margin shortfall"));
     assert_eq!(placements(&desk.plan("L1", terms(BUY, 65))), vec![]);
 }
@@ -142,7 +203,7 @@ fn a_refusal_ends_the_attempt_with_its_words() {
 fn a_request_that_never_left_waits_a_little_and_goes_again_under_its_own_id() {
     let mut desk = Desk::new();
     let client_order_id = desk.sent("L1", terms(BUY, 65));
-    let effects = desk.answer(&client_order_id, PlaceAnswer::NotSent);
+    let effects = desk.answer(&client_order_id, Answer::NotSent);
     assert_eq!(stored(&effects), stored_as(&[("mapping", "sent"), ("intent", "1 NOT_SENT")]));
     assert_eq!((placements(&effects), wake(&effects)), (vec![], Some(desk.now.plus(RESEND_DELAY))));
 
@@ -157,7 +218,7 @@ fn a_request_that_never_left_waits_a_little_and_goes_again_under_its_own_id() {
 fn a_request_that_never_left_is_given_up_once_it_is_too_old() {
     let mut desk = Desk::new();
     let client_order_id = desk.sent("L1", terms(BUY, 65));
-    desk.answer(&client_order_id, PlaceAnswer::NotSent);
+    desk.answer(&client_order_id, Answer::NotSent);
     assert_eq!(placements(&desk.passes(ENTRY_AGE_MAX + SECOND)), vec![]);
     assert_eq!(desk.outcome("L1"), (Outcome::Voided, Some(DeniedReason::StaleEntry)));
 }
@@ -167,13 +228,13 @@ fn a_doubled_answer_to_an_earlier_sending_is_no_answer_to_the_next() {
     let mut desk = Desk::new();
     desk.holds(65);
     let first = desk.sent("exit", terms(SELL, 65));
-    desk.answer(&first, PlaceAnswer::Lost);
+    desk.answer(&first, Answer::Lost);
     desk.now = desk.now.plus(SETTLE);
     let known = desk.row(&desk.child("held").client_order_id.clone(), "held-1", BrokerStatus::Traded, 65);
     desk.reads(vec![known.clone()]);
     let second = placements(&desk.reads(vec![known]));
     assert_eq!(second.len(), 1);
-    assert_eq!(placements(&desk.answer(&first, PlaceAnswer::NotSent)), vec![]);
+    assert_eq!(placements(&desk.answer(&first, Answer::NotSent)), vec![]);
     assert_eq!(placements(&desk.passes(SECOND)), vec![], "the second is still on its way");
 }
 

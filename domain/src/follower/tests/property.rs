@@ -7,6 +7,7 @@ use proptest::prelude::{Just, ProptestConfig, Strategy as _, any, prop, prop_one
 
 use super::model::{Broker, Fate, Rows};
 use super::*;
+use crate::mirror::{COPY, REPAIR};
 
 /// The leader's orders: side and units.
 const LEADER: [(&str, Side, u32); 6] = [
@@ -83,7 +84,7 @@ struct World {
     broker: Broker,
     rows: Rows,
     fates: VecDeque<(Fate, Duration)>,
-    answers: Vec<(ClientOrderId, PlaceAnswer)>,
+    answers: Vec<(ClientOrderId, u32, Answer)>,
     reads: Vec<BookRead>,
     lookups: Vec<ClientOrderId>,
     first_seen: BTreeMap<usize, Timestamp>,
@@ -91,6 +92,8 @@ struct World {
     last_word: BTreeMap<usize, Decision>,
     largest_target: BTreeMap<BrokerOrderId, u32>,
     requested: BTreeSet<BrokerOrderId>,
+    /// Orders the leader has taken back; he does not place them again.
+    withdrawn: BTreeSet<usize>,
     sent_at: Vec<(Timestamp, Purpose)>,
 }
 
@@ -108,6 +111,7 @@ impl World {
             last_word: BTreeMap::new(),
             largest_target: BTreeMap::new(),
             requested: BTreeSet::new(),
+            withdrawn: BTreeSet::new(),
             sent_at: Vec::new(),
         }
     }
@@ -122,10 +126,13 @@ impl World {
                 self.plan(which, follow(terms));
             }
             Step::Await(which) => self.plan(which, Decision::Await),
-            Step::Withdraw(which) => self.plan(which, Decision::Deny(DeniedReason::LeaderGone)),
+            Step::Withdraw(which) => {
+                self.plan(which, Decision::Deny(DeniedReason::LeaderGone));
+                self.withdrawn.insert(which);
+            }
             Step::Answer(at) => {
-                if let Some((client_order_id, answer)) = picked(&mut self.answers, at) {
-                    self.tell(Event::Answered { client_order_id, answer });
+                if let Some((client_order_id, serial, answer)) = picked(&mut self.answers, at) {
+                    self.tell(Event::Answered { client_order_id, serial, answer });
                 }
             }
             Step::BeginRead { complete } => {
@@ -167,14 +174,24 @@ impl World {
     }
 
     fn plan(&mut self, which: usize, decision: Decision) {
-        let (id, side, units) = LEADER[which];
-        let since = *self.first_seen.entry(which).or_insert(self.desk.now);
-        let order = leader_order(id, terms(side, units), since);
+        if self.withdrawn.contains(&which) {
+            return;
+        }
         // A passing word takes nothing back.
         if decision != Decision::Await || !self.last_word.contains_key(&which) {
             self.last_word.insert(which, decision.clone());
         }
-        self.tell(Event::Plan { order, decision });
+        self.say(which, decision);
+    }
+
+    fn say(&mut self, which: usize, decision: Decision) {
+        let (id, side, units) = LEADER[which];
+        let since = *self.first_seen.entry(which).or_insert(self.desk.now);
+        let mut order = LeaderOrder::clone(&leader_order(id, terms(side, units), since));
+        if decision == Decision::Deny(DeniedReason::LeaderGone) {
+            order.status = BrokerStatus::Cancelled;
+        }
+        self.tell(Event::Plan { order: Arc::new(order), decision });
     }
 
     /// All that was in memory or under way is gone; orders that reached the broker, and rows, are not.
@@ -187,7 +204,7 @@ impl World {
         assert_eq!(placements(&effects), vec![], "a restart sends nothing by itself");
         self.perform(effects);
         for (which, decision) in self.last_word.clone() {
-            self.plan(which, decision);
+            self.say(which, decision);
         }
     }
 
@@ -201,7 +218,7 @@ impl World {
             match effect {
                 Effect::Commit { records, then } => {
                     for record in &records {
-                        self.rows.store(record);
+                        self.rows.store(record, self.desk.now);
                     }
                     if let Some(approved) = then {
                         self.send(approved.get());
@@ -209,8 +226,19 @@ impl World {
                 }
                 Effect::Lookup { client_order_id, .. } => self.lookups.push(client_order_id),
                 Effect::WakeAt(at) => assert!(at > self.desk.now, "a wake-up in the past would spin"),
+                // Reads of the book come by themselves.
+                Effect::ReadBook => {}
+                Effect::ReadSupers => panic!("there are no super orders in this world"),
                 Effect::Alert(alert) => assert!(
-                    matches!(alert, Alert::AccountHalted | Alert::LookAlike(_) | Alert::CopyGap(_)),
+                    matches!(
+                        alert,
+                        Alert::AccountHalted
+                            | Alert::LookAlike(_)
+                            | Alert::CopyGap(..)
+                            | Alert::Detached(_)
+                            | Alert::ChangeRefused(_)
+                            | Alert::ExitGivenUp(_)
+                    ),
                     "in this world nothing can cause {alert:?}"
                 ),
             }
@@ -218,23 +246,37 @@ impl World {
         self.check();
     }
 
-    fn send(&mut self, placement: &Placement) {
-        let row = &self.rows.intents[&placement.client_order_id];
-        assert_eq!(row.state, ChildState::Sending, "durable before the wire (P1)");
-        assert_eq!(row.terms, placement.terms);
+    fn send(&mut self, request: &Request) {
+        let row = &self.rows.intents[&request.client_order_id];
         let leader_order = row.key.leader_order.clone();
-        let before = self.broker.exposure(&self.rows.attempts(&leader_order));
-        let target = self.rows.mappings[&leader_order].target;
-        assert!(before + placement.terms.quantity.get() <= target.get(), "P5: {leader_order}");
-
+        if let Ask::Place(terms) = &request.ask {
+            assert_eq!(row.state, ChildState::Sending, "durable before the wire (P1)");
+            assert_eq!(row.terms, *terms);
+            let before = self.broker.exposure(&self.rows.attempts(&leader_order, row.key.leg));
+            let bound = self.bound(&leader_order, row.key.leg);
+            assert!(before + terms.quantity.get() <= bound, "P5: {leader_order}");
+        } else {
+            let change = &self.rows.changes[&(request.client_order_id.clone(), request.serial)];
+            assert_eq!(change.state, IntentState::Sending, "durable before the wire (P1)");
+        }
         let now = self.desk.now;
         let (fate, shown_after) = self.fates.pop_front().unwrap_or((Fate::Taken, Duration::ZERO));
-        let answer = self.broker.request(placement, fate, shown_after, now);
-        self.answers.push((placement.client_order_id.clone(), answer));
+        let answer = self.broker.request(request, fate, shown_after, now);
+        self.answers.push((request.client_order_id.clone(), request.serial, answer));
         self.requested.insert(leader_order);
-        self.sent_at.push((now, placement.purpose));
+        self.sent_at.push((now, request.purpose));
         let in_last_second = self.sent_at.iter().filter(|(at, _)| now.since(*at) < SECOND).count();
         assert!(in_last_second <= 10, "P18");
+    }
+
+    /// What the orders of a part may come to at the most: of the copy the largest target there was, of what makes a gap
+    /// good as much as the copy filled.
+    fn bound(&self, id: &BrokerOrderId, leg: u8) -> u32 {
+        if leg == COPY {
+            return self.largest_target.get(id).copied().unwrap_or(0);
+        }
+        let copies = self.rows.attempts(id, COPY);
+        self.broker.of(&copies).map(|row| row.cumulative.get()).sum()
     }
 
     /// What must hold after every step.
@@ -242,13 +284,23 @@ impl World {
         for (id, mirror) in &self.desk.book.mirrors {
             let largest = self.largest_target.get(id).copied().unwrap_or(0);
             assert!(mirror.worst_case() <= u64::from(largest), "P5: {mirror:?}");
-            let attempts = self.rows.attempts(id);
-            assert!(self.broker.exposure(&attempts) <= largest, "P5 at the broker: {id}");
-            let orders = self.broker.of(&attempts).count();
-            assert!(orders <= 1, "P2: {orders} orders for {id}");
-            let row = &self.rows.mappings[id];
+            for leg in [COPY, REPAIR] {
+                let attempts = self.rows.attempts(id, leg);
+                let bound = self.bound(id, leg);
+                assert!(self.broker.exposure(&attempts) <= bound, "P5 at the broker: {id} {leg}");
+            }
+            let mut live = BTreeSet::new();
+            for child in &mirror.children {
+                let orders: Vec<_> = self.broker.of(std::slice::from_ref(&child.client_order_id)).collect();
+                assert!(orders.len() <= 1, "P2: an id placed twice: {child:?}");
+                let lives = orders.iter().any(|row| !row.status.is_terminal());
+                let is_first = !lives || live.insert((child.key.leg, child.key.slice));
+                assert!(is_first, "P2: two live orders for one: {mirror:?}");
+            }
+            let row = self.rows.mappings[id].state;
             assert_eq!((row.outcome, row.reason), (mirror.outcome, mirror.reason), "P26: rows are the truth");
-            assert_eq!(row.copied, mirror.worst_case(), "P5 on durable rows");
+            // A change the broker took is as good as shown to a new life.
+            assert!(u64::from(row.copied.get()) >= mirror.worst_case(), "P5 on durable rows");
         }
     }
 
@@ -257,8 +309,8 @@ impl World {
         self.fates.clear();
         self.tell(Event::Credentials { refused: false });
         for _ in 0..12 {
-            for (client_order_id, answer) in std::mem::take(&mut self.answers) {
-                self.tell(Event::Answered { client_order_id, answer });
+            for (client_order_id, serial, answer) in std::mem::take(&mut self.answers) {
+                self.tell(Event::Answered { client_order_id, serial, answer });
             }
             for read in std::mem::take(&mut self.reads) {
                 self.tell(Event::Book(read));
@@ -279,11 +331,11 @@ impl World {
         assert_eq!(self.desk.position(), self.broker.position(), "each fill counts once (P9)");
         for (id, outcome, reason) in book.outcomes() {
             let requested = self.requested.contains(id);
-            let orders = self.broker.of(&self.rows.attempts(id)).count();
+            let orders = self.broker.of(&self.rows.attempts(id, COPY)).count();
             let fits = match outcome {
                 Outcome::AwaitingLeader => !requested && reason.is_none(),
                 Outcome::Waiting => false,
-                Outcome::Sent => requested && reason.is_none(),
+                Outcome::Sent | Outcome::Detached => requested,
                 Outcome::Skipped => !requested && reason.is_some(),
                 Outcome::Voided => orders == 0 && reason.is_some(),
             };

@@ -12,7 +12,7 @@ fn restarted(desk: &Desk) -> (Desk, Vec<Effect>) {
 
 #[test]
 fn what_was_being_sent_is_unknown_and_looked_for_and_not_sent_again() {
-    for answer in [None, Some(PlaceAnswer::Lost)] {
+    for answer in [None, Some(Answer::Lost)] {
         let mut old = Desk::new();
         let client_order_id = old.sent("L1", terms(BUY, 65));
         answer.map(|answer| old.answer(&client_order_id, answer));
@@ -133,7 +133,7 @@ fn what_was_skipped_or_given_up_stays_so() {
     let order = leader_order("L1", terms(BUY, 65), old.now);
     old.step(Event::Plan { order, decision: Decision::Deny(DeniedReason::NotOption) });
     let lost = old.sent("L2", terms(BUY, 65));
-    old.answer(&lost, PlaceAnswer::Lost);
+    old.answer(&lost, Answer::Lost);
     old.now = old.now.plus(SETTLE);
     old.reads(vec![]);
     old.reads(vec![]);
@@ -154,7 +154,7 @@ fn an_order_that_appeared_late_beside_a_voided_attempt_is_still_watched() {
     let mut old = Desk::new();
     let known = old.holds(65);
     let first = old.sent("X", terms(SELL, 65));
-    old.answer(&first, PlaceAnswer::Lost);
+    old.answer(&first, Answer::Lost);
     old.now = old.now.plus(SETTLE);
     old.reads(vec![known.clone()]);
     old.book.pacer.pause(old.now.plus(SECOND));
