@@ -11,11 +11,11 @@ use crate::stream::delivery::{Delivery, JoinStyle, Mute};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// `POST /orders` and `POST /orders/slicing`.
+    /// `POST /orders` and `POST /orders/slicing`; super and forever orders alike.
     Place,
-    /// `PUT /orders/{orderId}`.
+    /// `PUT /orders/{orderId}`; super and forever orders alike.
     Modify,
-    /// `DELETE /orders/{orderId}`.
+    /// `DELETE /orders/{orderId}`; super and forever orders alike.
     Cancel,
     /// Everything else: books, funds, margins, quotes, profile, IP.
     Read,
@@ -150,6 +150,19 @@ pub enum Fault {
         count: u32,
         /// The reject text.
         text: String,
+    },
+    /// The next changes of orders of every kind are taken and come to nothing.
+    VoidModifies {
+        /// How many; 0 ends it.
+        count: u32,
+    },
+    /// The next order cancelled is reported cancelled and then fills, at its own price.
+    LateFill {
+        /// Units; never more than was left of the order. 0 ends it.
+        units: u32,
+        /// Milliseconds of simulated time between the cancel and the fill.
+        #[serde(default)]
+        after_ms: u64,
     },
     /// Ends every fault of the account.
     Clear,

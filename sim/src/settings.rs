@@ -121,6 +121,18 @@ pub struct SimVariants {
     pub documented_nulls: bool,
     /// The session ends at 15:30, as before 3 August 2026.
     pub close_at_1530: bool,
+    /// A change of an order in TRANSIT is refused, as a cancel is; the sandbox took it.
+    pub refuse_modify_in_transit: bool,
+    /// Frames of exit legs carry their entry's number (`algoOrdNo`); never captured live.
+    pub parent_in_frames: bool,
+    /// Exits of an API order carry the entry's tag instead of one the broker invents; not documented.
+    pub legs_keep_tag: bool,
+    /// `legDetails` carry the legs' own numbers instead of the entry's, as in the documented sample (section 3.1).
+    pub own_leg_ids: bool,
+    /// `legDetails` spell `totalQuantity`, on both legs, instead of the sample's `totalQuatity` on the stop.
+    pub total_quantity_spelled: bool,
+    /// The API takes the products `CO` and `BO` (section 2.10).
+    pub brackets_by_api: bool,
 }
 
 /// Spelling of order updates (section 5.4).
@@ -194,6 +206,12 @@ impl Default for SimVariants {
             empty_holdings_as_array: false,
             documented_nulls: false,
             close_at_1530: false,
+            refuse_modify_in_transit: core.refuse_modify_in_transit,
+            parent_in_frames: true,
+            legs_keep_tag: false,
+            own_leg_ids: false,
+            total_quantity_spelled: false,
+            brackets_by_api: core.brackets_by_api,
         }
     }
 }
@@ -290,7 +308,7 @@ impl SimDepth {
 
 impl SimVariants {
     fn exchange(&self) -> exchange::Variants {
-        use exchange::{MarketOrders, StopMarketOrders};
+        use exchange::{LegTags, MarketOrders, StopMarketOrders};
         exchange::Variants {
             transit_events: self.transit_frames,
             answer_pending: self.answer_pending,
@@ -306,6 +324,9 @@ impl SimVariants {
                 StopMarketOrders::TriggerDropped
             },
             protection_bps: self.protection_bps,
+            refuse_modify_in_transit: self.refuse_modify_in_transit,
+            leg_tags: if self.legs_keep_tag { LegTags::Entry } else { LegTags::Invented },
+            brackets_by_api: self.brackets_by_api,
             ..exchange::Variants::default()
         }
     }

@@ -5,6 +5,8 @@
 
 #[path = "server/clock.rs"]
 mod clock;
+#[path = "server/composites.rs"]
+mod composites;
 #[path = "server/control.rs"]
 mod control;
 #[path = "server/faults.rs"]

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tandem_domain::ids::DhanClientId;
+use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
 use tokio::sync::Notify;
 
@@ -214,6 +215,13 @@ impl Broker {
             Fault::RejectNext { count, text } => {
                 self.exchange.reject_next(account, count, &text);
             }
+            Fault::VoidModifies { count } => {
+                self.exchange.void_changes(account, count);
+            }
+            Fault::LateFill { units, after_ms } => {
+                let late = (Quantity::new(units), Duration::from_millis(after_ms));
+                self.exchange.fill_after_cancel(account, Some(late).filter(|_| units > 0));
+            }
             Fault::Clear => self.clear_faults(account),
         }
         true
@@ -229,5 +237,7 @@ impl Broker {
         self.send_now(account, kept);
         self.exchange.delay_visibility(account, Duration::ZERO);
         self.exchange.reject_next(account, 0, "");
+        self.exchange.void_changes(account, 0);
+        self.exchange.fill_after_cancel(account, None);
     }
 }

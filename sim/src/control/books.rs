@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::broker::Broker;
 use crate::broker::accounts::AccountEntry;
 use crate::server::rows;
+use crate::settings::SimVariants;
 
 /// Orders, trades, positions and funds of every account, late visibility or not.
 pub(super) fn books(broker: &Broker) -> Value {
@@ -29,5 +30,7 @@ fn book(broker: &Broker, entry: &AccountEntry) -> Value {
             "start_of_day": funds.start_of_day.to_string(),
         })
     });
-    json!({ "name": entry.name, "orders": orders, "trades": trades, "positions": positions, "funds": funds })
+    let supers = rows::super_orders(&exchange.super_orders(account), exchange, &SimVariants::default());
+    let forever = rows::forever_orders(&exchange.forever_orders(account), exchange);
+    json!({ "name": entry.name, "orders": orders, "super_orders": supers, "forever_orders": forever, "trades": trades, "positions": positions, "funds": funds })
 }

@@ -2,6 +2,7 @@
 
 mod books;
 mod clock_socket;
+mod orders;
 mod routes;
 
 use std::net::TcpListener;

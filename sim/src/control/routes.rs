@@ -7,25 +7,27 @@ use actix_web::web::{Data, Json, Payload, Query, ServiceConfig, get, post, resou
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tandem_dhan::wire::{Decimal, ModifyOrderRequest, PlaceOrderRequest};
+use tandem_dhan::wire::Decimal;
 use tandem_domain::ids::DhanClientId;
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
 use tandem_domain::price::Money;
 use tandem_domain::quantity::Quantity;
 
-use super::{bad_request, books, clock_socket};
+use super::{bad_request, books, clock_socket, orders};
 use crate::broker::Shared;
 use crate::clock::{ClockControl, Rate};
-use crate::exchange::{ApiError, Depth, Level, RateLimits, Source};
+use crate::exchange::{ApiError, Depth, Level, RateLimits};
 use crate::faults::{Fault, Operation};
-use crate::server::{plain, reply::Reply, requests};
+use crate::server::requests;
 use crate::settings::{SimDepth, parse_ist};
 use crate::simulator::Description;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/sim").route(get().to(describe)))
-        .service(resource("/sim/orders").route(post().to(app_order)))
+        .service(resource("/sim/orders").route(post().to(orders::app_order)))
+        .service(resource("/sim/fills").route(post().to(orders::fill)))
+        .service(resource("/sim/rejections").route(post().to(orders::reject)))
         .service(resource("/sim/faults").route(post().to(inject)))
         .service(resource("/sim/market").route(post().to(change_market)))
         .service(resource("/sim/exchange").route(post().to(change_exchange)))
@@ -52,41 +54,6 @@ async fn describe(shared: Data<Shared>, description: Data<Description>) -> HttpR
         "open_streams": streams,
         "daemons": broker.daemons.count(),
     }))
-}
-
-/// What somebody does in the broker's app.
-#[derive(Debug, Deserialize)]
-struct AppOrder {
-    account: DhanClientId,
-    #[serde(flatten)]
-    action: AppAction,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum AppAction {
-    Place(PlaceOrderRequest),
-    Modify(ModifyOrderRequest),
-    #[serde(rename_all = "camelCase")]
-    Cancel {
-        order_id: String,
-    },
-}
-
-async fn app_order(shared: Data<Shared>, order: Json<AppOrder>) -> HttpResponse {
-    let AppOrder { account, action } = order.into_inner();
-    let outcome = shared.with(|broker| match action {
-        AppAction::Place(wire) => broker.exchange.place(&account, Source::App, &requests::place(&wire)?),
-        AppAction::Modify(wire) => {
-            broker.exchange.modify(&account, Source::App, &wire.order_id, &requests::modify(&wire)?)
-        }
-        AppAction::Cancel { order_id } => broker.exchange.cancel(&account, Source::App, &order_id),
-    });
-    match outcome {
-        Ok(taken) => HttpResponse::Ok()
-            .json(json!({"orderId": taken.order_id.as_str(), "orderStatus": taken.status.as_str()})),
-        Err(error) => plain(Reply::from(error)),
-    }
 }
 
 /// A fault and whose.

@@ -1,11 +1,12 @@
-//! The REST surface (`dhanhq-v2.md` sections 2, 4, 7 and 13) and the instrument files.
+//! The REST surface (`dhanhq-v2.md` sections 2, 3, 4, 7 and 13) and the instrument files.
 
 mod account;
 pub(crate) mod answer;
+mod composites;
 pub(crate) mod connection;
 mod instruments;
 mod market;
-mod orders;
+pub(crate) mod orders;
 mod portfolio;
 pub(crate) mod reply;
 pub(crate) mod requests;
@@ -56,6 +57,7 @@ pub(crate) fn serve(listener: TcpListener, shared: Arc<Shared>) -> std::io::Resu
 fn trading_routes(config: &mut ServiceConfig) {
     config
         .configure(orders::routes)
+        .configure(composites::routes)
         .configure(portfolio::routes)
         .configure(account::routes)
         .configure(market::routes)

@@ -4,12 +4,15 @@ use actix_web::web::{Bytes, Data, Path, ServiceConfig, delete, get, post, put, r
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::Value;
 use tandem_dhan::wire::{ModifyOrderRequest, OrderAnswer, PlaceOrderRequest};
+use tandem_domain::ids::DhanClientId;
+use tandem_domain::order::Product;
+use tandem_domain::price::Price;
 
 use super::answer::{Call, answer};
 use super::reply::{Reply, Surface};
 use super::{requests, rows};
 use crate::broker::{Broker, Shared};
-use crate::exchange::{self, ApiError, SimOrder, SimTrade, Source};
+use crate::exchange::{self, ApiError, BracketValues, Exchange, SimOrder, SimTrade, Source};
 use crate::faults::Operation;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
@@ -35,10 +38,37 @@ async fn place(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpR
     let accept_empty = shared.settings.variants.accept_empty_numbers;
     answer(&shared, &request, &body, Call::write(Operation::Place), |broker, account| {
         let wire: PlaceOrderRequest = requests::order_body(&body, accept_empty)?;
-        let taken = broker.exchange.place(account, Source::Api, &requests::place(&wire)?)?;
+        let taken = place_ordered(&mut broker.exchange, account, Source::Api, &wire)?;
         Ok(Reply::ok(&order_answer(&taken)))
     })
     .await
+}
+
+/// Places what a body of `POST /orders` asks for. A bracket order (product `BO`) brings its exits as changes of price, a
+/// cover order (`CO`) its stop as the trigger (section 2.2).
+pub(crate) fn place_ordered(
+    exchange: &mut Exchange,
+    account: &DhanClientId,
+    source: Source,
+    wire: &PlaceOrderRequest,
+) -> Result<exchange::OrderAnswer, ApiError> {
+    let mut request = requests::place(wire)?;
+    match request.terms.product {
+        Product::Bracket => {
+            let values = BracketValues {
+                profit: requests::price(wire.bo_profit_value)?,
+                stop_loss: requests::price(wire.bo_stop_loss_value)?,
+            };
+            exchange.place_bracket(account, source, &request, values)
+        }
+        Product::Cover => {
+            let stop = std::mem::replace(&mut request.terms.trigger, Price::ZERO);
+            exchange.place_cover(account, source, &request, stop)
+        }
+        Product::Cnc | Product::Intraday | Product::Margin | Product::Mtf => {
+            exchange.place(account, source, &request)
+        }
+    }
 }
 
 async fn place_sliced(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
@@ -148,7 +178,7 @@ async fn trade_history(
     .await
 }
 
-fn order_answer(taken: &exchange::OrderAnswer) -> OrderAnswer {
+pub(super) fn order_answer(taken: &exchange::OrderAnswer) -> OrderAnswer {
     OrderAnswer { order_id: taken.order_id.to_string(), order_status: taken.status.as_str().to_owned() }
 }
 

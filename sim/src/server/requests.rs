@@ -2,17 +2,34 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tandem_dhan::wire::{Decimal, ModifyOrderRequest, PlaceOrderRequest};
+use tandem_dhan::wire::{
+    CreateForeverOrderRequest, Decimal, ModifyForeverOrderRequest, ModifyOrderRequest,
+    ModifySuperOrderRequest, PlaceOrderRequest, PlaceSuperOrderRequest,
+};
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
-use tandem_domain::order::{OrderTerms, OrderType, Product, Side, TimeInForce};
+use tandem_domain::order::{
+    ExitLegs, Leg, OcoLeg, OrderForm, OrderTerms, OrderType, Product, Side, TimeInForce,
+};
 use tandem_domain::price::Price;
 use tandem_domain::quantity::Quantity;
 
-use crate::exchange::{AmoRelease, ApiError, ModifyRequest, PlaceRequest};
+use crate::exchange::{AmoRelease, ApiError, ForeverChange, ModifyRequest, PlaceRequest, SuperChange};
 
 /// Numeric fields of order bodies: an empty text in one of them is refused (`dhanhq-v2.md` section 2.2).
-const NUMBERS: [&str; 6] =
-    ["quantity", "disclosedQuantity", "price", "triggerPrice", "boProfitValue", "boStopLossValue"];
+const NUMBERS: [&str; 12] = [
+    "quantity",
+    "disclosedQuantity",
+    "price",
+    "triggerPrice",
+    "boProfitValue",
+    "boStopLossValue",
+    "targetPrice",
+    "stopLossPrice",
+    "trailingJump",
+    "quantity1",
+    "price1",
+    "triggerPrice1",
+];
 
 /// The refusal without a reason, as the broker gives it.
 pub(crate) fn bad_fields() -> ApiError {
@@ -70,7 +87,7 @@ pub(crate) fn place(wire: &PlaceOrderRequest) -> Result<PlaceRequest, ApiError> 
         price: price(Some(wire.price))?,
         trigger: price(wire.trigger_price)?,
         after_market,
-        form: tandem_domain::order::OrderForm::Ordinary,
+        form: OrderForm::Ordinary,
     };
     let amo_release = if after_market { release(wire.amo_time.as_deref())? } else { AmoRelease::default() };
     Ok(PlaceRequest { tag: wire.correlation_id.clone(), terms, amo_release })
@@ -97,6 +114,103 @@ pub(crate) fn modify(wire: &ModifyOrderRequest) -> Result<ModifyRequest, ApiErro
         price: wire.price.map(|rupees| price(Some(rupees))).transpose()?,
         trigger: wire.trigger_price.map(|rupees| price(Some(rupees))).transpose()?,
         disclosed: wire.disclosed_quantity.map(units).transpose()?,
+    })
+}
+
+/// Reads the name of a leg (section 3.1).
+pub(crate) fn leg(name: &str) -> Result<Leg, ApiError> {
+    match name {
+        "ENTRY_LEG" => Ok(Leg::Entry),
+        "TARGET_LEG" => Ok(Leg::Target),
+        "STOP_LOSS_LEG" => Ok(Leg::StopLoss),
+        _ => Err(bad_fields()),
+    }
+}
+
+/// A price of which zero means that there is none.
+fn some_price(rupees: Option<Decimal>) -> Result<Option<Price>, ApiError> {
+    Ok(Some(price(rupees)?).filter(|price| !price.is_zero()))
+}
+
+/// Reads a super order to be placed.
+pub(crate) fn place_super(wire: &PlaceSuperOrderRequest) -> Result<PlaceRequest, ApiError> {
+    let legs = ExitLegs {
+        target: some_price(Some(wire.target_price))?,
+        stop: some_price(Some(wire.stop_loss_price))?,
+        trailing: price(Some(wire.trailing_jump))?,
+    };
+    let terms = OrderTerms {
+        instrument: instrument(&wire.exchange_segment, &wire.security_id)?,
+        side: word::<Side>(&wire.transaction_type)?,
+        product: word::<Product>(&wire.product_type)?,
+        order_type: word::<OrderType>(&wire.order_type)?,
+        time_in_force: TimeInForce::Day,
+        quantity: units(wire.quantity)?,
+        disclosed: Quantity::ZERO,
+        price: price(Some(wire.price))?,
+        trigger: Price::ZERO,
+        after_market: false,
+        form: OrderForm::Super(legs),
+    };
+    Ok(PlaceRequest { tag: wire.correlation_id.clone(), ..PlaceRequest::new(terms) })
+}
+
+/// Reads a change of a super order: one leg. Zero prices and quantities count as left out, as the official SDK sends
+/// them for what does not change.
+pub(crate) fn modify_super(wire: &ModifySuperOrderRequest) -> Result<SuperChange, ApiError> {
+    let trailing = price(wire.trailing_jump)?;
+    let (target, stop) = (some_price(wire.target_price)?, some_price(wire.stop_loss_price)?);
+    Ok(match leg(&wire.leg_name)? {
+        Leg::Target => SuperChange::Target { price: target.ok_or_else(bad_fields)? },
+        Leg::StopLoss => SuperChange::Stop { price: stop, trailing },
+        Leg::Single | Leg::Entry => {
+            let order = ModifyRequest {
+                order_type: wire.order_type.as_deref().map(word::<OrderType>).transpose()?,
+                quantity: wire.quantity.filter(|quantity| *quantity != 0).map(units).transpose()?,
+                price: some_price(wire.price)?,
+                ..ModifyRequest::default()
+            };
+            SuperChange::Entry { order, target, stop, trailing }
+        }
+    })
+}
+
+/// Reads a forever order to be created.
+pub(crate) fn place_forever(wire: &CreateForeverOrderRequest) -> Result<PlaceRequest, ApiError> {
+    let second = match wire.order_flag.as_str() {
+        "SINGLE" => None,
+        "OCO" => Some(OcoLeg {
+            price: price(wire.price1)?,
+            trigger: price(wire.trigger_price1)?,
+            quantity: units(wire.quantity1.unwrap_or(0))?,
+        }),
+        _ => return Err(bad_fields()),
+    };
+    let terms = OrderTerms {
+        instrument: instrument(&wire.exchange_segment, &wire.security_id)?,
+        side: word::<Side>(&wire.transaction_type)?,
+        product: word::<Product>(&wire.product_type)?,
+        order_type: word::<OrderType>(&wire.order_type)?,
+        time_in_force: word::<TimeInForce>(&wire.validity)?,
+        quantity: units(wire.quantity)?,
+        disclosed: units(wire.disclosed_quantity.unwrap_or(0))?,
+        price: price(Some(wire.price))?,
+        trigger: price(Some(wire.trigger_price))?,
+        after_market: false,
+        form: OrderForm::Forever(second),
+    };
+    Ok(PlaceRequest { tag: wire.correlation_id.clone(), ..PlaceRequest::new(terms) })
+}
+
+/// Reads a change of one leg of a forever order.
+pub(crate) fn modify_forever(wire: &ModifyForeverOrderRequest) -> Result<ForeverChange, ApiError> {
+    Ok(ForeverChange {
+        leg: leg(&wire.leg_name)?,
+        order_type: Some(word::<OrderType>(&wire.order_type)?),
+        time_in_force: Some(word::<TimeInForce>(&wire.validity)?),
+        quantity: Some(units(wire.quantity)?),
+        price: Some(price(Some(wire.price))?),
+        trigger: Some(price(Some(wire.trigger_price))?),
     })
 }
 

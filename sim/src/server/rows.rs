@@ -1,15 +1,21 @@
-//! Orders, trades, positions and holdings as rows of the REST wire (`dhanhq-v2.md` sections 2.6, 2.8, 4.4, 4.5).
+//! Orders, trades, positions and holdings as rows of the REST wire (`dhanhq-v2.md` sections 2.6, 2.8, 3, 4.4, 4.5).
 
 use serde::Serialize;
 use serde_json::Value;
 use tandem_dhan::codes;
-use tandem_dhan::wire::{Decimal, HoldingRow, OrderBookRow, PositionRow, TradeRow};
+use tandem_dhan::wire::{
+    Decimal, ForeverOrderRow, HoldingRow, OrderBookRow, PositionRow, SuperLegRow, SuperOrderRow, TradeRow,
+};
 use tandem_domain::instrument::InstrumentKey;
+use tandem_domain::order::Leg;
 use tandem_domain::price::{Money, Price};
 use tandem_domain::time::Timestamp;
 
-use crate::exchange::{Contract, Exchange, SimHolding, SimOrder, SimPosition, SimTrade, Source};
-use crate::settings::IST_FORMAT;
+use crate::exchange::{
+    Contract, Exchange, ForeverLeg, SimExit, SimForever, SimHolding, SimOrder, SimPosition, SimSuper,
+    SimTrade, Source,
+};
+use crate::settings::{IST_FORMAT, SimVariants};
 
 /// Before the exchange has an order (section 2.6).
 const NO_TIME: &str = "0001-01-01 00:00:00";
@@ -62,7 +68,9 @@ pub(crate) fn order(order: &SimOrder, exchange: &Exchange) -> OrderBookRow {
         price: terms.price.into(),
         trigger_price: terms.trigger.into(),
         after_market_order: terms.after_market,
-        leg_name: "NA".to_owned(),
+        bo_profit_value: order.bracket.map_or(Decimal::ZERO, |values| values.profit.into()),
+        bo_stop_loss_value: order.bracket.map_or(Decimal::ZERO, |values| values.stop_loss.into()),
+        leg_name: leg_name(order.leg()).to_owned(),
         create_time: moment(order.created),
         update_time: moment(order.updated),
         exchange_time: order.exchange_time.map_or_else(|| NO_TIME.to_owned(), moment),
@@ -75,8 +83,84 @@ pub(crate) fn order(order: &SimOrder, exchange: &Exchange) -> OrderBookRow {
         remaining_quantity: order.remaining().get().into(),
         average_traded_price: order.average_price().into(),
         filled_qty: order.filled.get().into(),
-        ..OrderBookRow::default()
     }
+}
+
+/// The name of a leg (section 3.1).
+const fn leg_name(leg: Leg) -> &'static str {
+    match leg {
+        Leg::Single => "NA",
+        Leg::Entry => "ENTRY_LEG",
+        Leg::StopLoss => "STOP_LOSS_LEG",
+        Leg::Target => "TARGET_LEG",
+    }
+}
+
+/// The list of super orders (section 3.1), as JSON for the sake of a misspelt key.
+pub(crate) fn super_orders(list: &[SimSuper], exchange: &Exchange, variants: &SimVariants) -> Vec<Value> {
+    let rows: Vec<SuperOrderRow> = list
+        .iter()
+        .map(|of| SuperOrderRow {
+            entry: order(&of.entry, exchange),
+            ltp: of.last_price.into(),
+            leg_details: of.legs.iter().map(|exit| super_leg(of, exit, variants)).collect(),
+        })
+        .collect();
+    let mut rows = spelled(&rows, variants.documented_nulls);
+    if variants.total_quantity_spelled {
+        for leg in rows.iter_mut().filter_map(|row| row["legDetails"].as_array_mut()).flatten() {
+            if let Value::Object(fields) = leg
+                && let Some(total) = fields.remove("totalQuatity")
+            {
+                fields.insert("totalQuantity".to_owned(), total);
+            }
+        }
+    }
+    rows
+}
+
+/// One leg. In the documented sample its id is the entry's, and only the stop has the (misspelt) total.
+fn super_leg(of: &SimSuper, exit: &SimExit, variants: &SimVariants) -> SuperLegRow {
+    let own_id = exit.order_id.as_ref().filter(|_| variants.own_leg_ids);
+    let with_total = exit.leg == Leg::StopLoss || variants.total_quantity_spelled;
+    SuperLegRow {
+        order_id: own_id.unwrap_or(&of.entry.id).to_string(),
+        leg_name: leg_name(exit.leg).to_owned(),
+        transaction_type: exit.side.to_string(),
+        total_quantity: with_total.then(|| exit.total.get().into()),
+        remaining_quantity: exit.total.saturating_sub(exit.triggered).get().into(),
+        triggered_quantity: exit.triggered.get().into(),
+        price: exit.price.into(),
+        order_status: exit.status.as_str().to_owned(),
+        trailing_jump: exit.trailing.into(),
+    }
+}
+
+/// The list of forever orders (section 3.2): a row for each leg; `orderType` tells whether one cancels the other.
+pub(crate) fn forever_orders(list: &[SimForever], exchange: &Exchange) -> Vec<ForeverOrderRow> {
+    let row = |order: &SimForever, leg: &ForeverLeg| {
+        let terms = &leg.terms;
+        let changed = order.updated > order.created;
+        ForeverOrderRow {
+            dhan_client_id: order.account.to_string(),
+            order_id: order.id.to_string(),
+            order_status: leg.status.as_str().to_owned(),
+            transaction_type: terms.side.to_string(),
+            exchange_segment: terms.instrument.segment.to_string(),
+            product_type: terms.product.to_string(),
+            order_type: if order.is_oco() { "OCO" } else { "SINGLE" }.to_owned(),
+            trading_symbol: trading_symbol(exchange.contract(terms.instrument)),
+            security_id: terms.instrument.security_id.to_string(),
+            quantity: terms.quantity.get().into(),
+            price: terms.price.into(),
+            trigger_price: terms.trigger.into(),
+            leg_name: leg_name(leg.leg).to_owned(),
+            create_time: moment(order.created),
+            update_time: changed.then(|| moment(order.updated)),
+            ..ForeverOrderRow::default()
+        }
+    };
+    list.iter().flat_map(|order| order.legs.iter().map(move |leg| row(order, leg))).collect()
 }
 
 /// A row of the trade book.

@@ -2,11 +2,11 @@
 
 use tandem_dhan::codes;
 use tandem_dhan::wire::{Decimal, OrderUpdate};
-use tandem_domain::order::BrokerStatus;
+use tandem_domain::order::{BrokerStatus, Leg};
 use tandem_domain::time::Timestamp;
 
 use super::delivery::Frame;
-use crate::exchange::{Contract, Source, StreamEvent};
+use crate::exchange::{Contract, Family, Source, StreamEvent};
 use crate::settings::{Casing, IST_FORMAT, SimVariants};
 
 /// Live frames cut `symbol` after so many characters.
@@ -26,6 +26,8 @@ fn order_update(event: &StreamEvent, contract: Option<&Contract>, variants: &Sim
     let order = &event.order;
     let terms = &order.terms;
     let (exchange, segment) = codes::segment_letters(terms.instrument.segment);
+    let family = order.part.as_ref().map(|part| part.family);
+    let parent = order.parent().filter(|_| variants.parent_in_frames);
     let entered = if order.modifications > 0 { order.updated } else { order.created };
     let update = OrderUpdate {
         exchange: exchange.to_owned(),
@@ -53,10 +55,11 @@ fn order_update(event: &StreamEvent, contract: Option<&Contract>, variants: &Sim
         order_date_time: moment(entered),
         exch_order_time: order.exchange_time.map_or_else(|| "0001-01-01 00:00:00".to_owned(), moment),
         last_updated_time: moment(order.updated),
-        remarks: " ".to_owned(),
+        remarks: if family == Some(Family::Super) { "Super Order" } else { " " }.to_owned(),
         mkt_type: "NL".to_owned(),
         reason_description: order.reason.to_string(),
-        leg_no: 1,
+        leg_no: leg_number(order.leg()),
+        algo_ord_no: parent.map_or_else(String::new, ToString::to_string),
         product_name: terms.product.as_str().to_owned(),
         status: status_word(&event.status, variants),
         good_till_days_date: event.at.trading_day().to_string(),
@@ -72,6 +75,15 @@ fn order_update(event: &StreamEvent, contract: Option<&Contract>, variants: &Sim
     match contract {
         Some(contract) => with_contract(update, contract, variants),
         None => update, // rejected for an instrument that does not exist
+    }
+}
+
+/// `legNo`: 1 the entry or an order that stands alone, 2 the stop, 3 the target.
+const fn leg_number(leg: Leg) -> i64 {
+    match leg {
+        Leg::Single | Leg::Entry => 1,
+        Leg::StopLoss => 2,
+        Leg::Target => 3,
     }
 }
 

@@ -32,6 +32,44 @@ async fn the_leader_trades_in_the_app() {
 }
 
 #[actix_rt::test]
+async fn a_humans_hand_reaches_into_a_followers_account() {
+    let desk = Desk::open(still());
+    let order_id = desk.place(desk.resting("cp-1")).await;
+    let change = json!({"account": FOLLOWER, "modify": {"orderId": order_id, "orderType": "LIMIT",
+        "validity": "DAY", "quantity": 130}});
+    assert_eq!(desk.control("POST", "/sim/orders", Some(change)).await.0, 200);
+    let cancel = json!({"account": FOLLOWER, "cancel": {"orderId": order_id}});
+    assert_eq!(desk.control("POST", "/sim/orders", Some(cancel)).await.0, 200);
+    let by_hand = json!({"account": FOLLOWER, "place": desk.resting("ignored")});
+    assert_eq!(desk.control("POST", "/sim/orders", Some(by_hand)).await.0, 200);
+    let (_, book) = desk.call(FOLLOWER, "GET", "/orders", None).await;
+    assert_eq!((&book[0]["orderStatus"], &book[0]["quantity"]), (&json!("CANCELLED"), &json!(130)));
+    assert_eq!((&book[0]["correlationId"], &book[1]["correlationId"]), (&json!("cp-1"), &json!("NA")));
+}
+
+#[actix_rt::test]
+async fn fills_and_rejections_are_made_by_hand() {
+    let desk = Desk::open(still());
+    let order_id = desk.place(desk.order("BUY", 10.0, "cp-1")).await;
+    let fill = |quantity: u32, whatever: bool| json!({"order_id": order_id, "quantity": quantity, "price": 9.5, "whatever": whatever});
+    assert_eq!(desk.control("POST", "/sim/fills", Some(fill(20, false))).await.0, 200);
+    assert_eq!(desk.control("POST", "/sim/fills", Some(fill(46, false))).await.0, 400);
+    let (_, row) = desk.call(FOLLOWER, "GET", &format!("/orders/{order_id}"), None).await;
+    assert_eq!((&row[0]["orderStatus"], &row[0]["filledQty"]), (&json!("PART_TRADED"), &json!(20)));
+    assert_eq!(row[0]["averageTradedPrice"], json!(9.5));
+    assert_eq!(desk.control("POST", "/sim/fills", Some(fill(46, true))).await.0, 200);
+    let (_, row) = desk.call(FOLLOWER, "GET", &format!("/orders/{order_id}"), None).await;
+    assert_eq!((&row[0]["orderStatus"], &row[0]["filledQty"]), (&json!("TRADED"), &json!(66)));
+
+    let order_id = desk.place(desk.order("BUY", 10.0, "cp-2")).await;
+    let reject = json!({"order_id": order_id, "text": "EXCH:<id>:no"});
+    assert_eq!(desk.control("POST", "/sim/rejections", Some(reject.clone())).await.0, 200);
+    assert_eq!(desk.control("POST", "/sim/rejections", Some(reject)).await.0, 400);
+    let (_, row) = desk.call(FOLLOWER, "GET", &format!("/orders/{order_id}"), None).await;
+    assert_eq!(row[0]["omsErrorDescription"], json!(format!("EXCH:{order_id}:no")));
+}
+
+#[actix_rt::test]
 async fn faults_market_and_clock_are_in_reach() {
     let desk = Desk::open(still());
     let (key, last) = desk.option();

@@ -50,6 +50,46 @@ async fn errors_come_before_or_after_acceptance() {
     assert_eq!((seen.unwrap(), orders), (429, 0));
 }
 
+/// Spoils one change or cancel of a resting order; answers with what the caller sees and what the book then says.
+async fn spoiled_write(operation: Operation, answer: AnswerFault) -> (Result<u16, SendRequestError>, String) {
+    let desk = Desk::open(still());
+    let order_id = desk.place(desk.resting("cp-1")).await;
+    let path = format!("/orders/{order_id}");
+    desk.sim.faults().next_answers(&id(FOLLOWER), operation, 1, answer);
+    let seen = if operation == Operation::Modify {
+        let change = json!({"orderType": "LIMIT", "validity": "DAY", "quantity": 130});
+        desk.try_call(FOLLOWER, "PUT", &path, Some(change)).await
+    } else {
+        desk.try_call(FOLLOWER, "DELETE", &path, None).await
+    };
+    let (_, row) = desk.call(FOLLOWER, "GET", &path, None).await;
+    let state = format!("{} {}", row[0]["orderStatus"].as_str().unwrap(), row[0]["quantity"]);
+    (seen.map(|(status, _)| status), state)
+}
+
+#[actix_rt::test]
+async fn changes_and_cancels_get_lost_before_or_after_they_are_made() {
+    for (operation, done) in [(Operation::Modify, "PENDING 130"), (Operation::Cancel, "CANCELLED 65")] {
+        let undone = "PENDING 65";
+        for (fault, status, expect) in [
+            (AnswerFault::LoseBefore, None, undone),
+            (AnswerFault::LoseAfter, None, done),
+            (AnswerFault::ErrorBefore { status: 500 }, Some(500), undone),
+            (AnswerFault::ErrorAfter { status: 502 }, Some(502), done),
+            (AnswerFault::Busy, Some(429), undone),
+            (AnswerFault::Delay { ms: 20 }, Some(200), done),
+        ] {
+            let (seen, state) = spoiled_write(operation, fault).await;
+            assert_eq!(
+                (seen.as_ref().ok().copied(), state.as_str()),
+                (status, expect),
+                "{operation:?} {fault:?}"
+            );
+            assert!(status.is_some() || is_lost(&seen), "{seen:?}");
+        }
+    }
+}
+
 #[actix_rt::test]
 async fn a_late_answer_holds_up_no_frames() {
     let desk = Desk::open(still());
