@@ -143,6 +143,8 @@ fn restore_change(child: &mut Child, intent: IntentRow) {
             let before = std::mem::replace(&mut child.terms, terms);
             child.asked_before.push(before);
         }
+        // Should it have come about late, it is still no human's hand.
+        (IntentState::Absent, Change::Modify { terms, .. }) => child.asked_before.push(terms),
         (IntentState::Acked, Change::Cancel { part }) => {
             if let OrderForm::Super(legs) = &mut child.terms.form {
                 match part {

@@ -298,10 +298,14 @@ impl Mirror {
             Change::Cancel { .. } => child.state == ChildState::Cancelled,
         };
         // Only a whole book read long enough after tells that a change had no effect (P4).
-        let wait = match request.change {
-            Change::Modify { .. } => at.rules.settle,
-            // A cancel may be asked for again: done twice it is done once.
-            Change::Cancel { .. } => at.rules.settle.min(at.rules.retry.saturating_mul(2)),
+        let soon = at.rules.settle.min(at.rules.retry.saturating_mul(2));
+        let wait = match &request.change {
+            // The broker took it: its book has the time to show it.
+            _ if request.state == ChangeState::Acked => at.rules.settle,
+            // An old raise that arrived after all would pass the target.
+            Change::Modify { terms, .. } if terms.quantity > shown.quantity => at.rules.settle,
+            // All else done twice is done once.
+            Change::Modify { .. } | Change::Cancel { .. } => soon,
         };
         let is_late = |sent: Timestamp| news.read_from.is_some_and(|from| from >= sent.plus(wait));
         let is_refuted = is_over || request.ts_sent.is_some_and(is_late);
@@ -317,7 +321,12 @@ impl Mirror {
             }
             (ChangeState::Unknown, false) if is_refuted => {
                 self.record_change(index, before, IntentState::Absent);
-                self.children[index].request = None;
+                let child = &mut self.children[index];
+                let request = child.request.take();
+                // Should it come about late, it is still no human's hand.
+                if let Some(Change::Modify { terms, .. }) = request.map(|request| request.change) {
+                    child.asked_before.push(terms);
+                }
             }
             (ChangeState::Acked, true) => child.request = None,
             (ChangeState::Acked, false) if is_refuted => {
