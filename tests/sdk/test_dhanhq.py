@@ -115,6 +115,113 @@ def test_a_fill_shows_in_trades_positions_and_funds(dhan, option):
     assert (position["positionType"], position["netQty"]) == ("CLOSED", 0)
 
 
+@pytest.fixture
+def super_order(dhan, option):
+    """A super order whose entry rests; its number and the entry's price."""
+    price = round(option["last_price"] * 0.8)
+    answer = dhan.place_super_order(
+        security_id=option["security_id"],
+        exchange_segment=dhan.NSE_FNO,
+        transaction_type=dhan.BUY,
+        quantity=option["lot"],
+        order_type=dhan.LIMIT,
+        product_type=dhan.MARGIN,
+        price=price,
+        targetPrice=price + 20,
+        stopLossPrice=price - 20,
+        trailingJump=5,
+        tag="sdk-super",
+    )
+    order_id = succeeded(answer)["orderId"]
+    yield order_id, price
+    dhan.cancel_super_order(order_id, "ENTRY_LEG")
+
+
+def listed_super(dhan, order_id):
+    row = next(row for row in succeeded(dhan.get_super_order_list()) if row["orderId"] == order_id)
+    return row, {leg["legName"]: leg for leg in row["legDetails"]}
+
+
+def test_a_super_order_is_listed_with_its_legs(dhan, option, super_order):
+    order_id, price = super_order
+    row, legs = listed_super(dhan, order_id)
+    assert (row["orderStatus"], row["legName"], row["correlationId"]) == ("PENDING", "ENTRY_LEG", "sdk-super")
+    assert legs["TARGET_LEG"]["price"] == price + 20
+    assert legs["STOP_LOSS_LEG"]["price"] == price - 20
+    assert legs["STOP_LOSS_LEG"]["trailingJump"] == 5
+    assert {leg["orderStatus"] for leg in legs.values()} == {"PENDING"}
+
+
+def test_the_legs_of_a_super_order_are_modified(dhan, option, super_order):
+    order_id, price = super_order
+    entry = dhan.modify_super_order(
+        order_id,
+        dhan.LIMIT,
+        "ENTRY_LEG",
+        quantity=2 * option["lot"],
+        price=price + 1,
+        targetPrice=price + 30,
+        stopLossPrice=price - 30,
+        trailingJump=5,
+    )
+    assert succeeded(entry)["orderId"] == order_id
+    succeeded(dhan.modify_super_order(order_id, dhan.LIMIT, "TARGET_LEG", targetPrice=price + 40))
+    succeeded(dhan.modify_super_order(order_id, dhan.LIMIT, "STOP_LOSS_LEG", stopLossPrice=price - 10))
+    row, legs = listed_super(dhan, order_id)
+    assert (row["quantity"], row["price"]) == (2 * option["lot"], price + 1)
+    assert legs["TARGET_LEG"]["price"] == price + 40
+    assert (legs["STOP_LOSS_LEG"]["price"], legs["STOP_LOSS_LEG"]["trailingJump"]) == (price - 10, 0)
+
+
+def test_a_leg_of_a_super_order_is_cancelled_for_good(dhan, super_order):
+    order_id, price = super_order
+    succeeded(dhan.cancel_super_order(order_id, "TARGET_LEG"))
+    assert listed_super(dhan, order_id)[1]["TARGET_LEG"]["orderStatus"] == "CANCELLED"
+    again = dhan.modify_super_order(order_id, dhan.LIMIT, "TARGET_LEG", targetPrice=price + 40)
+    assert again["remarks"]["error_code"] == "DH-906"
+    succeeded(dhan.cancel_super_order(order_id, "ENTRY_LEG"))
+    assert listed_super(dhan, order_id)[0]["orderStatus"] == "CANCELLED"
+
+
+def test_forever_orders_are_created_listed_modified_and_cancelled(dhan):
+    share = {"security_id": "2885", "exchange_segment": dhan.NSE, "transaction_type": dhan.BUY}
+    kind = {"product_type": dhan.CNC, "order_type": dhan.LIMIT, "quantity": 2, "price": 1401, "trigger_Price": 1400}
+    single = succeeded(dhan.place_forever(**share, **kind, tag="sdk-gtt"))["orderId"]
+    both = succeeded(
+        dhan.place_forever(**share, **kind, order_flag="OCO", price1=1501, trigger_Price1=1500, quantity1=1)
+    )["orderId"]
+
+    rows = [row for row in succeeded(dhan.get_forever()) if row["orderId"] in (single, both)]
+    assert [(row["orderId"], row["orderType"], row["legName"], row["quantity"]) for row in rows] == [
+        (single, "SINGLE", "TARGET_LEG", 2),
+        (both, "OCO", "TARGET_LEG", 2),
+        (both, "OCO", "STOP_LOSS_LEG", 1),
+    ]
+    assert {row["orderStatus"] for row in rows} == {"CONFIRM"}
+
+    changed = dhan.modify_forever(both, "OCO", dhan.LIMIT, "STOP_LOSS_LEG", 2, 1511, 1510, 0, dhan.DAY)
+    assert succeeded(changed)["orderId"] == both
+    row = [row for row in succeeded(dhan.get_forever()) if row["orderId"] == both][1]
+    assert (row["quantity"], row["price"], row["triggerPrice"]) == (2, 1511, 1510)
+    for order_id in (single, both):
+        assert succeeded(dhan.cancel_forever(order_id))["orderStatus"] == "CANCELLED"
+
+
+def test_forever_orders_are_for_shares(dhan, option):
+    answer = dhan.place_forever(
+        security_id=option["security_id"],
+        exchange_segment=dhan.NSE_FNO,
+        transaction_type=dhan.BUY,
+        product_type=dhan.MARGIN,
+        order_type=dhan.LIMIT,
+        quantity=option["lot"],
+        price=10,
+        trigger_Price=9,
+    )
+    assert answer["status"] == "failure"
+    assert answer["remarks"]["error_code"] == "DH-906"
+
+
 def test_margin_is_estimated(dhan, option):
     answer = dhan.margin_calculator(
         security_id=option["security_id"],
