@@ -6,7 +6,7 @@
 //! Rooms: [`child`] what is known of one order; `target` what is wanted now; `drive` how it is spread over children and
 //! asked for; `evidence` what the broker said; `parting` what happens when leader and follower differ in the end.
 //!
-//! TABLE
+//! Which event does what in which state is the table in `docs/architecture.md`, which a test holds to the code.
 
 mod child;
 mod drive;

@@ -1,14 +1,25 @@
-//! The table in the header of the module, cell by cell, and the rules the table has no room for.
+//! One mirror told one thing after another; its state table ([`table`]) and the rules the table has no room for.
+
+mod table;
 
 use super::*;
 use crate::ids::{DhanClientId, FollowerId};
 use crate::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
-use crate::order::{Leg, OrderType, Product, Side, TimeInForce};
+use crate::order::{
+    BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderType, Product, Side, TimeInForce,
+};
+use crate::policy::{AtModificationLimit, Bps, EntryLeftBehind, MarketOrders};
+use crate::quantity::LotSize;
+use crate::sizing::{Ratio, Strategy};
 use crate::time::TradingDay;
 
+/// The follower's units; the leader has twice as many.
 const TARGET: u32 = 130;
+const LOT: u32 = 65;
+const SETTLE: i64 = 2;
+const ENTRY_AFTER: i64 = 10;
 
-fn terms(quantity: u32) -> OrderTerms {
+fn terms(quantity: u32, paise: u32) -> OrderTerms {
     OrderTerms {
         instrument: InstrumentKey { segment: ExchangeSegment::NseFno, security_id: SecurityId(43_125) },
         side: Side::Buy,
@@ -17,36 +28,54 @@ fn terms(quantity: u32) -> OrderTerms {
         time_in_force: TimeInForce::Day,
         quantity: Quantity::new(quantity),
         disclosed: Quantity::ZERO,
-        price: Price::from_paise(10_000),
+        price: Price::from_paise(paise),
         trigger: Price::ZERO,
         after_market: false,
-        form: crate::order::OrderForm::Ordinary,
+        form: OrderForm::Ordinary,
     }
 }
 
-fn leader() -> Arc<LeaderOrder> {
-    Arc::new(LeaderOrder {
+fn leader(status: BrokerStatus, cumulative: u32) -> LeaderOrder {
+    LeaderOrder {
         account: DhanClientId::new("1000000101").unwrap(),
         trading_day: TradingDay::from_ymd(2026, 11, 23).unwrap(),
-        broker_order_id: BrokerOrderId::new("221261123048117").unwrap(),
+        broker_order_id: id("221261123048117"),
         tag: None,
         leg: Leg::Single,
-        terms: terms(2 * TARGET),
-        status: BrokerStatus::Pending,
-        cumulative: Quantity::ZERO,
+        terms: terms(2 * TARGET, 10_000),
+        status,
+        cumulative: Quantity::new(cumulative),
         average_price: Price::ZERO,
         reason: None,
         exited: Quantity::ZERO,
         last_price: None,
         forever_parent: None,
-        ts_event: at(0),
+        ts_event: at(1),
         ts_first_event: at(0),
         ts_first_seen: at(0),
-    })
+    }
 }
 
-fn follower() -> FollowerId {
-    FollowerId::new("asha").unwrap()
+fn rules() -> Rules {
+    Rules {
+        follower: FollowerId::new("asha").unwrap(),
+        on: CopyOn::Working,
+        translation: Translation {
+            market_orders: MarketOrders::AsIs,
+            price_band: Bps::new(300),
+            stop_band: Bps::new(300),
+        },
+        changes: Changes { per_order_max: 25, at_limit: AtModificationLimit::Replace },
+        parting: Parting {
+            entry: EntryLeftBehind::Cancel,
+            entry_after: Duration::from_secs(ENTRY_AFTER.unsigned_abs()),
+            exit_after: Duration::from_secs(2),
+            chase_interval: Duration::from_secs(2),
+            gap: crate::gap::GapPolicy::ExitsOnly,
+        },
+        settle: Duration::from_secs(SETTLE.unsigned_abs()),
+        retry: Duration::from_millis(200),
+    }
 }
 
 fn at(second: i64) -> Timestamp {
@@ -57,259 +86,175 @@ fn id(text: &str) -> BrokerOrderId {
     BrokerOrderId::new(text).unwrap()
 }
 
-fn open(quantity: u32) -> MirrorEvent {
-    MirrorEvent::Target {
-        target: Target::Open(terms(quantity)),
-        sizing: None,
-        tick: Price::ZERO,
-        purpose: Purpose::Exit,
-    }
-}
-
-fn gone() -> MirrorEvent {
-    let target = Target::Gone(DeniedReason::LeaderGone);
-    MirrorEvent::Target { target, sizing: None, tick: Price::ZERO, purpose: Purpose::Entry }
-}
-
-fn answer(answer: PlaceAnswer) -> MirrorEvent {
-    MirrorEvent::Answer(answer)
-}
-
-/// News of attempt `attempt`, under the broker's id `broker_id`.
-fn report(attempt: u16, broker_id: &str, status: BrokerStatus, cumulative: u32) -> MirrorEvent {
-    MirrorEvent::Report(ChildReport {
-        client_order_id: ClientOrderId::derive(&key(attempt)),
-        broker_order_id: id(broker_id),
-        status,
-        cumulative: Quantity::new(cumulative),
-        average_price: Price::from_paise(10_000),
-        reason: None,
-    })
-}
-
-fn key(attempt: u16) -> ChildKey {
-    let leader = leader();
+fn key(slice: u16, attempt: u16) -> ChildKey {
+    let leader = leader(BrokerStatus::Pending, 0);
     ChildKey {
         trading_day: leader.trading_day,
-        leader_order: leader.broker_order_id.clone(),
-        follower: follower(),
-        leg: 0,
-        slice: 0,
+        leader_order: leader.broker_order_id,
+        follower: rules().follower,
+        leg: COPY,
+        slice,
         attempt,
     }
 }
 
+fn first() -> ClientOrderId {
+    ClientOrderId::derive(&key(0, 1))
+}
+
+fn wish(terms: OrderTerms, executed: u32) -> Wish {
+    let sizing = Sizing {
+        strategy: Strategy::FixedRatio,
+        ratio: Ratio { numerator: 1, denominator: 2 },
+        multiplier: Ratio::ONE,
+        leader_quantity: Quantity::new(2 * TARGET),
+        lot_size: LotSize::new(LOT).unwrap(),
+        leader_capital: None,
+        follower_capital: None,
+        quantity: terms.quantity,
+    };
+    Wish {
+        terms,
+        executed: Quantity::new(executed),
+        exited: Quantity::ZERO,
+        sizing,
+        note: None,
+        is_unpriced: false,
+        reference: None,
+        tick: Price::from_paise(5),
+        lot: LotSize::new(LOT).unwrap(),
+        freeze: None,
+    }
+}
+
+fn follow(terms: OrderTerms) -> MirrorEvent {
+    MirrorEvent::Plan(Decision::Follow(Box::new(wish(terms, 0))))
+}
+
+fn open(quantity: u32) -> MirrorEvent {
+    follow(terms(quantity, 10_000))
+}
+
+fn gone() -> MirrorEvent {
+    MirrorEvent::Plan(Decision::Deny(DeniedReason::LeaderGone))
+}
+
+fn release() -> MirrorEvent {
+    MirrorEvent::Release(first())
+}
+
+fn answer(serial: u32, answer: Answer) -> MirrorEvent {
+    MirrorEvent::Answer { client_order_id: first(), serial, answer }
+}
+
+fn accepted() -> Answer {
+    Answer::Accepted(id("7"))
+}
+
+fn row(broker_order_id: &str, terms: OrderTerms, status: BrokerStatus, cumulative: u32) -> OrderReport {
+    OrderReport {
+        account: DhanClientId::new("1000000202").unwrap(),
+        broker_order_id: id(broker_order_id),
+        exchange_order_id: None,
+        tag: None,
+        terms,
+        status,
+        cumulative: Quantity::new(cumulative),
+        average_price: Price::from_paise(10_000),
+        reason: None,
+        leg: Leg::Single,
+        parent: None,
+        last_price: None,
+        ts_event: at(1),
+        ts_exchange: None,
+        ts_created: None,
+        source: EvidenceSource::Stream,
+    }
+}
+
+fn report(client_order_id: &ClientOrderId, report: OrderReport) -> MirrorEvent {
+    let client_order_id = client_order_id.clone();
+    MirrorEvent::Report(Box::new(ChildReport { client_order_id, report, read_from: None }))
+}
+
+/// News of the first attempt as it was placed.
+fn shown(status: BrokerStatus, cumulative: u32) -> MirrorEvent {
+    report(&first(), row("7", terms(TARGET, 10_000), status, cumulative))
+}
+
+fn step(
+    mirror: &mut Mirror,
+    event: MirrorEvent,
+    now: Timestamp,
+    purpose: Purpose,
+) -> Result<Vec<MirrorEffect>, IllegalTransition> {
+    // What the leader's order has become goes with the Sizer's word.
+    match &event {
+        MirrorEvent::Plan(Decision::Deny(DeniedReason::LeaderGone)) => {
+            mirror.leader = Arc::new(leader(BrokerStatus::Cancelled, 0));
+        }
+        MirrorEvent::Plan(Decision::Follow(wish)) if wish.executed.get() == TARGET => {
+            mirror.leader = Arc::new(leader(BrokerStatus::Traded, 2 * TARGET));
+        }
+        MirrorEvent::Plan(Decision::Follow(_)) => {
+            mirror.leader = Arc::new(leader(BrokerStatus::Pending, 0));
+        }
+        _ => {}
+    }
+    let rules = rules();
+    let moment = Moment { now, rules: &rules, purpose, entry_denial: None, raise_denial: None };
+    mirror.step(event, &moment)
+}
+
 fn take(mirror: &mut Mirror, event: MirrorEvent) -> Vec<MirrorEffect> {
-    mirror.step(event, &follower(), at(1)).unwrap()
+    step(mirror, event, at(1), Purpose::Entry).unwrap()
 }
 
 /// A mirror that has lived through these events, all of them legal.
 fn lived(events: Vec<MirrorEvent>) -> Mirror {
-    let mut mirror = Mirror::new(leader());
+    let mut mirror = Mirror::new(Arc::new(leader(BrokerStatus::Pending, 0)));
     for event in events {
         take(&mut mirror, event);
     }
     mirror
 }
 
-/// A mirror whose child stands where the row of the table says.
-fn in_state(state: &str) -> Mirror {
-    let sent = |next: MirrorEvent| vec![open(TARGET), MirrorEvent::Release, next];
-    let ended = |status| sent(report(1, "7", status, 0));
-    lived(match state {
-        "none" => vec![],
-        "planned" => vec![open(TARGET)],
-        "sending" => vec![open(TARGET), MirrorEvent::Release],
-        "unknown" => sent(answer(PlaceAnswer::Lost)),
-        "working" => sent(answer(PlaceAnswer::Accepted(id("7")))),
-        "filled" => sent(report(1, "7", BrokerStatus::Traded, TARGET)),
-        "cancelled" => ended(BrokerStatus::Cancelled),
-        "expired" => ended(BrokerStatus::Expired),
-        "rejected" => ended(BrokerStatus::Rejected),
-        "refused" => sent(answer(PlaceAnswer::Refused("no margin".into()))),
-        "absent" => vec![
-            open(TARGET),
-            MirrorEvent::Release,
-            answer(PlaceAnswer::Lost),
-            MirrorEvent::ProvenAbsent { again: false },
-        ],
-        "voided" => vec![open(TARGET), gone()],
-        other => panic!("no state {other}"),
-    })
+fn sent(effects: &[MirrorEffect]) -> &Request {
+    let requests: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            MirrorEffect::Send(approved) => Some(approved.get()),
+            _ => None,
+        })
+        .collect();
+    let [request] = requests[..] else { panic!("{effects:?}") };
+    request
 }
 
-fn event(name: &str) -> MirrorEvent {
-    match name {
-        "open" => open(TARGET),
-        "changed" => open(2 * TARGET),
-        "gone" => gone(),
-        "release" => MirrorEvent::Release,
-        "give" => MirrorEvent::Give(DeniedReason::StaleEntry),
-        "accepted" => answer(PlaceAnswer::Accepted(id("7"))),
-        "refused" => answer(PlaceAnswer::Refused("no margin".into())),
-        "not sent" => answer(PlaceAnswer::NotSent),
-        "busy" => answer(PlaceAnswer::Busy),
-        "lost" => answer(PlaceAnswer::Lost),
-        "pending" => report(1, "7", BrokerStatus::Pending, 0),
-        "part" => report(1, "7", BrokerStatus::PartTraded, 65),
-        "traded" => report(1, "7", BrokerStatus::Traded, TARGET),
-        "over" => report(1, "7", BrokerStatus::Traded, TARGET + 65),
-        "rejected" => report(1, "7", BrokerStatus::Rejected, 0),
-        "absent" => MirrorEvent::ProvenAbsent { again: false },
-        "again" => MirrorEvent::ProvenAbsent { again: true },
-        other => panic!("no event {other}"),
-    }
-}
-
-/// One cell as text: the child's state (`2:` before that of a second attempt), then the outcome where the event
-/// changed it, then the effects.
-fn cell(mut mirror: Mirror, event: MirrorEvent) -> String {
-    let (before, untouched) = (mirror.outcome, mirror.clone());
-    let Ok(effects) = mirror.step(event, &follower(), at(1)) else {
-        assert_eq!(format!("{mirror:?}"), format!("{untouched:?}"), "what is illegal changes nothing");
-        return "illegal".to_owned();
-    };
-    let mut text = mirror.children.last().map_or("none".to_owned(), |child| {
-        let state = child.state.as_str();
-        if child.key.attempt == 1 { state.to_owned() } else { format!("{}:{state}", child.key.attempt) }
-    });
-    if mirror.outcome != before {
-        text.push('=');
-        text.push_str(mirror.outcome.as_str());
-    }
-    let effects = effects.iter().map(|effect| match effect {
-        MirrorEffect::Queue(_) => "+queue".to_owned(),
-        MirrorEffect::Place(_) => "+place".to_owned(),
-        MirrorEffect::Resolve => "+resolve".to_owned(),
-        MirrorEffect::Filled(quantity) => format!("+filled({quantity})"),
-        MirrorEffect::Overfilled(quantity) => format!("+overfilled({quantity})"),
-    });
-    text.extend(effects);
-    text
-}
-
-/// The first row names the events, the first column the states.
-fn check(table: &str) {
-    let mut rows = table.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
-    let events = rows.next().unwrap();
-    let mut faults = Vec::new();
-    for row in rows.filter(|row| row.len() > 1) {
-        assert_eq!(row.len(), events.len(), "{row:?}");
-        for (expected, name) in row.iter().zip(&events).skip(1) {
-            let found = cell(in_state(row[0]), event(name));
-            if found != *expected {
-                faults.push(format!("{} / {name}: {found}, not {expected}", row[0]));
-            }
-        }
-    }
-    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+fn states(mirror: &Mirror) -> Vec<&'static str> {
+    mirror.children.iter().map(|child| child.state.as_str()).collect()
 }
 
 #[test]
-fn the_target_moves_only_what_is_not_sent() {
-    check(
-        "child   | open                  | changed               | gone           | release             | give
-         none      | planned=waiting+queue | planned=waiting+queue | none=skipped   | none                | none=voided
-         planned   | planned               | planned               | voided=voided  | sending=sent+place  | voided=voided
-         sending   | sending               | sending               | sending        | illegal             | illegal
-         unknown   | unknown               | unknown               | unknown        | illegal             | illegal
-         working   | working               | working               | working        | illegal             | illegal
-         filled    | filled                | filled                | filled         | illegal             | illegal
-         cancelled | cancelled             | cancelled             | cancelled      | illegal             | illegal
-         expired   | expired               | expired               | expired        | illegal             | illegal
-         rejected  | rejected              | rejected              | rejected       | illegal             | illegal
-         refused   | refused               | refused               | refused        | illegal             | illegal
-         absent    | absent                | absent                | absent         | illegal             | illegal
-         voided    | voided                | voided                | voided         | illegal             | illegal",
-    );
-}
-
-#[test]
-fn an_answer_counts_once_and_a_lost_one_is_a_doubt() {
-    check(
-        "child   | accepted  | refused | not sent              | busy            | lost
-         none      | none      | none    | none                  | none            | none
-         planned   | illegal   | illegal | illegal               | illegal         | illegal
-         sending   | working   | refused | planned+queue         | unknown+resolve | unknown+resolve
-         unknown   | working   | illegal | illegal               | unknown+resolve | unknown+resolve
-         working   | working   | illegal | illegal               | working         | working
-         filled    | filled    | illegal | illegal               | filled          | filled
-         cancelled | cancelled | illegal | illegal               | cancelled       | cancelled
-         expired   | expired   | illegal | illegal               | expired         | expired
-         rejected  | rejected  | illegal | illegal               | rejected        | rejected
-         refused   | refused   | illegal | illegal               | refused         | refused
-         absent    | absent    | illegal | illegal               | absent          | absent
-         voided    | voided    | illegal | illegal               | voided          | voided",
-    );
-}
-
-#[test]
-fn a_report_is_evidence_in_every_state() {
-    check(
-        "child   | pending      | part                    | traded                  | over                                  | rejected
-         none      | none         | none                    | none                    | none                                  | none
-         planned   | working=sent | working=sent+filled(65) | filled=sent+filled(130) | filled=sent+filled(195)+overfilled(65) | rejected=sent
-         sending   | working      | working+filled(65)      | filled+filled(130)      | filled+filled(195)+overfilled(65)     | rejected
-         unknown   | working      | working+filled(65)      | filled+filled(130)      | filled+filled(195)+overfilled(65)     | rejected
-         working   | working      | working+filled(65)      | filled+filled(130)      | filled+filled(195)+overfilled(65)     | rejected
-         filled    | filled       | filled                  | filled                  | filled+filled(65)+overfilled(65)      | filled
-         cancelled | cancelled    | cancelled+filled(65)    | cancelled+filled(130)   | cancelled+filled(195)+overfilled(65)  | cancelled
-         expired   | expired      | expired+filled(65)      | expired+filled(130)     | expired+filled(195)+overfilled(65)    | expired
-         rejected  | rejected     | rejected+filled(65)     | rejected+filled(130)    | rejected+filled(195)+overfilled(65)   | rejected
-         refused   | working      | working+filled(65)      | filled+filled(130)      | filled+filled(195)+overfilled(65)     | rejected
-         absent    | working=sent | working=sent+filled(65) | filled=sent+filled(130) | filled=sent+filled(195)+overfilled(65) | rejected=sent
-         voided    | working=sent | working=sent+filled(65) | filled=sent+filled(130) | filled=sent+filled(195)+overfilled(65) | rejected=sent",
-    );
-}
-
-#[test]
-fn absence_is_provable_of_a_doubt_only() {
-    check(
-        "child   | absent        | again
-         none      | none          | none
-         planned   | illegal       | illegal
-         sending   | illegal       | illegal
-         unknown   | absent=voided | 2:planned+queue
-         working   | illegal       | illegal
-         filled    | illegal       | illegal
-         cancelled | illegal       | illegal
-         expired   | illegal       | illegal
-         rejected  | illegal       | illegal
-         refused   | illegal       | illegal
-         absent    | illegal       | illegal
-         voided    | illegal       | illegal",
-    );
-}
-
-#[test]
-fn a_planned_order_takes_the_new_terms_and_a_sent_one_shows_the_gap() {
-    let mut planned = lived(vec![open(TARGET), open(65)]);
-    assert_eq!((planned.child().unwrap().terms.quantity.get(), planned.gap()), (65, None));
-    take(&mut planned, MirrorEvent::Release);
-
-    for (target, gap) in
-        [(open(65), None), (open(TARGET), Some(Gap::Changed)), (gone(), Some(Gap::LeftBehind))]
-    {
-        let mut sent = planned.clone();
-        assert_eq!(take(&mut sent, target), vec![]);
-        assert_eq!((sent.child().unwrap().terms.quantity.get(), sent.gap()), (65, gap));
-    }
+fn what_is_placed_is_the_child_and_carries_its_derived_id() {
+    let mut mirror = lived(vec![open(TARGET)]);
+    let effects = take(&mut mirror, release());
+    let request = sent(&effects);
+    assert_eq!(request.client_order_id, ClientOrderId::derive(&key(0, 1)));
+    assert_eq!((request.serial, request.purpose), (0, Purpose::Entry));
+    assert_eq!(request.ask, Ask::Place(terms(TARGET, 10_000)));
+    assert_eq!(mirror.child().unwrap().ts_sent, Some(at(1)));
+    assert_eq!(mirror.worst_case(), u64::from(TARGET));
 }
 
 #[test]
 fn what_is_decided_is_not_undecided_by_a_status_that_says_nothing() {
-    let undecided = || MirrorEvent::Target {
-        target: Target::Undecided,
-        sizing: None,
-        tick: Price::ZERO,
-        purpose: Purpose::Entry,
-    };
-    let mut mirror = lived(vec![undecided()]);
+    let mut mirror = lived(vec![MirrorEvent::Plan(Decision::Await)]);
     assert_eq!((mirror.outcome, mirror.children.len()), (Outcome::AwaitingLeader, 0));
     take(&mut mirror, open(TARGET));
-    take(&mut mirror, undecided());
-    assert_eq!(mirror.target, Target::Open(terms(TARGET)));
-    assert!(matches!(take(&mut mirror, MirrorEvent::Release)[..], [MirrorEffect::Place(_)]));
+    take(&mut mirror, MirrorEvent::Plan(Decision::Await));
+    assert_eq!(mirror.target, Target::Open(terms(TARGET, 10_000)));
+    sent(&take(&mut mirror, release()));
 }
 
 #[test]
@@ -317,12 +262,12 @@ fn a_skipped_or_given_up_order_stays_so() {
     for end in [
         vec![gone()],
         vec![open(TARGET), gone()],
-        vec![open(TARGET), MirrorEvent::Give(DeniedReason::StaleEntry)],
+        vec![open(TARGET), MirrorEvent::Give(first(), DeniedReason::StaleEntry)],
         vec![
             open(TARGET),
-            MirrorEvent::Release,
-            answer(PlaceAnswer::Lost),
-            MirrorEvent::ProvenAbsent { again: false },
+            release(),
+            answer(0, Answer::Lost),
+            MirrorEvent::ProvenAbsent { client_order_id: first(), again: false },
         ],
     ] {
         let mut mirror = lived(end);
@@ -334,76 +279,64 @@ fn a_skipped_or_given_up_order_stays_so() {
 }
 
 #[test]
-fn what_is_placed_is_the_child_and_carries_its_derived_id() {
-    let mut mirror = lived(vec![open(TARGET)]);
-    let effects = take(&mut mirror, MirrorEvent::Release);
-    let [MirrorEffect::Place(approved)] = &effects[..] else { panic!("{effects:?}") };
-    let placement = approved.get();
-    assert_eq!(placement.client_order_id, ClientOrderId::derive(&key(1)));
-    assert_eq!((&placement.terms, placement.purpose), (&terms(TARGET), Purpose::Exit));
-    assert_eq!(mirror.child().unwrap().ts_sent, Some(at(1)));
-    assert_eq!(mirror.worst_case(), u64::from(TARGET));
+fn only_a_share_below_one_lot_may_grow_into_a_copy() {
+    let mut mirror = lived(vec![MirrorEvent::Plan(Decision::Deny(DeniedReason::BelowOneLot))]);
+    assert_eq!((mirror.outcome, mirror.reason), (Outcome::Skipped, Some(DeniedReason::BelowOneLot)));
+    take(&mut mirror, open(LOT));
+    assert_eq!((mirror.outcome, states(&mirror)), (Outcome::Waiting, vec!["planned"]));
+}
+
+/// A first attempt that was proven absent, and a second planned.
+fn second_attempt() -> Vec<MirrorEvent> {
+    let absent = MirrorEvent::ProvenAbsent { client_order_id: first(), again: true };
+    vec![open(TARGET), release(), answer(0, Answer::Lost), absent]
 }
 
 #[test]
 fn a_second_attempt_has_an_id_of_its_own_and_only_as_much_room_as_the_first_left() {
-    let mut mirror = lived(vec![
-        open(TARGET),
-        MirrorEvent::Release,
-        answer(PlaceAnswer::Lost),
-        MirrorEvent::ProvenAbsent { again: true },
-    ]);
-    assert_eq!(mirror.child().unwrap().client_order_id, ClientOrderId::derive(&key(2)));
+    let mut mirror = lived(second_attempt());
+    assert_eq!(mirror.child().unwrap().client_order_id, ClientOrderId::derive(&key(0, 2)));
     // The proof was wrong: the first is there after all. The second must not go (P2, P5).
-    take(&mut mirror, report(1, "7", BrokerStatus::Pending, 0));
-    let states: Vec<_> = mirror.children.iter().map(|child| child.state.as_str()).collect();
-    assert_eq!((states, mirror.outcome), (vec!["working", "voided"], Outcome::Sent));
+    take(&mut mirror, shown(BrokerStatus::Pending, 0));
+    let effects = take(&mut mirror, MirrorEvent::Release(ClientOrderId::derive(&key(0, 2))));
+    assert!(!effects.iter().any(|effect| matches!(effect, MirrorEffect::Send(_))), "{effects:?}");
+    assert_eq!((states(&mirror), mirror.outcome), (vec!["working", "voided"], Outcome::Sent));
     assert_eq!(mirror.worst_case(), u64::from(TARGET));
     assert_eq!(mirror.child().unwrap().key.attempt, 1, "what lives is what counts");
-    // Its fills are its own.
-    let filled = take(&mut mirror, report(1, "7", BrokerStatus::Traded, TARGET));
-    assert_eq!(filled, vec![MirrorEffect::Filled(Quantity::new(TARGET))]);
 }
 
 #[test]
 fn a_late_first_attempt_is_never_taken_for_the_second() {
-    let mut mirror = lived(vec![
-        open(TARGET),
-        MirrorEvent::Release,
-        answer(PlaceAnswer::Lost),
-        MirrorEvent::ProvenAbsent { again: true },
-        MirrorEvent::Release,
-        report(1, "7", BrokerStatus::PartTraded, 65),
-        answer(PlaceAnswer::Accepted(id("8"))),
-        report(2, "8", BrokerStatus::PartTraded, 65),
-    ]);
+    let second = ClientOrderId::derive(&key(0, 2));
+    let mut mirror = lived(second_attempt());
+    sent(&take(&mut mirror, MirrorEvent::Release(second.clone())));
+    take(&mut mirror, shown(BrokerStatus::PartTraded, 65));
+    let taken =
+        MirrorEvent::Answer { client_order_id: second.clone(), serial: 0, answer: Answer::Accepted(id("8")) };
+    take(&mut mirror, taken);
+    let of_second = || report(&second, row("8", terms(TARGET, 10_000), BrokerStatus::PartTraded, 65));
+    take(&mut mirror, of_second());
     let facts: Vec<_> = mirror
         .children
         .iter()
-        .map(|child| (child.broker_order_id.clone().unwrap(), child.cumulative.get(), child.status.clone()))
+        .map(|child| (child.broker_order_id.clone().unwrap(), child.cumulative.get()))
         .collect();
-    let part = Some(BrokerStatus::PartTraded);
-    assert_eq!(facts, vec![(id("7"), 65, part.clone()), (id("8"), 65, part)]);
+    assert_eq!(facts, vec![(id("7"), 65), (id("8"), 65)]);
     assert_eq!(mirror.worst_case(), 2 * u64::from(TARGET), "both count, so that the excess is seen");
-    assert_eq!(take(&mut mirror, report(2, "8", BrokerStatus::PartTraded, 65)), vec![]);
 }
 
 #[test]
 fn a_late_first_attempt_that_took_nothing_leaves_the_second_its_room() {
-    let mut mirror = lived(vec![
-        open(TARGET),
-        MirrorEvent::Release,
-        answer(PlaceAnswer::Lost),
-        MirrorEvent::ProvenAbsent { again: true },
-        report(1, "7", BrokerStatus::Rejected, 0),
-    ]);
-    assert!(matches!(take(&mut mirror, MirrorEvent::Release)[..], [MirrorEffect::Place(_)]));
+    let mut mirror = lived(second_attempt());
+    take(&mut mirror, shown(BrokerStatus::Rejected, 0));
+    sent(&take(&mut mirror, MirrorEvent::Release(ClientOrderId::derive(&key(0, 2)))));
 }
 
 #[test]
 fn an_order_that_appears_late_shows_its_status_even_if_it_is_over_already() {
-    let mut mirror = in_state("absent");
-    take(&mut mirror, report(1, "7", BrokerStatus::Traded, TARGET));
+    let absent = MirrorEvent::ProvenAbsent { client_order_id: first(), again: false };
+    let mut mirror = lived(vec![open(TARGET), release(), answer(0, Answer::Lost), absent]);
+    take(&mut mirror, shown(BrokerStatus::Traded, TARGET));
     let child = mirror.child().unwrap();
     assert_eq!((child.status.clone(), child.cumulative.get()), (Some(BrokerStatus::Traded), TARGET));
     assert_eq!((mirror.outcome, mirror.reason), (Outcome::Sent, None));
@@ -411,16 +344,114 @@ fn an_order_that_appears_late_shows_its_status_even_if_it_is_over_already() {
 
 #[test]
 fn fills_only_grow_whatever_order_reports_come_in() {
-    let mut mirror = in_state("working");
+    let mut mirror = lived(vec![open(TARGET), release(), answer(0, accepted())]);
     let growth: Vec<u32> = [65, 0, 65, 130, 65, 130]
         .into_iter()
         .map(|cumulative| {
-            let effects = take(&mut mirror, report(1, "7", BrokerStatus::PartTraded, cumulative));
-            effects
-                .iter()
-                .map(|effect| if let MirrorEffect::Filled(by) = effect { by.get() } else { 0 })
-                .sum()
+            let effects = take(&mut mirror, shown(BrokerStatus::PartTraded, cumulative));
+            let grown = effects.iter().map(|effect| match effect {
+                MirrorEffect::Filled(_, by) => by.get(),
+                _ => 0,
+            });
+            grown.sum()
         })
         .collect();
     assert_eq!(growth, [65, 0, 0, 65, 0, 0]);
+}
+
+/// An order of this follower above the freeze quantity of two lots.
+fn sliced(quantity: u32) -> MirrorEvent {
+    let freeze = Some(Quantity::new(2 * LOT));
+    MirrorEvent::Plan(Decision::Follow(Box::new(Wish { freeze, ..wish(terms(quantity, 10_000), 0) })))
+}
+
+fn quantities(mirror: &Mirror) -> Vec<u32> {
+    mirror.children.iter().filter(|child| child.is_live()).map(|child| child.terms.quantity.get()).collect()
+}
+
+#[test]
+fn what_is_too_large_for_one_order_becomes_several_and_changes_are_spread_over_them() {
+    let mut mirror = lived(vec![sliced(5 * LOT)]);
+    assert_eq!(quantities(&mirror), [130, 130, 65]);
+    // Not sent yet: the last ones give first, the ones that have room take first.
+    take(&mut mirror, sliced(3 * LOT));
+    assert_eq!(quantities(&mirror), [130, 65]);
+    take(&mut mirror, sliced(4 * LOT));
+    assert_eq!(quantities(&mirror), [130, 130]);
+    for (slice, broker_id) in [(0, "7"), (1, "8")] {
+        let client_order_id = ClientOrderId::derive(&key(slice, 1));
+        sent(&take(&mut mirror, MirrorEvent::Release(client_order_id.clone())));
+        let answer = Answer::Accepted(id(broker_id));
+        take(&mut mirror, MirrorEvent::Answer { client_order_id, serial: 0, answer });
+    }
+    take(&mut mirror, sliced(3 * LOT));
+    let asked: Vec<_> = mirror.children.iter().filter_map(|child| child.request.as_deref()).collect();
+    let [request] = &asked[..] else { panic!("{asked:?}") };
+    let Change::Modify { terms, .. } = &request.change else { panic!("{request:?}") };
+    assert_eq!(terms.quantity.get(), LOT);
+}
+
+#[test]
+fn an_order_changed_as_often_as_is_allowed_is_replaced_once_its_end_is_proven() {
+    let mut mirror = lived(vec![open(TARGET), release(), answer(0, accepted())]);
+    for serial in 1..=25 {
+        let paise = 10_000 + 5 * serial;
+        take(&mut mirror, follow(terms(TARGET, paise)));
+        sent(&take(&mut mirror, release()));
+        take(&mut mirror, answer(serial, accepted()));
+        take(&mut mirror, report(&first(), row("7", terms(TARGET, paise), BrokerStatus::Pending, 0)));
+    }
+    let last = terms(TARGET, 11_000);
+    take(&mut mirror, follow(last.clone()));
+    let effects = take(&mut mirror, release());
+    assert!(matches!(sent(&effects).ask, Ask::Cancel { .. }), "{effects:?}");
+    take(&mut mirror, answer(26, accepted()));
+    assert_eq!(mirror.children.len(), 1, "nothing takes its place before its end is proven (P2)");
+    take(&mut mirror, report(&first(), row("7", terms(TARGET, 10_125), BrokerStatus::Cancelled, LOT)));
+    assert_eq!(states(&mirror), ["cancelled", "planned"]);
+    let next = &mirror.children[1];
+    assert_eq!((next.key.attempt, &next.terms), (2, &OrderTerms { quantity: Quantity::new(LOT), ..last }));
+}
+
+#[test]
+fn an_exit_left_behind_is_moved_after_the_market_and_again_later_and_later() {
+    let mut mirror = Mirror::new(Arc::new(leader(BrokerStatus::Pending, 0)));
+    let mut go =
+        |event: MirrorEvent, second: i64| step(&mut mirror, event, at(second), Purpose::Exit).unwrap();
+    go(open(TARGET), 1);
+    go(release(), 1);
+    go(answer(0, accepted()), 1);
+    let filled = MirrorEvent::Plan(Decision::Follow(Box::new(wish(terms(TARGET, 10_000), TARGET))));
+    assert_eq!(go(filled, 1), vec![], "he may be about to fill");
+    let rank = |effects: &[MirrorEffect]| match effects {
+        [MirrorEffect::Queue(_, rank, None)] => *rank,
+        _ => panic!("{effects:?}"),
+    };
+    assert_eq!(rank(&go(MirrorEvent::Tick, 3)), Rank::Exit);
+    let effects = go(release(), 3);
+    let Ask::Modify { terms, .. } = &sent(&effects).ask else { panic!("{effects:?}") };
+    assert_eq!(terms.order_type, OrderType::Market);
+    go(answer(1, accepted()), 3);
+    // The broker shows a market order as a limit of its own making.
+    go(report(&first(), row("7", self::terms(TARGET, 10_300), BrokerStatus::Pending, 0)), 3);
+    assert_eq!(go(MirrorEvent::Tick, 4), vec![]);
+    assert_eq!(rank(&go(MirrorEvent::Tick, 6)), Rank::Exit);
+}
+
+#[test]
+fn an_exit_the_broker_rejects_is_tried_as_often_as_is_borne() {
+    let mut mirror = Mirror::new(Arc::new(leader(BrokerStatus::Pending, 0)));
+    let filled = MirrorEvent::Plan(Decision::Follow(Box::new(wish(terms(TARGET, 10_000), TARGET))));
+    let mut given_up = 0;
+    step(&mut mirror, filled, at(1), Purpose::Exit).unwrap();
+    for attempt in 1..=ATTEMPTS_MAX {
+        let client_order_id = ClientOrderId::derive(&key(0, attempt));
+        let release = MirrorEvent::Release(client_order_id.clone());
+        sent(&step(&mut mirror, release, at(100), Purpose::Exit).unwrap());
+        let answer = Answer::Refused(Refused::Other, "no".into());
+        let refused = MirrorEvent::Answer { client_order_id, serial: 0, answer };
+        let effects = step(&mut mirror, refused, at(100), Purpose::Exit).unwrap();
+        given_up += effects.iter().filter(|effect| matches!(effect, MirrorEffect::ExitGivenUp(_))).count();
+    }
+    assert_eq!((mirror.children.len(), given_up), (usize::from(ATTEMPTS_MAX), 1));
 }
