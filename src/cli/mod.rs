@@ -3,8 +3,11 @@
 mod check;
 mod clock_skew;
 mod exit;
+mod explain;
+mod place;
 mod run;
 mod sim;
+mod spans;
 mod status;
 
 use std::io::Write;
@@ -38,14 +41,16 @@ enum Command {
     Demo,
     /// Serve a simulated broker on this machine until SIGINT or SIGTERM.
     Sim(sim::Options),
-    /// Show what the database knows: accounts, outcomes, active orders, latency, health.
+    /// Show what the database knows: accounts, outcomes, active orders, delays, slippage, gaps, health.
     Status {
         #[command(flatten)]
-        place: status::Place,
+        place: place::Place,
         /// One JSON object instead of tables.
         #[arg(long)]
         json: bool,
     },
+    /// Tell one leader order's story across all followers: every event, decision, request, answer and fill.
+    Explain(explain::Options),
     /// Look whether copying could start: tokens, funds, addresses, instruments, clock, database. Places nothing.
     Check {
         /// Settings file.
@@ -65,6 +70,7 @@ pub fn main() -> ExitStatus {
         Command::Demo => crate::demo::run(),
         Command::Sim(options) => sim::sim(options),
         Command::Status { place, json } => status::status(place, json),
+        Command::Explain(options) => explain::explain(options),
         Command::Check { config } => check::check(&config),
     };
     done.unwrap_or_else(|error| {

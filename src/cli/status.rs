@@ -1,45 +1,27 @@
 //! `tandem status`: what the database knows, of a running daemon or one that is stopped. Takes no lock, writes nothing.
 
+mod delays;
 mod json;
 mod tables;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
 use tandem_actors::store::{
-    AccountOrder, DayCounts, FundsSnapshot, HealthRow, IncidentRow, OutcomeCount, Reader, ReaderError,
+    AccountOrder, DayCounts, FundsSnapshot, GapRow, HealthRow, IncidentRow, MirrorKey, OutcomeCount, Reader,
+    ReaderError, SlippageSum,
 };
-use tandem_domain::ids::DhanClientId;
-use tandem_domain::time::TradingDay;
+use tandem_domain::time::{Timestamp, TradingDay};
 
-use super::{ExitStatus, say_error};
-use crate::settings::Sources;
-
-/// Where the database is named.
-#[derive(Debug, clap::Args)]
-#[group(multiple = false)]
-pub(super) struct Place {
-    /// Settings file that names the database; the built-in default otherwise.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The database itself.
-    #[arg(long, value_name = "PATH")]
-    database: Option<PathBuf>,
-}
+use self::delays::FollowerDelays;
+use super::ExitStatus;
+use super::place::Place;
 
 pub(super) fn status(place: Place, as_json: bool) -> anyhow::Result<ExitStatus> {
-    let path = match place.database {
-        Some(path) => path,
-        None => match configured_path(place.config.as_deref()) {
-            Ok(path) => path,
-            Err(status) => return Ok(status),
-        },
+    let reader = match place.open()? {
+        Ok(reader) => reader,
+        Err(status) => return Ok(status),
     };
-    anyhow::ensure!(path.is_file(), "there is no database {}; nothing has run yet", path.display());
-    let reader = Reader::open(&path, 1, Duration::from_secs(5))
-        .with_context(|| format!("open the database {}", path.display()))?;
     let picture = Picture::read(&reader).context("read the database")?;
 
     let mut out = std::io::stdout().lock();
@@ -51,17 +33,6 @@ pub(super) fn status(place: Place, as_json: bool) -> anyhow::Result<ExitStatus> 
     Ok(ExitStatus::Ok)
 }
 
-fn configured_path(config: Option<&Path>) -> Result<PathBuf, ExitStatus> {
-    let mut sources = Sources::new().process_environment();
-    if let Some(path) = config {
-        sources = sources.file(path);
-    }
-    sources.load_store().map(|found| found.store.path).map_err(|faults| {
-        say_error(&faults.to_string());
-        ExitStatus::BadSettings
-    })
-}
-
 /// Everything that is shown, read once.
 struct Picture {
     /// The newest day anything is known of.
@@ -71,6 +42,10 @@ struct Picture {
     outcomes: Vec<OutcomeCount>,
     active: Vec<AccountOrder>,
     latency: Option<Latency>,
+    delays: Vec<FollowerDelays>,
+    slippage: Vec<SlippageSum>,
+    gaps: Vec<(GapRow, Timestamp)>,
+    detached: Vec<(MirrorKey, Timestamp)>,
     health: Vec<HealthRow>,
     incidents: Vec<IncidentRow>,
 }
@@ -93,6 +68,10 @@ impl Picture {
             outcomes: Vec::new(),
             active: Vec::new(),
             latency: None,
+            delays: Vec::new(),
+            slippage: Vec::new(),
+            gaps: Vec::new(),
+            detached: Vec::new(),
             health: reader.health()?,
             incidents: reader.open_incidents()?,
         };
@@ -101,6 +80,10 @@ impl Picture {
             picture.outcomes = reader.outcomes(day)?;
             picture.active = reader.active_orders(day)?;
             picture.latency = Latency::of(&reader.added_latencies_us(day)?);
+            picture.delays = delays::by_follower(&reader.delays(day)?);
+            picture.slippage = reader.slippage(day)?;
+            picture.gaps = reader.open_gaps(day)?;
+            picture.detached = reader.detached(day)?;
         }
         Ok(picture)
     }
@@ -117,17 +100,8 @@ impl Latency {
     }
 }
 
-/// An account as it may be shown: whoever knows it recognises it, nobody else learns it.
-fn masked(account: &DhanClientId) -> String {
-    let text = account.as_str();
-    let tail: String = text.chars().skip(text.chars().count().saturating_sub(4)).collect();
-    format!("..{tail}")
-}
-
 #[cfg(test)]
 mod tests {
-    use tandem_domain::time::Timestamp;
-
     use super::*;
 
     #[test]
@@ -157,6 +131,10 @@ mod tests {
             outcomes: Vec::new(),
             active: Vec::new(),
             latency: Latency::of(&[1, 2, 3]),
+            delays: Vec::new(),
+            slippage: Vec::new(),
+            gaps: Vec::new(),
+            detached: Vec::new(),
             health: vec![health],
             incidents: Vec::new(),
         };
@@ -165,11 +143,5 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
             assert_eq!(text.contains('│'), framed);
         }
-    }
-
-    #[test]
-    fn an_account_shows_its_last_digits_only() {
-        assert_eq!(masked(&DhanClientId::new("1000000202").unwrap()), "..0202");
-        assert_eq!(masked(&DhanClientId::new("77").unwrap()), "..77");
     }
 }

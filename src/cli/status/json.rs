@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::{ClientOrderId, FollowerId};
 
-use super::{Latency, Picture, masked};
+use super::delays::{FollowerDelays, STRETCHES};
+use super::{Latency, Picture};
 
 pub(super) fn of(picture: &Picture) -> Value {
     json!({
@@ -17,7 +18,7 @@ pub(super) fn of(picture: &Picture) -> Value {
             "unknown_intents": picture.counts.unknown_intents,
         },
         "accounts": picture.funds.iter().map(|row| json!({
-            "account": masked(&row.account),
+            "account": row.account.masked(),
             "taken_at_us": row.taken_at.micros(),
             "available_units": row.funds.available.units(),
             "utilised_units": row.funds.utilised.units(),
@@ -30,7 +31,7 @@ pub(super) fn of(picture: &Picture) -> Value {
             "mirrors": row.mirrors,
         })).collect::<Vec<_>>(),
         "active_orders": picture.active.iter().map(|row| json!({
-            "account": masked(&row.report.account),
+            "account": row.report.account.masked(),
             "broker_order_id": row.report.broker_order_id.as_str(),
             "client_order_id": row.client_order_id.as_ref().map(ClientOrderId::as_str),
             "role": row.role.as_str(),
@@ -43,6 +44,29 @@ pub(super) fn of(picture: &Picture) -> Value {
             "status": row.report.status.to_string(),
         })).collect::<Vec<_>>(),
         "added_latency_us": picture.latency.as_ref().map(latency),
+        "delays_us": picture.delays.iter().map(delays).collect::<Vec<_>>(),
+        "slippage": picture.slippage.iter().map(|row| json!({
+            "follower": row.follower.as_str(),
+            "copies": row.copies,
+            "quantity": row.units,
+            "money_units": row.money.units(),
+            "ticks_x100": row.ticks_x100(),
+            "bps_x100": row.bps_x100(),
+        })).collect::<Vec<_>>(),
+        "open_gaps": picture.gaps.iter().map(|(row, opened_at)| json!({
+            "follower": row.key.follower.as_str(),
+            "leader_order": row.key.leader_order.as_str(),
+            "kind": row.gap.kind.as_str(),
+            "quantity": row.gap.units,
+            "result": row.gap.result.as_str(),
+            "opened_at_us": opened_at.micros(),
+            "text": &*row.text,
+        })).collect::<Vec<_>>(),
+        "detached": picture.detached.iter().map(|(key, seen_at)| json!({
+            "follower": key.follower.as_str(),
+            "leader_order": key.leader_order.as_str(),
+            "seen_at_us": seen_at.micros(),
+        })).collect::<Vec<_>>(),
         "actors": picture.health.iter().map(|row| json!({
             "actor": &*row.actor,
             "generation": row.generation,
@@ -59,6 +83,18 @@ pub(super) fn of(picture: &Picture) -> Value {
             "text": row.text,
         })).collect::<Vec<_>>(),
     })
+}
+
+fn delays(row: &FollowerDelays) -> Value {
+    let stretches = STRETCHES.iter().zip(&row.stretches).map(|((_, name), stretch)| {
+        let numbers = stretch.map(|stretch| {
+            json!({ "measured": stretch.measured, "median": stretch.median, "worst": stretch.worst })
+        });
+        ((*name).to_owned(), json!(numbers))
+    });
+    let mut fields: serde_json::Map<_, _> = stretches.collect();
+    fields.insert("follower".to_owned(), json!(row.follower.as_str()));
+    Value::Object(fields)
 }
 
 fn latency(latency: &Latency) -> Value {

@@ -7,7 +7,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use serde_json::Value;
 use tandem_domain::time::Timestamp;
 
-use super::{Picture, masked};
+use super::Picture;
+use crate::cli::spans::{hundredths, span};
 
 /// Fits a terminal of ordinary width, and a mail.
 const WIDTH: u16 = 100;
@@ -40,6 +41,21 @@ pub(super) fn of(picture: &Picture, framed: bool) -> String {
     });
     section("Added latency, frame received to request written", {
         build(&["requests", "p50 us", "p99 us", "max us"], &[0, 1, 2, 3], latency(picture))
+    });
+    section("Delays of copies, median / worst (the leader's clock shows whole seconds)", {
+        let names = super::delays::STRETCHES.map(|(name, _)| name);
+        build(&[&["follower"][..], &names[..]].concat(), &[1, 2, 3, 4, 5], delays(picture))
+    });
+    section("Slippage against the leader, positive is worse", {
+        let header = ["follower", "copies", "units", "rupees", "ticks a unit", "bps"];
+        build(&header, &[1, 2, 3, 4, 5], slippage(picture))
+    });
+    section("Open gaps", {
+        let header = ["since (IST)", "follower", "leader order", "kind", "units", "result", "what"];
+        build(&header, &[4], gaps(picture))
+    });
+    section("Detached copies, left to a human's hand", {
+        build(&["seen (IST)", "follower", "leader order"], &[], detached(picture))
     });
     section("Actors", {
         let header = ["actor", "life", "state", "handled", "waiting", "reported (IST)", "last error"];
@@ -79,7 +95,7 @@ fn funds(picture: &Picture) -> Vec<Vec<String>> {
     let row = |row: &tandem_actors::store::FundsSnapshot| {
         let funds = row.funds;
         let amounts = [funds.available, funds.utilised, funds.start_of_day].map(|amount| amount.to_string());
-        [vec![masked(&row.account)], amounts.to_vec(), vec![clock_time(row.taken_at)]].concat()
+        [vec![row.account.masked()], amounts.to_vec(), vec![clock_time(row.taken_at)]].concat()
     };
     picture.funds.iter().map(row).collect()
 }
@@ -96,7 +112,7 @@ fn active_orders(picture: &Picture) -> Vec<Vec<String>> {
     let rows = picture.active.iter().take(ACTIVE_ORDERS_MAX).map(|row| {
         let terms = &row.report.terms;
         vec![
-            masked(&row.report.account),
+            row.report.account.masked(),
             row.role.as_str().to_owned(),
             terms.instrument.to_string(),
             terms.side.to_string(),
@@ -115,6 +131,56 @@ fn latency(picture: &Picture) -> Vec<Vec<String>> {
         [vec![latency.requests.to_string()], numbers.to_vec()].concat()
     };
     picture.latency.iter().map(row).collect()
+}
+
+fn delays(picture: &Picture) -> Vec<Vec<String>> {
+    let rows = picture.delays.iter().map(|row| {
+        let stretches = row.stretches.iter().map(|stretch| {
+            stretch.map_or_else(
+                || "-".to_owned(),
+                |stretch| format!("{} / {}", span(stretch.median), span(stretch.worst)),
+            )
+        });
+        std::iter::once(row.follower.to_string()).chain(stretches).collect()
+    });
+    rows.collect()
+}
+
+fn slippage(picture: &Picture) -> Vec<Vec<String>> {
+    let figure = |figure: Option<i64>| figure.map_or_else(|| "-".to_owned(), hundredths);
+    let rows = picture.slippage.iter().map(|row| {
+        vec![
+            row.follower.to_string(),
+            row.copies.to_string(),
+            row.units.to_string(),
+            row.money.to_string(),
+            figure(row.ticks_x100()),
+            figure(row.bps_x100()),
+        ]
+    });
+    rows.collect()
+}
+
+fn gaps(picture: &Picture) -> Vec<Vec<String>> {
+    let rows = picture.gaps.iter().map(|(row, opened_at)| {
+        vec![
+            clock_time(*opened_at),
+            row.key.follower.to_string(),
+            row.key.leader_order.to_string(),
+            row.gap.kind.to_string(),
+            row.gap.units.to_string(),
+            row.gap.result.to_string(),
+            row.text.to_string(),
+        ]
+    });
+    rows.collect()
+}
+
+fn detached(picture: &Picture) -> Vec<Vec<String>> {
+    let rows = picture.detached.iter().map(|(key, seen_at)| {
+        vec![clock_time(*seen_at), key.follower.to_string(), key.leader_order.to_string()]
+    });
+    rows.collect()
 }
 
 fn actors(picture: &Picture) -> Vec<Vec<String>> {

@@ -127,7 +127,7 @@ fn position(row: &Row<'_>) -> rusqlite::Result<PositionReport> {
     })
 }
 
-fn trade(row: &Row<'_>) -> rusqlite::Result<TradeReport> {
+pub(super) fn trade(row: &Row<'_>) -> rusqlite::Result<TradeReport> {
     Ok(TradeReport {
         account: account(row, "account")?,
         broker_order_id: broker_order_id(row, "broker_order_id")?,

@@ -142,7 +142,7 @@ pub(super) fn terms(row: &Row<'_>) -> rusqlite::Result<OrderTerms> {
     })
 }
 
-fn status(row: &Row<'_>) -> rusqlite::Result<BrokerStatus> {
+pub(super) fn status(row: &Row<'_>) -> rusqlite::Result<BrokerStatus> {
     row.get::<_, String>("status").map(|text| BrokerStatus::from_wire(&text))
 }
 

@@ -58,7 +58,12 @@ const CHILDREN: &str = "
         AND i.leader_order_id = o.broker_order_id AND i.follower_id = ?2
     WHERE o.trading_day = ?1 AND o.role = 'leader' AND i.kind = 'place'";
 
-const INTENT_COLUMNS: &str = "
+/// What an order's own columns of the same names would hide has a name of its own.
+pub(super) const MAPPING_COLUMNS: &str = "
+    m.trading_day, m.leader_account, m.leader_order_id, m.follower_id, m.outcome, m.reason AS denied, m.note, m.inputs,
+    m.target_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at";
+
+pub(super) const INTENT_COLUMNS: &str = "
     i.client_order_id, i.kind, i.serial, i.trading_day, i.leader_account, i.leader_order_id, i.follower_id,
     i.leg, i.slice, i.attempt, i.account, i.event_fingerprint, i.purpose, i.state, i.segment, i.security_id,
     i.side, i.product, i.order_type, i.time_in_force, i.quantity, i.disclosed, i.price, i.trigger_price,
@@ -78,8 +83,7 @@ impl Reader {
         let mut mirrors = Vec::new();
         let mut places = HashMap::new();
         let sql = format!(
-            "SELECT m.leader_account, m.leader_order_id, m.follower_id, m.outcome, m.reason AS denied, m.note, m.inputs,
-                m.target_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at, {ORDER_COLUMNS}
+            "SELECT {MAPPING_COLUMNS}, {ORDER_COLUMNS}
              FROM {LEADER_ORDERS_THEN} copy_mappings AS m ON m.trading_day = o.trading_day
                 AND m.leader_account = o.account AND m.leader_order_id = o.broker_order_id AND m.follower_id = ?2
              WHERE {OF_THE_DAY} ORDER BY o.first_seen_at, m.leader_order_id"
@@ -212,8 +216,8 @@ impl Reader {
     }
 }
 
-fn mirror(row: &Row<'_>) -> rusqlite::Result<MirrorRows> {
-    let mapping = MappingRow {
+pub(super) fn mapping(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
+    Ok(MappingRow {
         key: mirror_key(row)?,
         outcome: word(row, "outcome")?,
         reason: word_or_none(row, "denied")?,
@@ -225,9 +229,12 @@ fn mirror(row: &Row<'_>) -> rusqlite::Result<MirrorRows> {
         copied: quantity(row, "copied_quantity")?,
         filled: quantity(row, "filled_quantity")?,
         updated_at: time(row, "decided_at")?,
-    };
+    })
+}
+
+fn mirror(row: &Row<'_>) -> rusqlite::Result<MirrorRows> {
     Ok(MirrorRows {
-        mapping,
+        mapping: mapping(row)?,
         leader: leader_order(row)?,
         intents: Vec::new(),
         orders: Vec::new(),
@@ -235,7 +242,7 @@ fn mirror(row: &Row<'_>) -> rusqlite::Result<MirrorRows> {
     })
 }
 
-fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
+pub(super) fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
     Ok(IntentRow {
         client_order_id: convert(row, "client_order_id", |text: String| ClientOrderId::new(text))?,
         kind: word(row, "kind")?,
@@ -270,7 +277,7 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
     })
 }
 
-fn gap(row: &Row<'_>) -> rusqlite::Result<GapRow> {
+pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<GapRow> {
     Ok(GapRow {
         key: mirror_key(row)?,
         gap: Gap { kind: word(row, "kind")?, units: row.get("units")?, result: word(row, "result")? },

@@ -5,8 +5,10 @@
 
 mod accounts;
 mod columns;
+mod delays;
 mod mirrors;
 mod status;
+mod story;
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,8 +16,10 @@ use std::time::Duration;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Params, Row};
 
+pub use delays::{DelayRow, SlippageSum};
 pub use mirrors::{ExternalOrder, MirrorRows};
 pub use status::{DayCounts, OutcomeCount};
+pub use story::{Found, MirrorStory, OrderEvent, Request, Story};
 
 use super::error::{OpenError, ReaderError};
 use super::open;

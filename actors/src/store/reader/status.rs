@@ -153,23 +153,25 @@ impl Reader {
         let sql = "SELECT trading_day, leader_account, leader_order_id, follower_id, filled_quantity, leader_average,
                 follower_average, slippage_money, slippage_ticks, slippage_bps_x100, fill_delay_us, updated_at
              FROM copy_mappings WHERE trading_day = ?1 AND slippage_money IS NOT NULL ORDER BY updated_at";
-        self.rows(sql, [of.to_string()], |row| {
-            Ok(FillComparison {
-                key: mirror_key(row)?,
-                filled: quantity(row, "filled_quantity")?,
-                leader_average: price(row, "leader_average")?,
-                follower_average: price(row, "follower_average")?,
-                slippage: money(row, "slippage_money")?,
-                slippage_ticks: row.get("slippage_ticks")?,
-                slippage_bps_x100: row.get("slippage_bps_x100")?,
-                delay_us: row.get("fill_delay_us")?,
-                updated_at: time(row, "updated_at")?,
-            })
-        })
+        self.rows(sql, [of.to_string()], comparison)
     }
 }
 
-fn incident(row: &Row<'_>) -> rusqlite::Result<IncidentRow> {
+pub(super) fn comparison(row: &Row<'_>) -> rusqlite::Result<FillComparison> {
+    Ok(FillComparison {
+        key: mirror_key(row)?,
+        filled: quantity(row, "filled_quantity")?,
+        leader_average: price(row, "leader_average")?,
+        follower_average: price(row, "follower_average")?,
+        slippage: money(row, "slippage_money")?,
+        slippage_ticks: row.get("slippage_ticks")?,
+        slippage_bps_x100: row.get("slippage_bps_x100")?,
+        delay_us: row.get("fill_delay_us")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+pub(super) fn incident(row: &Row<'_>) -> rusqlite::Result<IncidentRow> {
     let has_instrument = row.get::<_, Option<String>>("segment")?.is_some();
     Ok(IncidentRow {
         id: row.get("id")?,
