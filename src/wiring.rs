@@ -21,6 +21,7 @@ use tandem_actors::store::{
 use tandem_actors::supervisor::{Ending, House, Shutdown, Supervisor, SupervisorParams};
 use tandem_actors::{BreakerParams, FollowerParams, FollowerPolicy, LeaderParams, SizerParams, WriterDeath};
 use tandem_domain::follower::FollowerSettings as BookSettings;
+use tandem_domain::instrument::InstrumentKind;
 use tandem_domain::mirror::Rules;
 use tandem_domain::time::TradingDay;
 use tokio::sync::oneshot;
@@ -296,6 +297,10 @@ fn house(
             .stream(settings.leader.local_address)
             .context("[broker] stream_url is needed to copy")?,
         book_poll: settings.leader.book_poll,
+        forever_poll: followers
+            .iter()
+            .any(|follower| follower.copy.instrument_kinds.contains(&InstrumentKind::Equity))
+            .then_some(settings.leader.forever_poll),
         store: store.handle.clone(),
         clock: ground.clock.clone(),
         in_flight: ground.in_flight.clone(),
@@ -307,7 +312,10 @@ fn house(
         store.handle.clone(),
         writer_death,
         followers.iter().map(|follower| breaker_params(settings, follower, ground)).collect(),
-        followers.iter().map(|follower| follower_params(settings, follower, store, ground)).collect(),
+        followers
+            .iter()
+            .map(|follower| follower_params(settings, follower, store, ground))
+            .collect::<anyhow::Result<_>>()?,
         sizer,
         leader,
     ))
@@ -335,9 +343,9 @@ fn follower_params(
     follower: &FollowerSettings,
     store: &Store,
     ground: &Ground,
-) -> FollowerParams {
+) -> anyhow::Result<FollowerParams> {
     let recovery = &settings.recovery;
-    FollowerParams {
+    Ok(FollowerParams {
         account: AccountParams {
             account: follower.client_id.clone(),
             client: settings.broker.client(follower.local_address),
@@ -365,12 +373,17 @@ fn follower_params(
         amo_time: follower.copy.amo_time,
         poll: recovery.poll,
         idle_poll: recovery.idle_poll,
+        stream: settings
+            .broker
+            .stream(follower.local_address)
+            .context("[broker] stream_url is needed to copy")?,
+        frames: ground.frames.clone(),
         store: store.handle.clone(),
         reader: store.reader.clone(),
         clock: ground.clock.clone(),
         in_flight: ground.in_flight.clone(),
         fence: Arc::default(),
-    }
+    })
 }
 
 fn instrument_source(settings: &Settings) -> InstrumentSource {

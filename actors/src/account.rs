@@ -1,14 +1,16 @@
 //! What the leader's and the followers' actors need of an account alike: its client, its token, its funds on record.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tandem_dhan::refusal::RefusalClass;
 use tandem_dhan::rest::{AccountClient, Book, ClientError, ClientSettings, ReadError};
 use tandem_dhan::token::TokenSource;
 use tandem_domain::account::{Funds, PositionReport};
-use tandem_domain::ids::DhanClientId;
+use tandem_domain::ids::{BrokerOrderId, DhanClientId, TradeId};
+use tandem_domain::order::TradeReport;
 use tandem_domain::pacing::{Pacer, PacingLimits, Purpose, Window};
-use tandem_domain::time::Timestamp;
+use tandem_domain::time::{Timestamp, TradingDay};
 
 use crate::clock::Clock;
 use crate::store::{FundsMark, FundsSnapshot, PositionsSnapshot, Write};
@@ -65,6 +67,30 @@ impl ReadPacer {
     }
 }
 
+/// Which fills of the day are on record, so that each is written once and not with every read of the trade book.
+#[derive(Debug, Default)]
+pub struct KnownTrades {
+    day: Option<TradingDay>,
+    ids: HashSet<(BrokerOrderId, TradeId)>,
+}
+
+impl KnownTrades {
+    /// The fills among `trades` that are not known yet; known from now on, until another day begins.
+    pub fn take_new(&mut self, trades: Vec<TradeReport>, day: TradingDay) -> Vec<TradeReport> {
+        if self.day != Some(day) {
+            *self = Self { day: Some(day), ids: HashSet::new() };
+        }
+        let mut new = trades;
+        new.retain(|trade| self.ids.insert((trade.broker_order_id.clone(), trade.trade_id.clone())));
+        new
+    }
+
+    /// Nothing is known any more: what was taken did not reach the record.
+    pub fn forget(&mut self) {
+        self.ids.clear();
+    }
+}
+
 /// Whether a read failed because the broker refuses the account's credentials.
 pub fn is_credentials_refusal(error: &ReadError) -> bool {
     matches!(error, ReadError::Refused(refusal) if refusal.class == RefusalClass::Credentials)
@@ -91,4 +117,41 @@ pub fn funds_row(account: &DhanClientId, funds: Funds, first: bool, now: Timesta
         mark: if first { FundsMark::StartOfDay } else { FundsMark::Refresh },
         funds,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
+    use tandem_domain::order::{Product, Side};
+    use tandem_domain::price::Price;
+    use tandem_domain::quantity::Quantity;
+
+    use super::*;
+
+    fn trade(id: &str) -> TradeReport {
+        TradeReport {
+            account: DhanClientId::new("1000000101").unwrap(),
+            broker_order_id: BrokerOrderId::new("L1").unwrap(),
+            trade_id: TradeId::new(id).unwrap(),
+            instrument: InstrumentKey { segment: ExchangeSegment::NseFno, security_id: SecurityId(1) },
+            side: Side::Buy,
+            product: Product::Margin,
+            quantity: Quantity::new(65),
+            price: Price::from_paise(100),
+            ts_event: Timestamp::EPOCH,
+        }
+    }
+
+    #[test]
+    fn each_fill_is_new_once_a_day() {
+        let monday = TradingDay::from_ymd(2026, 11, 23).unwrap();
+        let tuesday = TradingDay::from_ymd(2026, 11, 24).unwrap();
+        let mut known = KnownTrades::default();
+        assert_eq!(known.take_new(vec![trade("1")], monday), [trade("1")]);
+        assert_eq!(known.take_new(vec![trade("1"), trade("2"), trade("2")], monday), [trade("2")]);
+        assert_eq!(known.take_new(vec![trade("1"), trade("2")], monday), []);
+        assert_eq!(known.take_new(vec![trade("1")], tuesday), [trade("1")]);
+        known.forget();
+        assert_eq!(known.take_new(vec![trade("1")], tuesday), [trade("1")]);
+    }
 }

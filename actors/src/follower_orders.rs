@@ -7,6 +7,7 @@
 
 mod reads;
 mod sending;
+mod stream;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, 
 use serde_json::json;
 use tandem_dhan::codes::AmoTime;
 use tandem_dhan::rest::{AccountClient, ClientError};
+use tandem_dhan::stream::StreamSettings;
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{Alert, Effect, Event, FollowerBook, FollowerSettings};
 use tandem_domain::ids::{ClientOrderId, FollowerId};
@@ -27,8 +29,9 @@ use tracing::{error, info};
 use crate::account::{AccountParams, ReadPacer};
 use crate::alerts::{AlertText, raise};
 use crate::clock::Clock;
-use crate::in_flight::{InFlight, Underway};
+use crate::in_flight::{FrameCounts, InFlight, Underway};
 use crate::messages::{Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, Link, Plan, Probe};
+use crate::order_stream::OrderStreamLink;
 use crate::records::{About, Circumstances, News, gap_text};
 use crate::restored::restored;
 use crate::store::{ExternalOrder, IntentTiming, Job, MirrorRows, Reader, ReaderError, StoreHandle};
@@ -55,6 +58,10 @@ pub struct FollowerParams {
     pub clock: Clock,
     /// Counts what is under way.
     pub in_flight: InFlight,
+    /// The account's order stream.
+    pub stream: StreamSettings,
+    /// Counts frames taken in.
+    pub frames: FrameCounts,
     /// The generation that may send: checked again before each request leaves.
     pub fence: Arc<AtomicU32>,
 }
@@ -65,6 +72,7 @@ pub struct FollowerOrderActor {
     params: FollowerParams,
     vitals: Vitals,
     client: Option<AccountClient>,
+    stream: OrderStreamLink,
     addresses: Option<Arc<Addresses>>,
     /// None until the rows of the day are read.
     book: Option<FollowerBook>,
@@ -74,6 +82,8 @@ pub struct FollowerOrderActor {
     /// The next read of the book, and when it is due.
     poll: Option<(Instant, SpawnHandle)>,
     reading_book: bool,
+    /// Another read of the book was asked for while one ran: it begins when that one is over.
+    read_again: bool,
     reads: ReadPacer,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
@@ -99,7 +109,14 @@ pub struct FollowerOrderActor {
 impl FollowerOrderActor {
     /// An actor that knows nothing yet.
     pub fn new(params: FollowerParams, vitals: Vitals) -> Self {
+        let stream = OrderStreamLink::new(
+            params.account.clone(),
+            params.stream.clone(),
+            params.frames.clone(),
+            params.in_flight.clone(),
+        );
         Self {
+            stream,
             unsettled: Some(params.in_flight.begin()),
             reads: ReadPacer::new(params.account.reads_per_second, params.clock.clone()),
             params,
@@ -111,6 +128,7 @@ impl FollowerOrderActor {
             wake: None,
             poll: None,
             reading_book: false,
+            read_again: false,
             funds: None,
             token_replaced: None,
             breaker_open: false,
@@ -157,6 +175,7 @@ impl FollowerOrderActor {
         self.client = Some(client);
         self.step(Event::Credentials { refused: false }, ctx);
         self.read_funds(ctx);
+        self.start_stream(ctx);
         self.read_book_now(ctx);
     }
 
@@ -205,6 +224,7 @@ impl FollowerOrderActor {
         }
         self.step(Event::Tick, ctx);
         if self.client.is_some() {
+            self.start_stream(ctx);
             self.read_book_now(ctx);
         } else {
             self.on_book_seen();
@@ -482,6 +502,7 @@ impl Handler<Ping> for FollowerOrderActor {
         let funds = self.funds.as_ref().and_then(|read| read.funds);
         let available = funds.map(|funds| funds.available.to_string());
         details.insert("available_margin".to_owned(), json!(available));
+        details.extend(self.stream_health());
         let Some(book) = &self.book else { return self.vitals.health("loading", details) };
         details.insert("waiting".to_owned(), json!(book.waiting_count()));
         details.insert("unknown".to_owned(), json!(book.unknown_count()));

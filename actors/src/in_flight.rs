@@ -37,10 +37,11 @@ impl Drop for Underway {
     }
 }
 
-/// Order-stream frames taken in on each account's present connection: what a lender of time compares with what it sent.
+/// Order-stream frames taken in on each account's present connection, leader's and followers' alike: what a lender of time
+/// compares with what it sent.
 #[derive(Debug, Clone, Default)]
 pub struct FrameCounts {
-    // Touched once a frame by its one writer; never held across anything.
+    // Touched once a frame; never held across anything.
     counts: Arc<Mutex<BTreeMap<DhanClientId, u64>>>,
 }
 
@@ -48,6 +49,11 @@ impl FrameCounts {
     /// A new connection: counting starts again.
     pub fn reset(&self, account: &DhanClientId) {
         self.lock().insert(account.clone(), 0);
+    }
+
+    /// There is no connection: nothing of the account is on its way here, and nothing is counted.
+    pub fn forget(&self, account: &DhanClientId) {
+        self.lock().remove(account);
     }
 
     /// One more frame is taken in.

@@ -10,6 +10,7 @@ pub mod in_flight;
 pub mod instruments;
 pub mod lent_clock;
 pub mod messages;
+pub mod order_stream;
 pub mod records;
 pub mod store;
 pub mod vitals;

@@ -75,7 +75,12 @@ impl FollowerOrderActor {
 
     pub(super) fn read_book_now(&mut self, ctx: &mut Context<Self>) {
         let halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
-        let Some(client) = self.client.clone().filter(|_| !self.reading_book && !halted) else { return };
+        if self.reading_book {
+            // What the read under way is answered may be older than the reason for this one.
+            self.read_again = true;
+            return;
+        }
+        let Some(client) = self.client.clone().filter(|_| !halted) else { return };
         if let Err(wait) = self.reads.take() {
             self.poll_after(wait, ctx);
             return;
@@ -89,6 +94,9 @@ impl FollowerOrderActor {
             actor.answer_probe(&book);
             actor.on_book(book, started_at, ctx);
             actor.on_book_seen();
+            if std::mem::take(&mut actor.read_again) {
+                actor.read_book_now(ctx);
+            }
             actor.poll_when_due(ctx);
         }));
     }

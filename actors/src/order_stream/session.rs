@@ -1,16 +1,9 @@
 //! One connection to the order stream, from connect to end, as a stream of events.
 
-use futures_util::stream::{Stream, StreamExt as _, unfold};
+use futures_util::stream::{Stream, unfold};
 use tandem_dhan::stream::{OrderStream, StreamError, StreamFrame, StreamSettings};
 use tandem_dhan::token::TokenSource;
 use tandem_domain::ids::DhanClientId;
-
-/// What a connection tells, with its number: an event of one that was given up counts for nothing.
-#[derive(Debug)]
-pub(super) struct Numbered {
-    pub(super) session: u64,
-    pub(super) event: SessionEvent,
-}
 
 /// What a connection tells.
 #[derive(Debug)]
@@ -30,12 +23,11 @@ enum Stage {
 }
 
 pub(super) fn session(
-    number: u64,
     settings: StreamSettings,
     account: DhanClientId,
     token: TokenSource,
-) -> impl Stream<Item = Numbered> {
-    let events = unfold(Stage::Connect(Box::new((settings, account, token))), async |stage| match stage {
+) -> impl Stream<Item = SessionEvent> {
+    unfold(Stage::Connect(Box::new((settings, account, token))), async |stage| match stage {
         Stage::Connect(with) => {
             let (settings, account, token) = *with;
             // The token is read afresh for each connection (P15).
@@ -49,6 +41,5 @@ pub(super) fn session(
             Err(error) => (SessionEvent::Ended(error), Stage::Over),
         }),
         Stage::Over => None,
-    });
-    events.map(move |event| Numbered { session: number, event })
+    })
 }

@@ -1,0 +1,141 @@
+//! From reports to the leader's book, and from the book to whoever copies.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use actix::Context;
+use tandem_dhan::stream::StreamFrame;
+use tandem_dhan::wire::WireError;
+use tandem_domain::leader::{LeaderBook, LeaderOrder, Merge};
+use tandem_domain::order::{BrokerStatus, OrderReport};
+use tandem_domain::time::Timestamp;
+use tracing::{info, warn};
+
+use super::LeaderStream;
+use super::legs::LegWatch;
+use super::reading::Wishes;
+use crate::alerts::{AlertText, raise};
+use crate::messages::LeaderOrderChanged;
+
+impl LeaderStream {
+    pub(super) fn take_in(&mut self, frame: StreamFrame, ctx: &mut Context<Self>) {
+        let mut wishes = Wishes::default();
+        for item in frame.items {
+            match item {
+                Ok(report) => {
+                    if let BrokerStatus::Unknown(word) = &report.status {
+                        warn!(order = %report.broker_order_id, status = %word,
+                            "a frame of the leader's stream has a status nobody knows: reading the book");
+                        wishes.orders = true;
+                    }
+                    wishes = wishes.and(self.merge(&report, Some(frame.received), ctx));
+                }
+                Err(error) => {
+                    warn!(%error, "a frame of the leader's stream could not be read: reading the book instead");
+                    self.vitals.failed(error);
+                    wishes.orders = true;
+                }
+            }
+        }
+        self.wish(wishes, ctx);
+    }
+
+    /// A frame that cannot be read is made good by the book. An order that cannot be read there either is not copied: a
+    /// person must know, once, and not only the log at each poll.
+    pub(super) fn on_unreadable(&mut self, error: &WireError) {
+        warn!(%error, "a row of the leader's account could not be read");
+        let Some(order) = &error.order else { return };
+        if !self.unreadable.insert(order.clone()) {
+            return;
+        }
+        self.alert(
+            "leader_order_unreadable",
+            order.to_string(),
+            format!(
+                "an order of the leader cannot be read ({error}): it may not be copied; look at it in both accounts"
+            ),
+        );
+    }
+
+    pub(super) fn alert(&self, kind: &'static str, subject: String, text: String) {
+        let alert = AlertText { kind, subject, text };
+        raise(&self.params.store, &self.vitals, None, alert, self.params.clock.now());
+    }
+
+    /// Takes one report in; says what must be read to make sense of it.
+    pub(super) fn merge(
+        &mut self,
+        report: &OrderReport,
+        received: Option<Instant>,
+        ctx: &mut Context<Self>,
+    ) -> Wishes {
+        if report.account != self.params.account.account {
+            return Wishes::default();
+        }
+        let now = self.params.clock.now();
+        let mut wishes = self.turn_day(now);
+        // The documented form of a frame carries no times (`dhanhq-v2.md` section 5.6): then it is as old as its arrival.
+        let timed;
+        let report = if report.ts_event == Timestamp::EPOCH {
+            timed = OrderReport { ts_event: now, ..report.clone() };
+            &timed
+        } else {
+            report
+        };
+        match self.book.merge(report, now) {
+            Merge::Changed(order) => self.on_changed(order, received, ctx),
+            Merge::Unchanged => {}
+            Merge::Contradiction => wishes.orders = true,
+            Merge::NeedsSupers(order) => {
+                wishes.supers = true;
+                if let Some(order) = order {
+                    self.on_changed(order, received, ctx);
+                }
+            }
+            Merge::NeedsForevers => wishes.forevers = true,
+        }
+        wishes
+    }
+
+    pub(super) fn on_changed(
+        &mut self,
+        order: Arc<LeaderOrder>,
+        received: Option<Instant>,
+        ctx: &mut Context<Self>,
+    ) {
+        let has_fills = !order.cumulative.is_zero() || !order.exited.is_zero();
+        self.publish(order, received);
+        if has_fills {
+            self.read_trades_soon(ctx);
+        }
+    }
+
+    /// Yesterday's book is of no use today; what rests over night is read again.
+    pub(super) fn turn_day(&mut self, now: Timestamp) -> Wishes {
+        if self.book.trading_day() == now.trading_day() {
+            return Wishes::default();
+        }
+        info!(day = %now.trading_day(), "a new trading day: the leader's book begins empty");
+        self.book = LeaderBook::new(now.trading_day());
+        self.unreadable.clear();
+        self.legs = LegWatch::default();
+        Wishes::all()
+    }
+
+    fn publish(&self, order: Arc<LeaderOrder>, received: Option<Instant>) {
+        if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
+            return;
+        }
+        if let Some(addresses) = &self.addresses {
+            let underway = Arc::new(self.params.in_flight.begin());
+            addresses.sizer.tell(LeaderOrderChanged { order, received, underway });
+        }
+    }
+
+    pub(super) fn publish_all(&self) {
+        for order in self.book.iter() {
+            self.publish(Arc::clone(order), None);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The leader's books over REST: which is read when, one at a time, and what a snapshot is.
+//!
+//! A wish that comes while a read is under way is met by another read, begun after it: what the first one was answered may
+//! be older than the reason for the wish.
+
+use std::time::Duration;
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use tandem_dhan::rest::{Book, ReadError};
+use tandem_domain::leader::Merge;
+use tandem_domain::order::{ForeverReport, OrderReport, SuperReport};
+use tandem_domain::time::Timestamp;
+use tracing::{info, warn};
+
+use super::{LeaderStream, StreamState};
+use crate::account::is_credentials_refusal;
+use crate::order_stream::Listens;
+
+/// Delay before a failed snapshot read is tried again.
+const SNAPSHOT_RETRY: Duration = Duration::from_millis(500);
+
+/// A list of the account's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listing {
+    /// Super orders with their legs.
+    Supers,
+    /// Forever orders.
+    Forevers,
+    /// The order book.
+    Orders,
+}
+
+/// Which lists are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Wishes {
+    pub(super) orders: bool,
+    pub(super) supers: bool,
+    pub(super) forevers: bool,
+}
+
+impl Wishes {
+    pub(super) const fn all() -> Self {
+        Self { orders: true, supers: true, forevers: true }
+    }
+
+    #[must_use]
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self {
+            orders: self.orders || other.orders,
+            supers: self.supers || other.supers,
+            forevers: self.forevers || other.forevers,
+        }
+    }
+
+    /// Takes the next one out. The order book comes last: what it shows makes sense only beside the others. But a busy
+    /// stream of legs must not keep it waiting for ever, so after one read the same comes again after all others.
+    fn take_next(&mut self, last: Option<Listing>) -> Option<Listing> {
+        let wished = [
+            (Listing::Supers, &mut self.supers),
+            (Listing::Forevers, &mut self.forevers),
+            (Listing::Orders, &mut self.orders),
+        ];
+        let mut wished: Vec<_> = wished.into_iter().filter(|(_, wish)| **wish).collect();
+        wished.sort_by_key(|(listing, _)| Some(*listing) == last);
+        let (listing, wish) = wished.into_iter().next()?;
+        *wish = false;
+        Some(listing)
+    }
+}
+
+/// A list as it was answered.
+#[derive(Debug)]
+enum Answer {
+    Supers(Result<Book<SuperReport>, ReadError>),
+    Forevers(Result<Book<ForeverReport>, ReadError>),
+    Orders(Result<Book<OrderReport>, ReadError>),
+}
+
+/// When and why a read began.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    at: Timestamp,
+    /// The session that was logged in and waiting for its snapshot: only what is read after the login tells all that the
+    /// stream does not tell any more (P12).
+    snapshot_of: Option<u64>,
+}
+
+impl LeaderStream {
+    /// Reads the books again and again; without a connection too: they tell all that the stream does, only later.
+    pub(super) fn read_on_a_period(&self, ctx: &mut Context<Self>) {
+        ctx.run_interval(self.params.book_poll, |stream, ctx| {
+            let has_legs = stream.book.has_living_supers() || stream.book.without_legs().next().is_some();
+            stream.wish(Wishes { orders: true, supers: has_legs, forevers: false }, ctx);
+        });
+        if let Some(poll) = self.params.forever_poll {
+            ctx.run_interval(poll, |stream, ctx| {
+                stream.wish(Wishes { forevers: true, ..Wishes::default() }, ctx);
+            });
+        }
+    }
+
+    /// Everything anew, for a stream that has just logged in. The order of the reads matters: an entry whose exits only the
+    /// list of super orders tells must not be taken for an ordinary order, nor what a forever order left.
+    pub(super) fn read_snapshot(&mut self, ctx: &mut Context<Self>) {
+        self.wish(Wishes::all(), ctx);
+    }
+
+    pub(super) fn wish(&mut self, wishes: Wishes, ctx: &mut Context<Self>) {
+        // Without a follower who copies equity nobody asks what rests for days.
+        let forevers = wishes.forevers && self.params.forever_poll.is_some();
+        self.wishes = self.wishes.and(Wishes { forevers, ..wishes });
+        self.read_next(None, ctx);
+    }
+
+    fn read_next(&mut self, last: Option<Listing>, ctx: &mut Context<Self>) {
+        if self.reading.is_some() || !self.state.reads() {
+            return;
+        }
+        // A snapshot is read in its order, whatever was read before.
+        let last = last.filter(|_| self.state != StreamState::Merging);
+        let Some(listing) = self.wishes.take_next(last) else { return };
+        self.reading = Some(listing);
+        self.read(listing, ctx);
+    }
+
+    fn read(&mut self, listing: Listing, ctx: &mut Context<Self>) {
+        let Some(client) = self.client.clone() else { return };
+        let underway = self.params.in_flight.begin();
+        if let Err(wait) = self.reads.take() {
+            ctx.run_later(wait, move |stream, ctx| {
+                stream.read(listing, ctx);
+                drop(underway);
+            });
+            return;
+        }
+        let merging = self.state == StreamState::Merging;
+        let begun = Begun { at: self.params.clock.now(), snapshot_of: merging.then(|| self.link.session()) };
+        self.legs.read_begins(&self.book);
+        let read = async move {
+            let answer = match listing {
+                Listing::Supers => Answer::Supers(client.supers().await),
+                Listing::Forevers => Answer::Forevers(client.forevers().await),
+                Listing::Orders => Answer::Orders(client.orders().await),
+            };
+            (answer, underway)
+        };
+        ctx.spawn(read.into_actor(self).map(move |(answer, underway), stream, ctx| {
+            stream.vitals.progressed();
+            stream.on_answer(answer, begun, ctx);
+            drop(underway);
+        }));
+    }
+
+    fn on_answer(&mut self, answer: Answer, begun: Begun, ctx: &mut Context<Self>) {
+        let failed = match answer {
+            Answer::Supers(Ok(book)) => {
+                self.on_supers(&book, begun, ctx);
+                None
+            }
+            Answer::Forevers(Ok(book)) => {
+                self.on_forevers(&book, begun, ctx);
+                None
+            }
+            Answer::Orders(Ok(book)) => {
+                self.on_orders(&book, begun, ctx);
+                None
+            }
+            Answer::Supers(Err(error)) => Some((error, "list of super orders")),
+            Answer::Forevers(Err(error)) => Some((error, "list of forever orders")),
+            Answer::Orders(Err(error)) => Some((error, "order book")),
+        };
+        if let Some((error, what)) = failed {
+            self.on_read_failed(error, what, ctx);
+        } else {
+            let last = self.reading.take();
+            self.read_next(last, ctx);
+        }
+    }
+
+    fn on_supers(&mut self, book: &Book<SuperReport>, begun: Begun, ctx: &mut Context<Self>) {
+        for error in &book.unreadable {
+            self.on_unreadable(error);
+        }
+        let wishes = self.turn_day(self.params.clock.now());
+        for report in &book.rows {
+            if report.entry.account != self.params.account.account {
+                continue;
+            }
+            if let Merge::Changed(order) = self.book.merge_super(report, begun.at) {
+                self.on_changed(order, None, ctx);
+            }
+        }
+        if book.is_complete() {
+            self.legs.read_done(Listing::Supers);
+            self.tell_of_legs();
+        }
+        self.wish(wishes, ctx);
+    }
+
+    fn on_forevers(&mut self, book: &Book<ForeverReport>, begun: Begun, ctx: &mut Context<Self>) {
+        for error in &book.unreadable {
+            self.on_unreadable(error);
+        }
+        for report in &book.rows {
+            if report.order.account != self.params.account.account {
+                continue;
+            }
+            if let Merge::Changed(order) = self.book.merge_forever(report, begun.at) {
+                self.on_changed(order, None, ctx);
+            }
+        }
+    }
+
+    fn on_orders(&mut self, book: &Book<OrderReport>, begun: Begun, ctx: &mut Context<Self>) {
+        for error in &book.unreadable {
+            self.on_unreadable(error);
+        }
+        let mut wishes = Wishes::default();
+        for report in &book.rows {
+            wishes = wishes.and(self.merge(report, None, ctx));
+        }
+        // A row never contradicts: it decides.
+        wishes.orders = false;
+        if book.is_complete() {
+            self.legs.read_done(Listing::Orders);
+            self.tell_of_legs();
+        }
+        self.wish(wishes, ctx);
+        if self.state != StreamState::Merging {
+            return;
+        }
+        if begun.snapshot_of == Some(self.link.session()) {
+            self.go_live(ctx);
+        } else {
+            // Begun before the login: what happened between its answer and the login it does not tell.
+            self.wish(Wishes { orders: true, ..Wishes::default() }, ctx);
+        }
+    }
+
+    fn go_live(&mut self, ctx: &mut Context<Self>) {
+        self.enter(StreamState::Live);
+        for frame in std::mem::take(&mut self.buffered) {
+            self.take_in(frame, ctx);
+        }
+        self.link.proved();
+        info!(orders = self.book.len(), "leader's book merged: live");
+        self.read_trades_soon(ctx);
+    }
+
+    fn on_read_failed(&mut self, error: ReadError, what: &'static str, ctx: &mut Context<Self>) {
+        warn!(%error, "the leader's {what} could not be read");
+        if is_credentials_refusal(&error) {
+            self.on_token_refused(ctx);
+        }
+        // A broker who refuses one list will go on to; who did not answer may answer next.
+        let is_final = matches!(error, ReadError::Refused(_)) && self.reading != Some(Listing::Orders);
+        self.vitals.failed(error);
+        if self.state != StreamState::Merging || is_final {
+            let last = self.reading.take();
+            return self.read_next(last, ctx);
+        }
+        // The whole snapshot again, in its order; no read in between.
+        ctx.run_later(SNAPSHOT_RETRY, |stream, ctx| {
+            stream.reading = None;
+            stream.read_snapshot(ctx);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_book_comes_last_and_nothing_comes_twice_before_the_others() {
+        let mut wishes = Wishes::all();
+        assert_eq!(wishes.take_next(None), Some(Listing::Supers));
+        wishes.supers = true;
+        assert_eq!(wishes.take_next(Some(Listing::Supers)), Some(Listing::Forevers));
+        assert_eq!(wishes.take_next(None), Some(Listing::Supers));
+        assert_eq!(wishes.take_next(Some(Listing::Supers)), Some(Listing::Orders));
+        assert_eq!(wishes.take_next(None), None);
+        wishes.orders = true;
+        assert_eq!(wishes.take_next(Some(Listing::Orders)), Some(Listing::Orders), "alone it waits for none");
+    }
+}

@@ -1,0 +1,106 @@
+//! The link over a stand-in listener and an address where nobody listens.
+
+use std::time::Duration;
+
+use actix::ActorContext;
+use tandem_dhan::rest::ClientSettings;
+use tandem_dhan::token::TokenSource;
+use tandem_domain::ids::DhanClientId;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::*;
+
+fn account() -> AccountParams {
+    AccountParams {
+        account: DhanClientId::new("1000000202").unwrap(),
+        client: ClientSettings::new("http://127.0.0.1:9"),
+        token: TokenSource::Fixed("token".into()),
+        reads_per_second: 10,
+    }
+}
+
+fn link(frames: &FrameCounts, in_flight: &InFlight) -> OrderStreamLink {
+    let settings = StreamSettings::new("ws://127.0.0.1:9");
+    OrderStreamLink::new(account(), settings, frames.clone(), in_flight.clone())
+}
+
+#[test]
+fn the_pause_after_too_many_connects_is_a_long_one() {
+    let mut link = link(&FrameCounts::default(), &InFlight::default());
+    let after_login = Duration::ZERO;
+    let too_many = StreamError::Refused { refusal: LoginRefusal::TooManyRequests, after_login };
+    assert!(link.next_delay(&too_many) >= TOO_MANY_CONNECTS_PAUSE);
+    let mute = StreamError::Mute { silent_for: Duration::from_secs(40) };
+    link.proved();
+    let first = link.next_delay(&mute);
+    assert!(first >= Duration::from_secs(1) && first <= Duration::from_secs(2), "{first:?}");
+    for _ in 0..20 {
+        assert!(link.next_delay(&mute) <= 2 * RECONNECT_DELAY_MAX);
+    }
+    assert!(link.next_delay(&mute) >= RECONNECT_DELAY_MAX, "it never gives up");
+}
+
+struct Listener {
+    link: OrderStreamLink,
+    told: UnboundedSender<&'static str>,
+}
+
+impl Actor for Listener {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        connect(self, ctx);
+    }
+}
+
+impl Listens for Listener {
+    fn stream(&mut self) -> &mut OrderStreamLink {
+        &mut self.link
+    }
+
+    fn client(&self) -> Option<AccountClient> {
+        None
+    }
+
+    fn wants_stream(&self) -> bool {
+        true
+    }
+
+    fn on_connecting(&mut self, _: &mut Self::Context) {
+        self.told.send("connecting").unwrap();
+    }
+
+    fn on_logged_in(&mut self, _: &mut Self::Context) {
+        self.told.send("logged in").unwrap();
+    }
+
+    fn on_frame(&mut self, _: StreamFrame, _: &mut Self::Context) {
+        self.told.send("frame").unwrap();
+    }
+
+    fn on_lost(&mut self, error: &StreamError, ctx: &mut Self::Context) {
+        assert!(matches!(error, StreamError::Connect { .. }), "{error}");
+        assert_eq!(self.link.state(), LinkState::Lost);
+        self.told.send("lost").unwrap();
+        ctx.stop();
+    }
+
+    fn on_token_refused(&mut self, _: &mut Self::Context) {
+        self.told.send("token refused").unwrap();
+    }
+}
+
+#[test]
+fn a_connection_that_cannot_be_made_is_told_and_leaves_nothing_counted() {
+    let (frames, in_flight) = (FrameCounts::default(), InFlight::default());
+    let (told, mut events) = unbounded_channel();
+    let listener = Listener { link: link(&frames, &in_flight), told };
+    actix_rt::System::new().block_on(async move {
+        let _address = listener.start();
+        assert_eq!(events.recv().await, Some("connecting"));
+        assert_eq!(events.recv().await, Some("lost"));
+        assert_eq!(events.recv().await, None, "the actor is gone");
+    });
+    assert!(frames.snapshot().is_empty());
+    assert_eq!(in_flight.count(), 0);
+}
