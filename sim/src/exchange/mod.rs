@@ -7,12 +7,14 @@
 //! - `calendar`, `universe`, `files`: trading days, contracts, instrument files.
 //! - `market`, `tape`: prices; `ladder`, `book`, `matching`: depth, queues, fills.
 //! - `supers`, `exits`, `forever`: orders that bring their own exits, and those that rest at the broker.
-//! - `entry`, `checks`: placing, changing, cancelling; `account`, `margin`, `limits`: whose money and how much.
+//! - `entry`, `changes`, `checks`: placing, changing, cancelling.
+//! - `account`, `margin`, `limits`: whose money and how much.
 //! - `clock`: ticks and the steps of a day; `control`: faults and prices by hand; `reads`: all questions.
 
 mod account;
 mod book;
 mod calendar;
+mod changes;
 mod checks;
 mod clock;
 mod control;
