@@ -8,7 +8,7 @@ pub(super) const STRETCHES: [(&str, &str); 5] = [
     ("leader to frame", "event_to_frame"),
     ("to decision", "frame_to_decision"),
     ("to request sent", "decision_to_sent"),
-    ("to acknowledgement", "sent_to_answer"),
+    ("to answer", "sent_to_answer"),
     ("to first fill", "answer_to_fill"),
 ];
 
