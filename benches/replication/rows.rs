@@ -10,8 +10,8 @@ use tandem_actors::records::{About, Circumstances, News, writes};
 use tandem_actors::store::{IntentTiming, Write};
 use tandem_dhan::parse;
 use tandem_dhan::wire::decode_frame;
-use tandem_domain::follower::Record;
-use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId, Tag};
+use tandem_domain::follower::{MappingState, Record};
+use tandem_domain::ids::{BrokerOrderId, ChildKey, DhanClientId, FollowerId, Tag};
 use tandem_domain::leader::LeaderOrder;
 use tandem_domain::mirror::{Child, IntentState, Outcome};
 use tandem_domain::order::lifecycle::ChildState;
@@ -109,20 +109,10 @@ impl Copy {
             slice: 0,
             attempt: 1,
         };
-        let child = Child {
-            client_order_id: ClientOrderId::derive(&key),
-            key,
-            terms: leader.terms.clone(),
-            purpose: Purpose::Entry,
-            state: ChildState::Sending,
-            broker_order_id: None,
-            status: None,
-            cumulative: Quantity::ZERO,
-            average_price: Price::ZERO,
-            reason: None,
-            ts_sent: Some(now),
-            recorded: Some(IntentState::Sending),
-        };
+        let mut child = Child::planned(key, leader.terms.clone(), Purpose::Entry);
+        child.state = ChildState::Sending;
+        child.ts_sent = Some(now);
+        child.recorded = Some(IntentState::Sending);
         let timing = IntentTiming {
             leader_event: Some(leader.ts_event),
             received: Some(now.minus(received.elapsed())),
@@ -165,13 +155,14 @@ impl Copy {
             client_order_id: self.child.client_order_id.clone(),
             report: Box::new(self.taken(broker_order_id, now)),
         };
-        let records = vec![self.mapping(), self.intent(Some(IntentState::Sending)), order];
+        // The mapping says already what an acceptance leaves as it is.
+        let records = vec![self.intent(Some(IntentState::Sending)), order];
         writes(records, &self.follower.account, &around)
     }
 
     fn news(&self, timing: IntentTiming) -> News {
         News {
-            about: About::Child(self.child.client_order_id.clone()),
+            about: About::Request(self.child.client_order_id.clone(), 0),
             timing,
             received: None,
             request: None,
@@ -184,12 +175,15 @@ impl Copy {
         Record::Mapping {
             leader: Arc::clone(&self.leader),
             follower: self.follower.id.clone(),
-            outcome: Outcome::Sent,
-            reason: None,
+            state: MappingState {
+                outcome: Outcome::Sent,
+                reason: None,
+                note: None,
+                target: self.child.terms.quantity,
+                copied: self.child.terms.quantity,
+                filled: Quantity::ZERO,
+            },
             sizing: Some(self.sizing),
-            target: self.child.terms.quantity,
-            copied: self.child.terms.quantity,
-            filled: Quantity::ZERO,
         }
     }
 
