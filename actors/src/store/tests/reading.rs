@@ -124,12 +124,20 @@ fn lookups_use_indexes() {
         "SELECT 1 FROM orders AS o CROSS JOIN intents AS i ON i.trading_day = o.trading_day AND i.leader_account = o.account
          AND i.leader_order_id = o.broker_order_id AND i.follower_id = 'f'
          WHERE o.trading_day = 'd' AND o.role = 'leader'",
+        "SELECT 1 FROM orders AS o CROSS JOIN copy_gaps AS g ON g.trading_day = o.trading_day AND g.leader_account = o.account
+         AND g.leader_order_id = o.broker_order_id AND g.follower_id = 'f'
+         WHERE o.trading_day = 'd' AND o.role = 'leader'",
+        "SELECT 1 FROM orders AS entry CROSS JOIN orders AS o ON o.account = entry.account
+         AND o.trading_day = entry.trading_day AND o.parent_order_id = entry.broker_order_id
+         WHERE entry.client_order_id = 'c'",
+        "SELECT 1 FROM intents AS i WHERE i.trading_day = 'd' AND i.leader_account = 'l' AND i.leader_order_id = 'o'
+         AND i.follower_id = 'f' AND i.leg = 0 AND i.slice = 0 AND i.attempt = 1 AND i.serial = 0",
     ] {
         let mut statement = raw.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = statement.query_map([], |row| row.get::<_, String>("detail")).unwrap();
         for step in steps {
             let step = step.unwrap();
-            let looked_up = step.starts_with("SEARCH") && step.contains("INDEX");
+            let looked_up = step.starts_with("SEARCH") && (step.contains("INDEX") || step.contains("PRIMARY KEY"));
             assert!(looked_up || step.starts_with("CORRELATED SCALAR SUBQUERY"), "{step}");
         }
     }
