@@ -12,6 +12,7 @@ mod damage;
 mod filling;
 mod harness;
 mod leading;
+mod listening;
 mod pacing;
 mod placing;
 mod refusals;
