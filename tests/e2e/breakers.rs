@@ -18,6 +18,7 @@ fn e12_one_account_down_delays_nobody_else() {
     daemon.expects("a read of the account failed");
     daemon.tolerates("the answer was lost");
     daemon.tolerates("request not sent");
+    daemon.expects("the account's order stream is lost");
     let option = broker.option();
     broker.inject(ASHA, Fault::AccountDown { down: Down::Refuse });
     daemon.until_log("circuit breaker open");

@@ -46,6 +46,7 @@ fn f6_server_error_after_the_order_was_taken() {
 fn f7_entry_lost_before_the_broker_had_it() {
     let Stage { broker, mut daemon } = in_doubt(3000).stage();
     daemon.expects("the answer was lost");
+    daemon.expects("the copy never arrived; 130 units short: reported");
     let option = broker.option();
     broker.spoil_placements(ASHA, 1, AnswerFault::LoseBefore);
     let order = broker.lead(buy(option, 260));

@@ -101,7 +101,8 @@ fn a23_followers_with_policies_of_their_own() {
         "sizing.strategy = \"fixed_ratio\"\nsizing.ratio = 0.25\nsizing.minimum = \"one_lot\"\n\
          copy.instrument_kinds = [\"OPTIDX\", \"EQUITY\"]",
     );
-    let Stage { broker, daemon } = Setup::new().followers([Follower::ASHA, bala]).stage();
+    let Stage { broker, mut daemon } = Setup::new().followers([Follower::ASHA, bala]).stage();
+    daemon.expects("the copy was rejected after the broker had taken it; 130 units short");
     let (option, share) = (broker.option(), broker.share(2885, "1450.00"));
 
     let four_lots = broker.lead(buy(option, 260));

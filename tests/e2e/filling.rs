@@ -35,7 +35,8 @@ fn d1_slippage_of_an_order_that_fills_at_once() {
 
 #[test]
 fn d1_delay_of_an_order_that_fills_later() {
-    let Stage { broker, daemon } = Setup::new().sim(|sim| sim.rate = Rate::STOPPED).stage();
+    let Stage { broker, daemon } =
+        Setup::new().set("alerts.slippage_bps_max = 500").sim(|sim| sim.rate = Rate::STOPPED).stage();
     let option = broker.option();
     broker.offer(option, &[("100.00", 260)]);
     let order = broker.lead(buy(option, 260));

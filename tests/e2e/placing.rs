@@ -70,7 +70,8 @@ fn a5_ioc_fills_whole() {
 
 #[test]
 fn a5_ioc_fills_in_part() {
-    let Stage { broker, daemon } = Setup::new().stage();
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("the leader's order filled further than the copy; 195 units short: reported");
     let option = broker.option();
     // 520 for the leader, 65 for the follower, nothing behind them.
     broker.offer(option, &[("100.00", 585)]);

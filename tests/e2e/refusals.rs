@@ -1,13 +1,14 @@
 //! E: the broker says no.
 
 use tandem_domain::order::Product;
-use tandem_sim::{Fault, TokenFace};
+use tandem_sim::{Fault, LoginRefusal, TokenFace};
 
 use crate::harness::{ASHA, BALA, Follower, Setup, Stage, buy, until};
 
 #[test]
 fn e3_rejected_after_it_was_taken() {
-    let Stage { broker, daemon } = Setup::new().stage();
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("the copy was rejected after the broker had taken it; 130 units short: reported");
     let option = broker.option();
     let text = "EXCH:16387:Security is not allowed to trade in this market.";
     broker.inject(ASHA, Fault::RejectNext { count: 1, text: text.to_owned() });
@@ -27,7 +28,7 @@ fn e3_rejected_after_it_was_taken() {
 
 /// Refuses Asha's token at the moment of an order.
 fn token_refused(face: TokenFace, code: &str) {
-    // Her account is not looked at in between: the placement is what finds out.
+    // Her account is not looked at in between, and her stream is down: the placement is what finds out.
     let Stage { broker, mut daemon } = Setup::new()
         .sim(|sim| sim.variants.token_face = face)
         .set("recovery.idle_poll_ms = 600000")
@@ -35,7 +36,13 @@ fn token_refused(face: TokenFace, code: &str) {
         .stage();
     daemon.expects("the broker refuses this follower's access token");
     daemon.expects("order refused");
+    daemon.expects("order stream is lost");
     let option = broker.option();
+    daemon.until_log_count("listening to the account's own order stream", 2);
+    broker.inject(ASHA, Fault::StreamRefuseLogin { how: Some(LoginRefusal::Http429) });
+    broker.inject(ASHA, Fault::StreamClose);
+    // After that answer nobody knocks again for a minute.
+    daemon.until_log_count("order stream is lost", 2);
     broker.inject(ASHA, Fault::TokenRefused { refused: true });
     let order = broker.lead(buy(option, 390));
 
@@ -72,7 +79,8 @@ fn e4_token_refused_with_400() {
 
 #[test]
 fn e13_margin_rejections_leave_the_breaker_closed() {
-    let Stage { broker, daemon } = Setup::new().stage();
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("the copy was rejected after the broker had taken it; 65 units short: reported");
     let option = broker.option();
     let text = "RMS:<id>:You have insufficient funds. Please add Rs.10 to trade.".to_owned();
     broker.inject(ASHA, Fault::RejectNext { count: 5, text });

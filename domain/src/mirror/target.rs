@@ -8,7 +8,7 @@ use crate::gap::GapPolicy;
 use crate::gates::DeniedReason;
 use crate::order::{BrokerStatus, OrderForm, OrderTerms, TimeInForce};
 use crate::pacing::Purpose;
-use crate::policy::{CopyOn, EntryLeftBehind};
+use crate::policy::EntryLeftBehind;
 use crate::time::Timestamp;
 
 /// What ends at the leader by itself ends at the follower by itself, within this.
@@ -37,10 +37,11 @@ impl Mirror {
         match self.word {
             Word::Unheard | Word::Await => Wanted::LeaveAlone,
             Word::Deny(reason) => {
-                if self.ends_by_itself() && self.of(COPY).any(super::Child::is_live) {
-                    return self.later(at, self.leader.ts_event.plus(GRACE), |_| Wanted::Gone(reason));
+                if self.is_in_grace(at) {
+                    Wanted::LeaveAlone
+                } else {
+                    Wanted::Gone(reason)
                 }
-                Wanted::Gone(reason)
             }
             Word::Follow => {
                 let Some(wish) = self.wish.take() else { return Wanted::LeaveAlone };
@@ -59,13 +60,9 @@ impl Mirror {
         if !leader.status.is_terminal() || self.of(COPY).next().is_none() {
             return order;
         }
-        let took_back = !matches!(leader.status, BrokerStatus::Traded | BrokerStatus::Closed);
-        if took_back && purpose == Purpose::Entry && at.rules.on != CopyOn::Fill {
-            let gone = Wanted::Gone(DeniedReason::LeaderGone);
-            if self.ends_by_itself() && self.of(COPY).any(super::Child::is_live) {
-                return self.later(at, self.leader.ts_event.plus(GRACE), |_| gone);
-            }
-            return gone;
+        // What he took back is no longer in the wish: that is his share of what was executed.
+        if self.is_in_grace(at) {
+            return Wanted::LeaveAlone;
         }
         if let Some(gone) = self.missed_exit_leg(wish, at) {
             return gone;
@@ -114,20 +111,17 @@ impl Mirror {
         Some(Wanted::Gone(DeniedReason::LeftBehind))
     }
 
-    /// Whether the leader's order is over without anybody's doing: so will the follower's be.
-    fn ends_by_itself(&self) -> bool {
+    /// Whether the leader's order is over without anybody's doing, and the follower's may still end like that.
+    fn is_in_grace(&mut self, at: &Moment<'_>) -> bool {
         let leader = &self.leader;
-        leader.status == BrokerStatus::Expired
-            || (leader.terms.time_in_force == TimeInForce::Ioc && leader.status == BrokerStatus::Cancelled)
-    }
-
-    /// Leaves things alone until a moment, and then wants this.
-    fn later(&mut self, at: &Moment<'_>, due: Timestamp, wanted: impl FnOnce(&mut Self) -> Wanted) -> Wanted {
-        if due <= at.now {
-            return wanted(self);
+        let by_itself = leader.status == BrokerStatus::Expired
+            || (leader.terms.time_in_force == TimeInForce::Ioc && leader.status == BrokerStatus::Cancelled);
+        let due = leader.ts_event.plus(GRACE);
+        let in_grace = by_itself && due > at.now && self.of(COPY).any(super::Child::is_live);
+        if in_grace {
+            self.wake_at(due);
         }
-        self.wake_at(due);
-        Wanted::LeaveAlone
+        in_grace
     }
 
     /// Asks to be stepped at a moment at the latest.
