@@ -1,7 +1,7 @@
 //! F: answers that never come, orders that are seen late, a second instance.
 
 use tandem_domain::order::Product;
-use tandem_sim::{AnswerFault, Fault, Rate};
+use tandem_sim::{AnswerFault, Fault, Mute, Rate};
 
 use crate::harness::{ASHA, Setup, Stage, buy, sell, until};
 
@@ -86,6 +86,8 @@ fn f8_order_is_visible_only_after_seconds() {
     let Stage { broker, mut daemon } = in_doubt(8000).stage();
     daemon.expects("the answer was lost");
     let option = broker.option();
+    // Nor does her stream tell.
+    broker.inject(ASHA, Fault::StreamMute { mute: Mute::Frames });
     broker.inject(ASHA, Fault::LateVisibility { ms: 5000 });
     broker.spoil_placements(ASHA, 1, AnswerFault::LoseAfter);
     let lost = broker.lead(buy(option, 260));

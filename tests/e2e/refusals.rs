@@ -37,6 +37,7 @@ fn token_refused(face: TokenFace, code: &str) {
     daemon.expects("the broker refuses this follower's access token");
     daemon.expects("order refused");
     daemon.expects("order stream is lost");
+    daemon.expects("the broker refused the copy; 195 units short: reported");
     let option = broker.option();
     daemon.until_log_count("listening to the account's own order stream", 2);
     broker.inject(ASHA, Fault::StreamRefuseLogin { how: Some(LoginRefusal::Http429) });

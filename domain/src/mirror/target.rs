@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{COPY, Mirror, Moment, Outcome, Word};
 use crate::decision::Wish;
+use crate::flaw::flawed;
 use crate::gap::GapPolicy;
 use crate::gates::DeniedReason;
 use crate::order::{BrokerStatus, OrderForm, OrderTerms, TimeInForce};
@@ -58,6 +59,9 @@ impl Mirror {
         let leader = &self.leader;
         // First sight may be any status: what was executed is copied, once.
         if !leader.status.is_terminal() || self.of(COPY).next().is_none() {
+            if leader.status.is_terminal() && flawed!(TerminalFirstFrameIgnored) {
+                return Wanted::LeaveAlone;
+            }
             return order;
         }
         // What he took back is no longer in the wish: that is his share of what was executed.
@@ -84,6 +88,8 @@ impl Mirror {
         match entry {
             // Cancelling its entry would take the stop from what is filled (`dhanhq-v2.md` section 3.1).
             EntryLeftBehind::Cancel if self.protects_fills(wish) => order,
+            // What never left was not left behind: it is too old, which the gates see.
+            EntryLeftBehind::Cancel if self.of(COPY).all(|child| child.ts_sent.is_none()) => order,
             EntryLeftBehind::Cancel => Wanted::Gone(DeniedReason::LeftBehind),
             EntryLeftBehind::Keep => order,
             EntryLeftBehind::Chase => Wanted::Order { terms: wish.terms.clone(), is_chase: true },
