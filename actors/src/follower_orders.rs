@@ -411,7 +411,7 @@ impl FollowerOrderActor {
     /// A report of the account's order stream.
     fn on_stream_report(&mut self, report: OrderReport, ctx: &mut Context<Self>) {
         let filled_before = self.filled_units();
-        self.step(Event::Frame(Box::new(report)), ctx);
+        self.step(Event::Report(Box::new(report)), ctx);
         if self.filled_units() > filled_before {
             self.read_trades(ctx);
         }

@@ -39,7 +39,7 @@ impl FollowerOrderActor {
                     for report in reports {
                         info!(%client_order_id, broker_order_id = %report.broker_order_id,
                             old_state = "unknown", state = report.status.as_str(), "order found by its tag: adopted");
-                        actor.step(Event::Found(report), ctx);
+                        actor.step(Event::Report(Box::new(report)), ctx);
                     }
                 }
                 // Not found, or not to be asked: neither proves anything (P4).

@@ -110,10 +110,10 @@ impl FollowerBook {
             effects.push(Effect::Alert(Alert::CopyGap(id.clone(), gap)));
         }
         self.count(before, after);
-        if wake_before != wake {
-            if let Some(before) = wake_before {
-                self.timers.remove(&(before, id.clone()));
-            }
+        if wake_before != wake
+            && let Some(before) = wake_before
+        {
+            self.timers.remove(&(before, id.clone()));
         }
         // A timer that rang is set again only by a step that still wants it.
         self.timers.extend(wake.map(|due| (due, id.clone())));

@@ -80,8 +80,8 @@ pub enum Event {
     },
     /// The account's order book.
     Book(BookRead),
-    /// A frame of the account's order stream.
-    Frame(Box<OrderReport>),
+    /// One order, by a frame of the account's stream or by a lookup.
+    Report(Box<OrderReport>),
     /// The account's list of super orders.
     Supers(Vec<SuperReport>),
     /// The account's list of forever orders.
@@ -91,8 +91,6 @@ pub enum Event {
         /// Its rows.
         orders: Vec<ForeverReport>,
     },
-    /// What a lookup by client order id found.
-    Found(OrderReport),
     /// A lookup found nothing, or failed: neither proves anything.
     NotFound(ClientOrderId),
     /// The account's trade book.
@@ -310,11 +308,10 @@ impl FollowerBook {
                 self.on_answer(&client_order_id, serial, answer, now, &mut effects);
             }
             Event::Book(read) => self.on_book(read, now, &mut effects),
-            Event::Frame(report) => self.on_report(&report, None, now, &mut effects),
-            Event::Found(report) => self.on_report(&report, None, now, &mut effects),
+            Event::Report(report) => self.on_report(&report, None, now, &mut effects),
             Event::Supers(supers) => self.on_supers(&supers, now, &mut effects),
             Event::Forevers { started_at, orders } => {
-                self.on_forevers(&orders, started_at, now, &mut effects)
+                self.on_forevers(&orders, started_at, now, &mut effects);
             }
             Event::NotFound(client_order_id) => self.on_not_found(client_order_id, &mut effects),
             Event::Trades(trades) => self.on_trades(trades, &mut effects),
@@ -332,6 +329,12 @@ impl FollowerBook {
         self.ring(now, &mut effects);
         self.release(now, &mut effects);
         effects
+    }
+
+    /// Units held because of copies, of all products, for checks.
+    #[cfg(test)]
+    pub(crate) fn copied_units(&self, instrument: InstrumentKey) -> i64 {
+        self.positions.iter().filter(|((key, _), _)| *key == instrument).map(|(_, units)| units).sum()
     }
 
     fn child(&self, id: &ClientOrderId) -> Option<(&Mirror, &Child)> {

@@ -45,6 +45,7 @@ impl Mirror {
         self.wake = None;
         match self.wanted(at) {
             Wanted::LeaveAlone => {}
+            Wanted::Ending(target) => self.send_no_more(target)?,
             Wanted::Gone(reason) => {
                 self.target = Target::Gone(reason);
                 self.take_back(COPY, reason, at, effects)?;
@@ -330,13 +331,12 @@ impl Mirror {
                 return;
             }
             // Taken, and its effect not seen yet: only something else may follow it, and nothing follows a cancel.
-            (Some(request), wanted) if request.state == ChangeState::Acked => {
-                if request.change.is_full_cancel()
-                    || wanted.is_none()
-                    || Some(&request.change) == wanted.as_ref()
-                {
-                    return;
-                }
+            (Some(request), wanted)
+                if request.state == ChangeState::Acked
+                    && (request.change.is_full_cancel()
+                        || wanted.as_ref().is_none_or(|wanted| *wanted == request.change)) =>
+            {
+                return;
             }
             _ => {}
         }
@@ -360,6 +360,22 @@ impl Mirror {
         }));
         let held = child.held_until.filter(|until| *until > at.now);
         effects.push(MirrorEffect::Queue(child.client_order_id.clone(), rank_of(child), held));
+    }
+
+    /// What waits to leave does not (P8).
+    fn send_no_more(&mut self, target: Target) -> Result<(), IllegalTransition> {
+        for child in self.children.iter_mut().filter(|child| child.key.leg == COPY) {
+            if child.state == ChildState::Planned {
+                child.state = transition(&child.state, ChildEvent::Voided)?;
+                child.is_retired = true;
+            }
+            child.request = child.request.take().filter(|request| request.state != ChangeState::Planned);
+        }
+        if let Target::Gone(reason) = target {
+            self.close_if_never_sent(reason);
+        }
+        self.target = target;
+        Ok(())
     }
 
     /// Takes back what is out of a part.

@@ -324,7 +324,7 @@ impl Mirror {
             MirrorEvent::Report(report) => self.on_report(*report, at, &mut effects)?,
             MirrorEvent::Leg { client_order_id, news } => self.on_leg(&client_order_id, news, &mut effects),
             MirrorEvent::ProvenAbsent { client_order_id, again } => {
-                self.on_absent(&client_order_id, again)?
+                self.on_absent(&client_order_id, again)?;
             }
             MirrorEvent::Tick => {}
         }

@@ -19,7 +19,7 @@ fn lost(side: Side, answer: Answer) -> (Desk, ClientOrderId, OrderReport) {
 fn a_lookup_that_finds_it_adopts_it_and_nothing_is_placed_again() {
     let (mut desk, client_order_id, known) = lost(BUY, Answer::Lost);
     let found = desk.row(&client_order_id, "1", BrokerStatus::Pending, 0);
-    let effects = desk.step(Event::Found(found.clone()));
+    let effects = desk.step(Event::Report(Box::new(found.clone())));
     assert_eq!(stored(&effects), stored_as(&[("intent", "1 ACKED"), ("order", "PENDING")]));
     assert_eq!(desk.child("L1").broker_order_id, Some(broker_id("1")));
     assert_eq!(desk.book.unknown_count(), 0);
@@ -67,7 +67,7 @@ fn a_lookup_that_finds_nothing_proves_nothing_and_asks_again_later_and_later() {
     assert_eq!(desk.child("L1").state, ChildState::Unknown);
 
     // Once found, nobody asks any more.
-    desk.step(Event::Found(desk.row(&client_order_id, "1", BrokerStatus::Pending, 0)));
+    desk.step(Event::Report(Box::new(desk.row(&client_order_id, "1", BrokerStatus::Pending, 0))));
     assert_eq!(lookups(&desk.step(Event::NotFound(client_order_id))), []);
 }
 
@@ -256,11 +256,11 @@ fn a_late_first_attempt_is_told_apart_from_the_second_on_the_wire() {
     let second = placed[0].client_order_id.clone();
 
     let late = desk.row(&first, "1", BrokerStatus::Traded, 65);
-    let effects = desk.step(Event::Found(late));
+    let effects = desk.step(Event::Report(Box::new(late)));
     assert_eq!(alerts(&effects), [&Alert::AppearedLate(first)]);
     assert_eq!(desk.child("L1").state, ChildState::Sending, "the second is still on its way");
     desk.accepted(&second, "2");
-    desk.step(Event::Found(desk.row(&second, "2", BrokerStatus::Traded, 65)));
+    desk.step(Event::Report(Box::new(desk.row(&second, "2", BrokerStatus::Traded, 65))));
     assert_eq!(desk.position(), -65, "both fills count, each once: the excess is real and visible");
 }
 

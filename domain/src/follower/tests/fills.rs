@@ -66,7 +66,7 @@ fn a_fill_that_comes_after_the_end_still_counts() {
     desk.reads(vec![expired]);
     assert!(!desk.book.is_active());
     let late = desk.row(&client_order_id, "1", BrokerStatus::PartTraded, 65);
-    let effects = desk.step(Event::Found(late));
+    let effects = desk.step(Event::Report(Box::new(late)));
     assert_eq!((desk.position(), desk.child("L1").state.as_str()), (65, "expired"));
     assert_eq!(stored(&effects), stored_as(&[("mapping", "sent"), ("order", "PART_TRADED")]));
     assert_eq!(alerts(&effects), [&Alert::LateFill(client_order_id)]);
@@ -94,7 +94,7 @@ fn a_report_that_brings_nothing_new_is_not_stored_again() {
 fn the_frame_may_come_before_the_answer() {
     let mut desk = Desk::new();
     let client_order_id = desk.sent("L1", terms(BUY, 65));
-    desk.step(Event::Found(desk.row(&client_order_id, "1", BrokerStatus::Traded, 65)));
+    desk.step(Event::Report(Box::new(desk.row(&client_order_id, "1", BrokerStatus::Traded, 65))));
     // An acceptance still has its times to add; the row is not set back by any.
     for (answer, rows) in [
         (Answer::Accepted(broker_id("1")), stored_as(&[("intent", "1 ACKED")])),

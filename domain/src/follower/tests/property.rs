@@ -149,7 +149,7 @@ impl World {
             Step::LookUp(at) => {
                 if let Some(id) = picked(&mut self.lookups, at) {
                     let found = self.broker.lookup(&id, self.desk.now);
-                    self.tell(found.map_or(Event::NotFound(id), Event::Found));
+                    self.tell(found.map_or(Event::NotFound(id), |found| Event::Report(Box::new(found))));
                 }
             }
             Step::Fill(at, units) if !self.broker.orders.is_empty() => {

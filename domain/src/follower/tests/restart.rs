@@ -24,7 +24,7 @@ fn what_was_being_sent_is_unknown_and_looked_for_and_not_sent_again() {
         assert_eq!(placements(&desk.plan("L1", terms(BUY, 65))), vec![]);
         assert_eq!(placements(&desk.passes(SECOND)), vec![]);
 
-        desk.step(Event::Found(desk.row(&client_order_id, "1", BrokerStatus::Traded, 65)));
+        desk.step(Event::Report(Box::new(desk.row(&client_order_id, "1", BrokerStatus::Traded, 65))));
         assert_eq!((desk.position(), desk.book.unknown_count()), (65, 0));
     }
 }
