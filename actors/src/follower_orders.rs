@@ -96,6 +96,9 @@ pub struct FollowerOrderActor {
     probing: bool,
     /// A read of the list of super orders runs, or is due.
     reading_supers: bool,
+    /// A read of the trade book, of the positions, is due.
+    trades_due: bool,
+    positions_due: bool,
     /// The book was read once, or tried to be: what stands in it is never placed again.
     book_seen: bool,
     /// Jobs the Store's queue had no room for, in order.
@@ -135,6 +138,8 @@ impl FollowerOrderActor {
             draining: false,
             probing: false,
             reading_supers: false,
+            trades_due: false,
+            positions_due: false,
             book_seen: false,
             backlog: VecDeque::new(),
             sending: HashMap::new(),
@@ -413,7 +418,7 @@ impl FollowerOrderActor {
         let filled_before = self.filled_units();
         self.step(Event::Report(Box::new(report)), ctx);
         if self.filled_units() > filled_before {
-            self.read_trades(ctx);
+            self.read_trades_soon(ctx);
         }
     }
 

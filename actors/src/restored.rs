@@ -27,6 +27,13 @@ fn restore(rows: MirrorRows) -> Mirror {
             restore_change(child, change);
         }
     }
+    for child in &mut mirror.children {
+        let order = rows.orders.iter().find(|order| order.client_order_id.as_ref() == Some(&child.client_order_id));
+        let is_limit = order.is_some_and(|order| order.report.terms.order_type == OrderType::Limit);
+        if child.terms.order_type.is_stop() && is_limit {
+            child.fire();
+        }
+    }
     let mapping = rows.mapping;
     for at in 0..mirror.children.len() {
         let key = &mirror.children[at].key;
@@ -83,7 +90,6 @@ fn restore_child(intent: IntentRow, orders: &[AccountOrder]) -> Child {
         child.cumulative = report.cumulative;
         child.average_price = report.average_price;
         child.ts_filled = (!report.cumulative.is_zero()).then_some(report.ts_event);
-        child.has_fired = child.terms.order_type.is_stop() && report.terms.order_type == OrderType::Limit;
     }
     let is_leg = |order: &&AccountOrder| {
         order.client_order_id.is_none()

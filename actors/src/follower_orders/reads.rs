@@ -17,6 +17,9 @@ use crate::account::{FUNDS_INTERVAL, funds_row, is_credentials_refusal, position
 use crate::messages::FundsRead;
 use crate::records::submit_quietly;
 
+/// How long fills are gathered before the trade book is read for them.
+const TRADES_DELAY: Duration = Duration::from_millis(100);
+
 /// How often a refused token is looked at again.
 pub(super) const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -133,7 +136,7 @@ impl FollowerOrderActor {
             self.read_forevers(ctx);
         }
         if self.filled_units() > filled_before {
-            self.read_trades(ctx);
+            self.read_trades_soon(ctx);
         }
     }
 
@@ -177,16 +180,30 @@ impl FollowerOrderActor {
         }));
     }
 
-    pub(super) fn read_trades(&mut self, ctx: &mut Context<Self>) {
+    /// Reads the trade book shortly: one read tells of all the fills of a burst.
+    pub(super) fn read_trades_soon(&mut self, ctx: &mut Context<Self>) {
+        if !self.trades_due {
+            self.trades_due = true;
+            self.read_trades_after(TRADES_DELAY, ctx);
+        }
+    }
+
+    fn read_trades_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        let underway = self.params.in_flight.begin();
+        ctx.run_later(wait, |actor, ctx| {
+            if let Err(wait) = actor.reads.take() {
+                actor.read_trades_after(wait, ctx);
+            } else {
+                actor.trades_due = false;
+                actor.read_trades(ctx);
+            }
+            drop(underway);
+        });
+    }
+
+    fn read_trades(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone() else { return };
         let underway = self.params.in_flight.begin();
-        if let Err(wait) = self.reads.take() {
-            ctx.run_later(wait, |actor, ctx| {
-                actor.read_trades(ctx);
-                drop(underway);
-            });
-            return;
-        }
         let read = async move { (client.trades().await, underway) };
         ctx.spawn(read.into_actor(self).map(|(trades, underway), actor, ctx| {
             actor.vitals.progressed();
@@ -207,9 +224,13 @@ impl FollowerOrderActor {
 
     /// Positions are kept on record after each fill; nothing is decided by them yet.
     fn read_positions(&mut self, ctx: &mut Context<Self>) {
-        let Some(client) = self.client.clone() else { return };
+        let Some(client) = self.client.clone().filter(|_| !self.positions_due) else { return };
         if let Err(wait) = self.reads.take() {
-            ctx.run_later(wait, Self::read_positions);
+            self.positions_due = true;
+            ctx.run_later(wait, |actor, ctx| {
+                actor.positions_due = false;
+                actor.read_positions(ctx);
+            });
             return;
         }
         let asked = self.params.clock.now();

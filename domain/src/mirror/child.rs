@@ -292,6 +292,15 @@ impl Child {
         self.terms.quantity.max(under_way).max(self.shown.unwrap_or_default())
     }
 
+    /// Its stop has fired: what it asks for is a limit without a trigger now, and that is nobody's change.
+    pub fn fire(&mut self) {
+        self.has_fired = true;
+        if self.terms.order_type.is_stop() {
+            self.asked_before.push(self.terms.clone());
+            (self.terms.order_type, self.terms.trigger) = (OrderType::Limit, Price::ZERO);
+        }
+    }
+
     /// Whether it is a super order.
     pub const fn is_super(&self) -> bool {
         matches!(self.terms.form, OrderForm::Super(_))
