@@ -114,7 +114,10 @@ impl FollowerBook {
         let has_filled =
             before.as_ref().zip(after).is_some_and(|(before, after)| before.cumulative != after.cumulative);
         if is_news {
-            records.push(Record::Order { client_order_id, report: Box::new(report.clone()) });
+            // What follows from its end or its fills (a next attempt, a repair) is held against its row.
+            let follows = |record: &Record| matches!(record, Record::Intent { before: None, .. });
+            let place = records.iter().position(follows).unwrap_or(records.len());
+            records.insert(place, Record::Order { client_order_id, report: Box::new(report.clone()) });
         }
         if has_filled {
             records.extend(self.compare(&id, effects));
