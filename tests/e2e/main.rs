@@ -7,13 +7,17 @@
 
 mod breakers;
 mod breaking;
+mod cancelling;
+mod changing;
 mod choosing;
 mod damage;
 mod filling;
+mod hands;
 mod harness;
 mod leading;
 mod listening;
 mod pacing;
+mod parting;
 mod placing;
 mod refusals;
 mod shutdown;

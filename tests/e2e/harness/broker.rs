@@ -8,10 +8,12 @@ use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, OptionType, Secu
 use tandem_domain::order::{OrderTerms, OrderType, Product, Side, TimeInForce};
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
-use tandem_sim::exchange::{Depth, Level, PlaceRequest, SimOrder, Source};
+use tandem_sim::exchange::{Depth, Level, ModifyRequest, PlaceRequest, SimOrder, Source};
 use tandem_sim::{
     AnswerFault, Fault, Operation, RequestRecord, SimAccount, SimDepth, SimSettings, Simulator,
 };
+
+use super::until;
 
 pub(crate) const LEADER: &str = "1000000101";
 pub(crate) const ASHA: &str = "1000000202";
@@ -62,6 +64,21 @@ pub(crate) fn sell(instrument: InstrumentKey, units: u32) -> OrderTerms {
 /// The same order with a limit.
 pub(crate) fn limit(price: &str, terms: OrderTerms) -> OrderTerms {
     OrderTerms { order_type: OrderType::Limit, price: rupees(price), ..terms }
+}
+
+/// The same order with a limit that waits for a trigger.
+pub(crate) fn stop_loss(trigger: &str, price: &str, terms: OrderTerms) -> OrderTerms {
+    OrderTerms { order_type: OrderType::StopLoss, trigger: rupees(trigger), ..limit(price, terms) }
+}
+
+/// A change of an order's price.
+pub(crate) fn to_price(price: &str) -> ModifyRequest {
+    ModifyRequest { price: Some(rupees(price)), ..ModifyRequest::default() }
+}
+
+/// A change of an order's whole quantity.
+pub(crate) fn to_units(units: u32) -> ModifyRequest {
+    ModifyRequest { quantity: Some(Quantity::new(units)), ..ModifyRequest::default() }
 }
 
 impl Broker {
@@ -121,6 +138,19 @@ impl Broker {
         assert!(self.sim.with_exchange(|exchange| exchange.set_depth(instrument, Some(depth))));
     }
 
+    /// Exactly so many units are bid for, level by level; nothing is offered.
+    pub(crate) fn bid(&self, instrument: InstrumentKey, bids: &[(&str, u32)]) {
+        let bids =
+            bids.iter().map(|(price, units)| Level { price: rupees(price), quantity: Quantity::new(*units) });
+        let depth = Depth::Fixed { bids: bids.collect(), asks: Vec::new() };
+        assert!(self.sim.with_exchange(|exchange| exchange.set_depth(instrument, Some(depth))));
+    }
+
+    /// The price comes to where it is told.
+    pub(crate) fn price(&self, instrument: InstrumentKey, price: &str) {
+        assert!(self.sim.with_exchange(|exchange| exchange.set_last_price(instrument, rupees(price))));
+    }
+
     /// The leader places in his app.
     pub(crate) fn lead(&self, terms: OrderTerms) -> BrokerOrderId {
         self.lead_all([terms]).remove(0)
@@ -146,10 +176,46 @@ impl Broker {
         })
     }
 
+    /// Somebody changes an order in his app.
+    pub(crate) fn change(&self, client_id: &str, order: &BrokerOrderId, change: &ModifyRequest) {
+        self.change_all(client_id, order, std::slice::from_ref(change));
+    }
+
+    /// Somebody changes an order several times in one moment.
+    pub(crate) fn change_all(&self, client_id: &str, order: &BrokerOrderId, changes: &[ModifyRequest]) {
+        self.sim.with_exchange(|exchange| {
+            for change in changes {
+                exchange.modify(&account(client_id), Source::App, order.as_str(), change).unwrap();
+            }
+        });
+    }
+
     pub(crate) fn cancel(&self, client_id: &str, order: &BrokerOrderId) {
         self.sim
             .with_exchange(|exchange| exchange.cancel(&account(client_id), Source::App, order.as_str()))
             .unwrap();
+    }
+
+    /// Fills so much of an order that rests.
+    pub(crate) fn fill(&self, order: &BrokerOrderId, units: u32, price: &str) {
+        let (units, price) = (Quantity::new(units), rupees(price));
+        assert!(self.sim.with_exchange(|exchange| exchange.fill_resting(order, units, price)));
+    }
+
+    /// One order, the broker's truth.
+    pub(crate) fn order(&self, order: &BrokerOrderId) -> SimOrder {
+        self.sim.with_exchange(|exchange| exchange.find_order(order).cloned()).unwrap()
+    }
+
+    /// Waits until the account has an order like this.
+    #[track_caller]
+    pub(crate) fn until_order(
+        &self,
+        client_id: &str,
+        what: &str,
+        is_it: impl Fn(&SimOrder) -> bool,
+    ) -> SimOrder {
+        until(&format!("an order of {client_id} {what}"), || self.orders(client_id).into_iter().find(&is_it))
     }
 
     /// Every order the account ever had, the broker's truth.
@@ -188,6 +254,26 @@ impl Broker {
         bodies.iter().map(|record| serde_json::from_str(&record.body).unwrap()).collect()
     }
 
+    /// Requests of one kind about orders of the account, refused and lost ones included.
+    pub(crate) fn requests(&self, client_id: &str, operation: Operation) -> Vec<RequestRecord> {
+        let id = account(client_id);
+        let of =
+            |record: &RequestRecord| record.operation == operation && record.account.as_ref() == Some(&id);
+        self.sim.requests().into_iter().filter(of).collect()
+    }
+
+    /// The bodies of the account's requests to change an order.
+    pub(crate) fn change_bodies(&self, client_id: &str) -> Vec<Value> {
+        let requests = self.requests(client_id, Operation::Modify);
+        requests.iter().map(|record| serde_json::from_str(&record.body).unwrap()).collect()
+    }
+
+    /// How many requests to place, to change and to cancel came from the account.
+    pub(crate) fn asked(&self, client_id: &str) -> (usize, usize, usize) {
+        let count = |operation| self.requests(client_id, operation).len();
+        (self.placements(client_id).len(), count(Operation::Modify), count(Operation::Cancel))
+    }
+
     pub(crate) fn inject(&self, client_id: &str, fault: Fault) {
         assert!(self.sim.faults().inject(&account(client_id), fault));
     }
@@ -195,6 +281,11 @@ impl Broker {
     /// Spoils the next answers to placements of the account.
     pub(crate) fn spoil_placements(&self, client_id: &str, count: u32, answer: AnswerFault) {
         self.inject(client_id, Fault::NextAnswers { operation: Operation::Place, count, answer });
+    }
+
+    /// Spoils the next answers of one kind to the account.
+    pub(crate) fn spoil(&self, client_id: &str, operation: Operation, count: u32, answer: AnswerFault) {
+        self.inject(client_id, Fault::NextAnswers { operation, count, answer });
     }
 
     /// Waits until nothing is under way in the broker or in any daemon, by letting a second pass: the clock jumps only

@@ -6,7 +6,9 @@ mod records;
 mod setup;
 mod wait;
 
-pub(crate) use broker::{ASHA, BALA, Broker, LEADER, account, buy, limit, rupees, sell};
+pub(crate) use broker::{
+    ASHA, BALA, Broker, LEADER, account, buy, limit, rupees, sell, stop_loss, to_price, to_units,
+};
 pub(crate) use daemon::Daemon;
 pub(crate) use records::Records;
 pub(crate) use setup::{Follower, Setup, Stage};

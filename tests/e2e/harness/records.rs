@@ -45,6 +45,29 @@ pub(crate) struct Intent {
     pub(crate) sent_us: Option<i64>,
 }
 
+/// A row of `intents` that is about an order already placed; prices in 1/10,000 rupee.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Change {
+    pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) purpose: String,
+    pub(crate) order_type: String,
+    pub(crate) quantity: u32,
+    pub(crate) price: i64,
+    pub(crate) trigger: i64,
+    pub(crate) refusal_code: Option<String>,
+    pub(crate) broker_order_id: Option<String>,
+}
+
+/// A leader's order as `orders` has it; prices in 1/10,000 rupee.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LeaderRow {
+    pub(crate) status: String,
+    pub(crate) quantity: u32,
+    pub(crate) price: i64,
+    pub(crate) filled: u32,
+}
+
 impl Records {
     pub(crate) fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
@@ -135,7 +158,8 @@ impl Records {
             "SELECT i.client_order_id, i.state, i.purpose, i.quantity, i.broker_order_id, i.refusal_code,
                 o.status, o.reason, i.added_latency_us, i.ts_sent
             FROM intents AS i LEFT JOIN orders AS o ON o.client_order_id = i.client_order_id
-            WHERE i.leader_order_id = ?1 AND i.follower_id = ?2 ORDER BY i.attempt";
+            WHERE i.leader_order_id = ?1 AND i.follower_id = ?2 AND i.kind = 'place'
+            ORDER BY i.leg, i.slice, i.attempt";
         self.rows(sql, &[leader_order.as_str(), follower], |row| {
             Ok(Intent {
                 client_order_id: row.get(0)?,
@@ -150,6 +174,114 @@ impl Records {
                 sent_us: row.get(9)?,
             })
         })
+    }
+
+    /// Every request to change or cancel that a leader order led to at a follower, in the order they were sent.
+    pub(crate) fn changes(&self, leader_order: &BrokerOrderId, follower: &str) -> Vec<Change> {
+        let sql = "SELECT kind, state, purpose, order_type, quantity, price, trigger_price, refusal_code,
+                broker_order_id
+            FROM intents WHERE leader_order_id = ?1 AND follower_id = ?2 AND kind <> 'place'
+            ORDER BY leg, slice, attempt, serial";
+        self.rows(sql, &[leader_order.as_str(), follower], |row| {
+            Ok(Change {
+                kind: row.get(0)?,
+                state: row.get(1)?,
+                purpose: row.get(2)?,
+                order_type: row.get(3)?,
+                quantity: row.get(4)?,
+                price: row.get(5)?,
+                trigger: row.get(6)?,
+                refusal_code: row.get(7)?,
+                broker_order_id: row.get(8)?,
+            })
+        })
+    }
+
+    /// The kinds and states of those requests.
+    pub(crate) fn change_states(
+        &self,
+        leader_order: &BrokerOrderId,
+        follower: &str,
+    ) -> Vec<(String, String)> {
+        let changes = self.changes(leader_order, follower);
+        changes.into_iter().map(|change| (change.kind, change.state)).collect()
+    }
+
+    /// Waits until those requests, and what came of them, are exactly these.
+    #[track_caller]
+    pub(crate) fn until_changes(
+        &self,
+        leader_order: &BrokerOrderId,
+        follower: &str,
+        expected: &[(&str, &str)],
+    ) -> Vec<Change> {
+        until(&format!("changes of {leader_order} at {follower} are {expected:?}"), || {
+            let changes = self.changes(leader_order, follower);
+            let states = changes.iter().map(|change| (change.kind.as_str(), change.state.as_str()));
+            states.eq(expected.iter().copied()).then(|| changes.clone())
+        })
+    }
+
+    /// Where a follower differs from a leader order: kind, units, what came of it.
+    pub(crate) fn gaps(&self, leader_order: &BrokerOrderId, follower: &str) -> Vec<(String, i64, String)> {
+        let sql = "SELECT kind, units, result FROM copy_gaps
+            WHERE leader_order_id = ?1 AND follower_id = ?2 ORDER BY kind";
+        let parameters = [leader_order.as_str(), follower];
+        self.rows(sql, &parameters, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+
+    /// Waits until a follower differs from a leader order in this way alone.
+    #[track_caller]
+    pub(crate) fn until_gap(
+        &self,
+        leader_order: &BrokerOrderId,
+        follower: &str,
+        kind: &str,
+        units: i64,
+        result: &str,
+    ) {
+        until(&format!("gap of {leader_order} at {follower}: {kind} {units} {result}"), || {
+            let gaps = self.gaps(leader_order, follower);
+            (gaps == [(kind.to_owned(), units, result.to_owned())]).then_some(())
+        });
+    }
+
+    /// Waits until the leader's order is known to be like this.
+    #[track_caller]
+    pub(crate) fn until_leader(
+        &self,
+        order: &BrokerOrderId,
+        what: &str,
+        is_it: impl Fn(&LeaderRow) -> bool,
+    ) -> LeaderRow {
+        let sql = "SELECT status, quantity, price, cumulative FROM orders
+            WHERE broker_order_id = ?1 AND role = 'leader'";
+        until(&format!("the leader's {order} {what}"), || {
+            let rows = self.rows(sql, &[order.as_str()], |row| {
+                Ok(LeaderRow {
+                    status: row.get(0)?,
+                    quantity: row.get(1)?,
+                    price: row.get(2)?,
+                    filled: row.get(3)?,
+                })
+            });
+            rows.into_iter().find(&is_it)
+        })
+    }
+
+    /// Orders that others placed in a watched account: broker order id, status, units filled.
+    pub(crate) fn externals(&self, account: &str) -> Vec<(String, String, u32)> {
+        let sql = "SELECT broker_order_id, status, cumulative FROM orders
+            WHERE account = ?1 AND role = 'external' ORDER BY broker_order_id";
+        self.rows(sql, &[account], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+
+    /// Waits until an incident of this kind is open for a follower.
+    #[track_caller]
+    pub(crate) fn until_incident(&self, kind: &str, follower: &str) {
+        until(&format!("incident {kind} of {follower}"), || {
+            self.incidents().contains(&(kind.to_owned(), Some(follower.to_owned()))).then_some(())
+        });
     }
 
     /// The one intent of a leader order at a follower, once it is in this state.
