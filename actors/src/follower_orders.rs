@@ -96,8 +96,8 @@ pub struct FollowerOrderActor {
     probing: bool,
     /// A read of the list of super orders runs, or is due.
     reading_supers: bool,
-    /// A read of the trade book, of the positions, is due.
-    trades_due: bool,
+    trades: reads::Reading,
+    /// A read of the positions is due.
     positions_due: bool,
     /// The book was read once, or tried to be: what stands in it is never placed again.
     book_seen: bool,
@@ -138,7 +138,7 @@ impl FollowerOrderActor {
             draining: false,
             probing: false,
             reading_supers: false,
-            trades_due: false,
+            trades: reads::Reading::Idle,
             positions_due: false,
             book_seen: false,
             backlog: VecDeque::new(),
@@ -418,7 +418,7 @@ impl FollowerOrderActor {
         let filled_before = self.filled_units();
         self.step(Event::Report(Box::new(report)), ctx);
         if self.filled_units() > filled_before {
-            self.read_trades_soon(ctx);
+            self.read_trades(ctx);
         }
     }
 

@@ -17,8 +17,17 @@ use crate::account::{FUNDS_INTERVAL, funds_row, is_credentials_refusal, position
 use crate::messages::FundsRead;
 use crate::records::submit_quietly;
 
-/// How long fills are gathered before the trade book is read for them.
-const TRADES_DELAY: Duration = Duration::from_millis(100);
+/// Where a kind of read stands of which one at a time is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Reading {
+    #[default]
+    Idle,
+    /// Waits for the budget.
+    Due,
+    Runs,
+    /// Runs, and another is wanted after it.
+    RunsAndDue,
+}
 
 /// How often a refused token is looked at again.
 pub(super) const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(5);
@@ -136,7 +145,7 @@ impl FollowerOrderActor {
             self.read_forevers(ctx);
         }
         if self.filled_units() > filled_before {
-            self.read_trades_soon(ctx);
+            self.read_trades(ctx);
         }
     }
 
@@ -180,34 +189,38 @@ impl FollowerOrderActor {
         }));
     }
 
-    /// Reads the trade book shortly: one read tells of all the fills of a burst.
-    pub(super) fn read_trades_soon(&mut self, ctx: &mut Context<Self>) {
-        if !self.trades_due {
-            self.trades_due = true;
-            self.read_trades_after(TRADES_DELAY, ctx);
-        }
-    }
-
-    fn read_trades_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
-        let underway = self.params.in_flight.begin();
-        ctx.run_later(wait, |actor, ctx| {
-            if let Err(wait) = actor.reads.take() {
-                actor.read_trades_after(wait, ctx);
-            } else {
-                actor.trades_due = false;
-                actor.read_trades(ctx);
+    /// Reads the trade book. Wishes that come while a read waits for the budget are met by it, those that come while one
+    /// runs by one more: a read tells of all the fills before it.
+    pub(super) fn read_trades(&mut self, ctx: &mut Context<Self>) {
+        match self.trades {
+            Reading::Idle => {}
+            Reading::Due | Reading::RunsAndDue => return,
+            Reading::Runs => {
+                self.trades = Reading::RunsAndDue;
+                return;
             }
-            drop(underway);
-        });
-    }
-
-    fn read_trades(&mut self, ctx: &mut Context<Self>) {
+        }
         let Some(client) = self.client.clone() else { return };
         let underway = self.params.in_flight.begin();
+        if let Err(wait) = self.reads.take() {
+            self.trades = Reading::Due;
+            ctx.run_later(wait, |actor, ctx| {
+                actor.trades = Reading::Idle;
+                actor.read_trades(ctx);
+                drop(underway);
+            });
+            return;
+        }
+        self.trades = Reading::Runs;
         let read = async move { (client.trades().await, underway) };
         ctx.spawn(read.into_actor(self).map(|(trades, underway), actor, ctx| {
             actor.vitals.progressed();
+            let again = actor.trades == Reading::RunsAndDue;
+            actor.trades = Reading::Idle;
             actor.on_trades(trades, ctx);
+            if again {
+                actor.read_trades(ctx);
+            }
             drop(underway);
         }));
     }
