@@ -187,7 +187,7 @@ fn cancelled_after_the_copy_filled(setup: Setup) -> (Stage, BrokerOrderId) {
     broker.fill(&broker.only_order(ASHA).id, 130, "95.00");
     daemon.until_filled(&order, "asha", 130);
     broker.cancel(LEADER, &order);
-    (Stage { broker, daemon }, order)
+    (Stage { daemon, broker }, order)
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn exit_cancelled_after_the_copy_filled(setup: Setup) -> (Stage, BrokerOrderId) 
     broker.fill(&BrokerOrderId::new(copy).unwrap(), 130, "110.00");
     daemon.until_filled(&exit, "asha", 130);
     broker.cancel(LEADER, &exit);
-    (Stage { broker, daemon }, exit)
+    (Stage { daemon, broker }, exit)
 }
 
 #[test]
@@ -357,6 +357,34 @@ fn c8_a_fill_overtakes_the_cancel() {
     broker.quiet();
     assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 0);
     assert_eq!(daemon.mapping(&order, "asha").unwrap().filled, 130);
+    daemon.end();
+}
+
+#[test]
+fn c8_answer_lost_of_a_copy_that_had_filled() {
+    let Stage { broker, mut daemon } =
+        Setup::new().set("broker.request_deadline_ms = 500").set("recovery.poll_ms = 300").stage();
+    daemon.expects("copy_gap");
+    // Unless a read of her book sees the fill first.
+    daemon.tolerates("the answer was lost");
+    let order = resting(&broker, &daemon, 260);
+    let copy = broker.only_order(ASHA);
+    // Nobody tells of the fill; the refusal of the cancel comes after its deadline, and the book is read before.
+    broker.inject(ASHA, Fault::StreamMute { mute: Mute::Frames });
+    broker.spoil(ASHA, Operation::Cancel, 1, AnswerFault::Delay { ms: 1200 });
+    broker.sim.with_exchange(|exchange| {
+        assert!(exchange.fill_resting(&copy.id, copy.terms.quantity, rupees("95.00")));
+        exchange.cancel(&account(LEADER), Source::App, order.as_str()).unwrap();
+    });
+
+    daemon.until_gap(&order, "asha", "leader_cancelled", 130, "repaired");
+    until("the cancel is settled", || {
+        let states = daemon.change_states(&order, "asha");
+        states.iter().all(|(_, state)| state == "ABSENT" || state == "REFUSED").then_some(())
+    });
+    broker.quiet();
+    assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 0);
+    assert_eq!(daemon.log_count("actor stopped"), 0);
     daemon.end();
 }
 

@@ -159,7 +159,7 @@ fn left_with_a_position(setup: Setup) -> (Stage, BrokerOrderId) {
     let exit = broker.lead(limit("110.00", sell(option, 260)));
     daemon.until_status(&exit, "asha", "PENDING");
     leader_filled(&broker, &daemon, &exit, "110.00");
-    (Stage { broker, daemon }, exit)
+    (Stage { daemon, broker }, exit)
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn filled_late(setup: Setup) -> (Stage, BrokerOrderId) {
     broker.pass(Duration::from_secs(3));
     daemon.until_filled(&order, "asha", 65);
     daemon.until_incident("late_fill", "asha");
-    (Stage { broker, daemon }, order)
+    (Stage { daemon, broker }, order)
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn exits_rejected(times: u32) -> (Stage, BrokerOrderId) {
     let text = "RMS:<id>:try again".to_owned();
     broker.inject(ASHA, Fault::RejectNext { count: times, text });
     let exit = broker.lead(sell(option, 260));
-    (Stage { broker, daemon }, exit)
+    (Stage { daemon, broker }, exit)
 }
 
 #[test]

@@ -49,6 +49,18 @@ impl Daemon {
         until("the second process ends", || second.try_wait().unwrap())
     }
 
+    /// What `tandem status` says of the database.
+    pub(crate) fn status(&self) -> Value {
+        let said = Command::new(env!("CARGO_BIN_EXE_tandem"))
+            .args(["status", "--database", "tandem.db", "--json"])
+            .env_clear()
+            .current_dir(self.folder.path())
+            .output()
+            .unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        serde_json::from_slice(&said.stdout).unwrap()
+    }
+
     fn launch(&self, output: &str) -> Child {
         let said = File::options().create(true).append(true).open(self.folder.path().join(output)).unwrap();
         Command::new(env!("CARGO_BIN_EXE_tandem"))

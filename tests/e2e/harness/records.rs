@@ -176,6 +176,17 @@ impl Records {
         })
     }
 
+    /// The way of the news to the request that placed a copy: the leader's event, received, decided, committed, sent,
+    /// answered; microseconds since 1970 UTC.
+    pub(crate) fn times(&self, leader_order: &BrokerOrderId, follower: &str) -> Vec<i64> {
+        let sql = "SELECT ts_leader_event, ts_received, ts_decided, ts_committed, ts_sent, ts_answered
+            FROM intents WHERE leader_order_id = ?1 AND follower_id = ?2 AND kind = 'place'";
+        let times = self.rows(sql, &[leader_order.as_str(), follower], |row| {
+            (0..6).map(|column| row.get(column)).collect::<rusqlite::Result<Vec<i64>>>()
+        });
+        times.concat()
+    }
+
     /// Every request to change or cancel that a leader order led to at a follower, in the order they were sent.
     pub(crate) fn changes(&self, leader_order: &BrokerOrderId, follower: &str) -> Vec<Change> {
         let sql = "SELECT kind, state, purpose, order_type, quantity, price, trigger_price, refusal_code,
