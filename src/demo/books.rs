@@ -5,22 +5,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tandem_actors::store::{MirrorRows, Reader};
-use tandem_dhan::wire::PlaceOrderRequest;
+use tandem_actors::store::{DelayRow, IntentKind, MirrorRows, Reader, SlippageSum};
+use tandem_dhan::wire::{PlaceOrderRequest, PlaceSuperOrderRequest};
 use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::{BrokerOrderId, DhanClientId};
 use tandem_domain::instrument::InstrumentKey;
-use tandem_domain::mirror::Outcome;
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType, Product};
+use tandem_domain::mirror::{COPY, Outcome};
+use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType, Product};
 use tandem_domain::price::Price;
 use tandem_domain::quantity::Quantity;
-use tandem_sim::Operation;
 use tandem_sim::exchange::Exchange;
+use tandem_sim::{Operation, RequestRecord};
 
 use super::stage::{Follower, Stage};
 
 /// Begins the tag of every order that Tandem places.
-const OUR_TAG: &str = "tdm-";
+pub(super) const OUR_TAG: &str = "tdm-";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Signed units by instrument and product; what is flat is left out.
@@ -55,16 +55,29 @@ pub(super) struct Order {
     pub(super) terms: OrderTerms,
     pub(super) status: BrokerStatus,
     pub(super) filled: Quantity,
+    /// Requests to change it over the API, refused ones too.
+    pub(super) changes: usize,
+    /// Its part in a super order.
+    pub(super) leg: Leg,
+    /// The entry of an exit.
+    pub(super) parent: Option<BrokerOrderId>,
 }
 
 /// One follower: the simulator's books and requests, and what the daemon has on record.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FollowerEvidence {
     pub(super) books: Books,
+    /// Those that placed something.
     pub(super) requests: Vec<Request>,
+    /// How many asked for a change, and for a cancel.
+    pub(super) changes: usize,
+    pub(super) cancels: usize,
     /// By the leader's order.
     pub(super) recorded: BTreeMap<BrokerOrderId, Recorded>,
     pub(super) recorded_fills: usize,
+    pub(super) delays: Vec<DelayRow>,
+    /// None without fills to compare.
+    pub(super) slippage: Option<SlippageSum>,
 }
 
 /// A request to place an order, as it came in.
@@ -81,12 +94,13 @@ pub(super) struct Request {
 pub(super) struct Recorded {
     pub(super) outcome: Outcome,
     pub(super) reason: Option<DeniedReason>,
-    /// Its numbers of the orders it placed for it, with the units it asked for.
-    pub(super) placed: Vec<(String, Quantity)>,
-    /// Units it knows to be filled.
+    /// Its numbers of the orders it placed for it: those that copy, and those that make good what was filled too much.
+    pub(super) copies: Vec<String>,
+    pub(super) repairs: Vec<String>,
+    /// Units it knows to be filled of the copies.
     pub(super) filled: Quantity,
-    /// The broker's last word on the order, as far as it came to the daemon.
-    pub(super) status: Option<BrokerStatus>,
+    /// The broker's last word on each of these orders, as far as it came to the daemon, and the units that it shows.
+    pub(super) known: BTreeMap<String, (BrokerStatus, Quantity)>,
 }
 
 impl Evidence {
@@ -104,11 +118,32 @@ impl Evidence {
 impl FollowerEvidence {
     fn gather(stage: &Stage, reader: &Reader, follower: &Follower) -> anyhow::Result<Self> {
         let account = &follower.account;
-        let books = stage.simulator.with_exchange(|exchange| Books::of(exchange, account));
+        let mut books = stage.simulator.with_exchange(|exchange| Books::of(exchange, account));
         let mirrors = reader.mirrors(stage.trading_day, &follower.id)?;
         let recorded = mirrors.into_iter().map(recorded).collect();
         let recorded_fills = reader.trades(stage.trading_day, account)?.len();
-        Ok(Self { books, requests: requests(stage, account)?, recorded, recorded_fills })
+        let records = stage.simulator.requests();
+        let of_account: Vec<&RequestRecord> =
+            records.iter().filter(|record| record.account.as_ref() == Some(account)).collect();
+        let count = |of: Operation| of_account.iter().filter(|record| record.operation == of).count();
+        for order in &mut books.orders {
+            let its_own = |path: &str| path.rsplit('/').next() == Some(order.id.as_str());
+            let changes = of_account.iter().filter(|record| record.operation == Operation::Modify);
+            order.changes = changes.filter(|record| its_own(&record.path)).count();
+        }
+        let mut delays = reader.delays(stage.trading_day)?;
+        delays.retain(|row| row.follower == follower.id);
+        let slippage = reader.slippage(stage.trading_day)?;
+        Ok(Self {
+            books,
+            requests: placements(&of_account)?,
+            changes: count(Operation::Modify),
+            cancels: count(Operation::Cancel),
+            recorded,
+            recorded_fills,
+            delays,
+            slippage: slippage.into_iter().find(|sum| sum.follower == follower.id),
+        })
     }
 }
 
@@ -140,6 +175,9 @@ impl Books {
             terms: order.terms.clone(),
             status: order.status.clone(),
             filled: order.filled,
+            changes: 0,
+            leg: order.leg(),
+            parent: order.parent().cloned(),
         });
         let trades = exchange.all_trades(account);
         let mut filled = Positions::new();
@@ -161,38 +199,55 @@ impl Books {
 
 fn recorded(mirror: MirrorRows) -> (BrokerOrderId, Recorded) {
     let mapping = mirror.mapping;
+    let placed = |is_copy: bool| {
+        let intents = mirror.intents.iter();
+        let placing = intents.filter(|intent| intent.kind == IntentKind::Place);
+        let of_part = placing.filter(|intent| (intent.child.leg == COPY) == is_copy);
+        of_part.map(|intent| intent.client_order_id.to_string()).collect()
+    };
+    // Exits of super orders have no number of ours.
+    let known = mirror.orders.iter().filter_map(|order| {
+        let tag = order.client_order_id.as_ref()?.to_string();
+        Some((tag, (order.report.status.clone(), order.report.terms.quantity)))
+    });
     let recorded = Recorded {
         outcome: mapping.outcome,
         reason: mapping.reason,
-        placed: mirror
-            .intents
-            .iter()
-            .map(|intent| (intent.client_order_id.to_string(), intent.terms.quantity))
-            .collect(),
+        copies: placed(true),
+        repairs: placed(false),
         filled: mapping.filled,
-        status: mirror.orders.last().map(|order| order.report.status.clone()),
+        known: known.collect(),
     };
     (mapping.key.leader_order, recorded)
 }
 
-/// Every request of the account that placed something, from the simulator's own record of what came in.
-fn requests(stage: &Stage, account: &DhanClientId) -> anyhow::Result<Vec<Request>> {
-    let records = stage.simulator.requests();
-    let placing = records
+/// Every request of an account that placed something, from the simulator's own record of what came in.
+fn placements(records: &[&RequestRecord]) -> anyhow::Result<Vec<Request>> {
+    records
         .iter()
-        .filter(|record| record.operation == Operation::Place && record.account.as_ref() == Some(account));
-    placing
-        .map(|record| {
-            let body: PlaceOrderRequest = serde_json::from_str(&record.body).context("a request's body")?;
-            Ok(Request {
-                tag: body.correlation_id.unwrap_or_default(),
-                order_type: body.order_type.parse()?,
-                price: body.price.price().context("a price")?,
-                trigger: match body.trigger_price {
-                    Some(trigger) => trigger.price().context("a trigger price")?,
-                    None => Price::ZERO,
-                },
-            })
-        })
+        .filter(|record| record.operation == Operation::Place)
+        .map(|record| placement(record))
         .collect()
+}
+
+fn placement(record: &RequestRecord) -> anyhow::Result<Request> {
+    if record.path.contains("/super/") {
+        let body: PlaceSuperOrderRequest = serde_json::from_str(&record.body).context("a request's body")?;
+        return Ok(Request {
+            tag: body.correlation_id.unwrap_or_default(),
+            order_type: body.order_type.parse()?,
+            price: body.price.price().context("a price")?,
+            trigger: Price::ZERO,
+        });
+    }
+    let body: PlaceOrderRequest = serde_json::from_str(&record.body).context("a request's body")?;
+    Ok(Request {
+        tag: body.correlation_id.unwrap_or_default(),
+        order_type: body.order_type.parse()?,
+        price: body.price.price().context("a price")?,
+        trigger: match body.trigger_price {
+            Some(trigger) => trigger.price().context("a trigger price")?,
+            None => Price::ZERO,
+        },
+    })
 }

@@ -1,15 +1,23 @@
 //! Reads `day.txt`: what the leader does, and beside it what must become of it. Nothing is computed here.
+//!
+//! - `order`: a line's order, and changes of it; `fate`: the cells that say what must become of it.
+
+mod fate;
+mod order;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{NaiveDate, NaiveTime};
-use tandem_domain::gates::DeniedReason;
 use tandem_domain::instrument::OptionContract;
-use tandem_domain::order::{OrderType, Product, Side, TimeInForce};
+use tandem_domain::order::{Leg, Product};
 use tandem_domain::price::Price;
-use tandem_sim::exchange::Source;
+
+pub(super) use self::fate::{Copied, Copy, Fate};
+pub(super) use self::order::{Asked, Change, LeaderOrder};
 
 /// The day as the file has it.
 const DAY: &str = include_str!("day.txt");
@@ -24,6 +32,8 @@ pub(super) struct Day {
     pub(super) steps: Vec<Step>,
     /// What is left at the end, by alias and product. Everything else is flat.
     pub(super) left: BTreeMap<(String, Product), Left>,
+    /// The orders that have names, and whether they are super orders.
+    named: BTreeMap<String, bool>,
 }
 
 /// An instrument by what it is; the exchange knows its number.
@@ -54,49 +64,23 @@ pub(super) struct Step {
     pub(super) act: Act,
 }
 
+/// What happens. Followers are meant by their place in [`FOLLOWERS`], orders of the leader by their names.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
-    Order(LeaderOrder),
+    Order(Box<LeaderOrder>),
+    Change(String, Change),
+    /// The leader takes an order back, or one exit of it.
+    Cancel(String, Option<Leg>),
+    /// The leader takes everything back that works.
+    CancelAll,
+    /// The exchange fills so many lots of a resting order, and of its copies.
+    Fill(String, [u32; 1 + FOLLOWERS.len()]),
     /// The last price of an instrument goes to a price.
     Price(String, Price),
-    /// The broker rejects the next order of a follower, by its place in [`FOLLOWERS`].
+    /// The broker rejects a follower's next order.
     Refuse(usize),
-}
-
-/// An order of the leader and what must become of it.
-#[derive(Debug, Clone)]
-pub(super) struct LeaderOrder {
-    pub(super) source: Source,
-    pub(super) side: Side,
-    pub(super) lots: u32,
-    pub(super) alias: String,
-    pub(super) order_type: OrderType,
-    pub(super) price: Price,
-    pub(super) trigger: Price,
-    pub(super) product: Product,
-    pub(super) time_in_force: TimeInForce,
-    pub(super) fate: Fate,
-    pub(super) copies: [Copied; FOLLOWERS.len()],
-}
-
-/// How an order ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Whole.
-    Filled,
-    /// Not at all, though the exchange took it.
-    Unfilled,
-    /// Refused by broker or exchange.
-    Rejected,
-    /// Taken, and filled as far as the book went.
-    Any,
-}
-
-/// What must become of a leader order in one follower account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Copied {
-    Order { lots: u32, fate: Fate },
-    Skipped(DeniedReason),
+    /// A follower's owner cancels the copy of an order by hand.
+    ByHand(usize, String),
 }
 
 /// Lots left at the end: the leader's, then the followers'. None: as far as the book went.
@@ -127,8 +111,8 @@ impl Day {
     /// The leader's orders with their lines, in the order of the day.
     pub(super) fn orders(&self) -> impl Iterator<Item = (usize, &LeaderOrder)> {
         self.steps.iter().filter_map(|step| match &step.act {
-            Act::Order(order) => Some((step.line, order)),
-            Act::Price(..) | Act::Refuse(_) => None,
+            Act::Order(order) => Some((step.line, order.as_ref())),
+            _ => None,
         })
     }
 
@@ -155,26 +139,48 @@ impl Day {
             }
             [at, act] => {
                 let words: Vec<&str> = act.split_whitespace().collect();
-                let act = match words.as_slice() {
-                    ["price", alias, price] => Act::Price(self.known(alias)?, price.parse()?),
-                    ["refuse", name] => {
-                        let place = FOLLOWERS.iter().position(|follower| follower == name);
-                        Act::Refuse(place.ok_or_else(|| anyhow!("{name} is no follower"))?)
-                    }
-                    _ => bail!("neither an order with its three outcomes nor an event"),
-                };
+                let act = self.act(&words)?;
                 self.push(line, at, act)?;
             }
             [at, order, leader, asha, bala] => {
-                let mut order = LeaderOrder::parse(order)?;
+                let copies = [asha.parse()?, bala.parse()?];
+                let order = LeaderOrder::parse(order, leader.parse()?, copies)?;
                 self.known(&order.alias)?;
-                order.fate = leader.parse()?;
-                order.copies = [asha.parse()?, bala.parse()?];
-                self.push(line, at, Act::Order(order))?;
+                if let Some(name) = &order.name {
+                    let is_super = order.asked.exits.is_some();
+                    ensure!(
+                        self.named.insert(name.clone(), is_super).is_none(),
+                        "{name} is the name of two orders"
+                    );
+                }
+                self.push(line, at, Act::Order(Box::new(order)))?;
             }
             _ => bail!("has {} columns", cells.len()),
         }
         Ok(())
+    }
+
+    fn act(&self, words: &[&str]) -> anyhow::Result<Act> {
+        Ok(match words {
+            ["price", alias, price] => Act::Price(self.known(alias)?, price.parse()?),
+            ["refuse", follower] => Act::Refuse(place_of(follower)?),
+            ["cancel", "all"] => Act::CancelAll,
+            ["cancel", name] => Act::Cancel(self.named(name)?.0, None),
+            ["cancel", name, leg] => {
+                let (name, is_super) = self.named(name)?;
+                ensure!(is_super, "{name} has no exits");
+                Act::Cancel(name, Some(exit(leg)?))
+            }
+            ["change", name, what @ ..] => {
+                let (name, is_super) = self.named(name)?;
+                Act::Change(name, Change::parse(what, is_super)?)
+            }
+            ["fill", name, leader, asha, bala] => {
+                Act::Fill(self.named(name)?.0, [leader.parse()?, asha.parse()?, bala.parse()?])
+            }
+            [follower, "cancels", name] => Act::ByHand(place_of(follower)?, self.named(name)?.0),
+            _ => bail!("neither an order with its three outcomes nor an event"),
+        })
     }
 
     fn push(&mut self, line: usize, at: &str, act: Act) -> anyhow::Result<()> {
@@ -187,6 +193,12 @@ impl Day {
     fn known(&self, alias: &str) -> anyhow::Result<String> {
         ensure!(self.instruments.contains_key(alias), "{alias} is no instrument of the day");
         Ok(alias.to_owned())
+    }
+
+    /// An order that an earlier line named, and whether it is a super order.
+    fn named(&self, name: &str) -> anyhow::Result<(String, bool)> {
+        let is_super = self.named.get(name).ok_or_else(|| anyhow!("{name} is no order of the day so far"))?;
+        Ok((name.to_owned(), *is_super))
     }
 }
 
@@ -210,72 +222,17 @@ impl Contract {
     }
 }
 
-impl LeaderOrder {
-    fn parse(text: &str) -> anyhow::Result<Self> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let [side, lots, alias, how @ ..] = words.as_slice() else {
-            bail!("side, lots, alias, how, product")
-        };
-        let (order_type, trigger, price, rest) = match how {
-            ["market", rest @ ..] => (OrderType::Market, Price::ZERO, Price::ZERO, rest),
-            ["limit", price, rest @ ..] => (OrderType::Limit, Price::ZERO, price.parse()?, rest),
-            ["stop", trigger, "limit", price, rest @ ..] => {
-                (OrderType::StopLoss, trigger.parse()?, price.parse()?, rest)
-            }
-            ["stop-market", trigger, rest @ ..] => {
-                (OrderType::StopLossMarket, trigger.parse()?, Price::ZERO, rest)
-            }
-            _ => bail!("market, limit, stop or stop-market"),
-        };
-        let [product, extras @ ..] = rest else { bail!("no product") };
-        let mut order = Self {
-            source: Source::App,
-            side: code(side)?,
-            lots: lots.parse()?,
-            alias: (*alias).to_owned(),
-            order_type,
-            price,
-            trigger,
-            product: code(product)?,
-            time_in_force: TimeInForce::Day,
-            fate: Fate::Any,
-            copies: [Copied::Order { lots: 0, fate: Fate::Any }; FOLLOWERS.len()],
-        };
-        for extra in extras {
-            match *extra {
-                "ioc" => order.time_in_force = TimeInForce::Ioc,
-                "api" => order.source = Source::Api,
-                other => bail!("{other}: ioc or api"),
-            }
-        }
-        Ok(order)
-    }
+fn place_of(follower: &str) -> anyhow::Result<usize> {
+    let place = FOLLOWERS.iter().position(|known| *known == follower);
+    place.ok_or_else(|| anyhow!("{follower} is no follower"))
 }
 
-impl FromStr for Fate {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        Ok(match text {
-            "filled" => Self::Filled,
-            "unfilled" => Self::Unfilled,
-            "rejected" => Self::Rejected,
-            "any" => Self::Any,
-            other => bail!("{other}: filled, unfilled, rejected or any"),
-        })
-    }
-}
-
-impl FromStr for Copied {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let (first, fate) = text.split_once(' ').unwrap_or((text, "filled"));
-        match first.parse() {
-            Ok(lots) => Ok(Self::Order { lots, fate: fate.trim().parse()? }),
-            Err(_) => Ok(Self::Skipped(text.parse()?)),
-        }
-    }
+fn exit(word: &str) -> anyhow::Result<Leg> {
+    Ok(match word {
+        "target" => Leg::Target,
+        "stop" => Leg::StopLoss,
+        other => bail!("{other}: target or stop"),
+    })
 }
 
 fn lots_left(text: &str) -> anyhow::Result<Option<u32>> {
@@ -288,45 +245,4 @@ where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     Ok(word.to_uppercase().parse()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_day_is_long_and_of_many_kinds() {
-        let day = Day::built_in().unwrap();
-        let orders: Vec<&LeaderOrder> = day.orders().map(|(_, order)| order).collect();
-        assert!(orders.len() >= 200, "{}", orders.len());
-        let types = [OrderType::Market, OrderType::Limit, OrderType::StopLoss, OrderType::StopLossMarket];
-        for order_type in types {
-            assert!(orders.iter().any(|order| order.order_type == order_type), "{order_type}");
-        }
-        let reasons = [
-            DeniedReason::NotOption,
-            DeniedReason::BelowOneLot,
-            DeniedReason::UnsupportedOrderType,
-            DeniedReason::LeaderRejected,
-        ];
-        for reason in reasons {
-            assert!(orders.iter().any(|order| order.copies.contains(&Copied::Skipped(reason))), "{reason}");
-        }
-        let burst: NaiveTime = "10:30:00".parse().unwrap();
-        assert_eq!(day.steps.iter().filter(|step| step.at == burst).count(), 20);
-    }
-
-    #[test]
-    fn bad_lines_are_named() {
-        let told = |text: &str| format!("{:#}", Day::parse(text).unwrap_err());
-        assert!(told("09:15:00 | price X 1.00").contains("line 1: X is no instrument"));
-        assert!(told("\n09:15:00 | buy").contains("line 2"));
-        let instrument = "instrument | R | RELIANCE | 1 | tape\n";
-        assert!(
-            told(&format!("{instrument}09:15:00 | buy 1 R market cnc | filled | 1 | because"))
-                .contains("because")
-        );
-        let backwards = "09:16:00 | refuse asha\n09:15:00 | refuse asha";
-        assert!(told(backwards).contains("line 2: is earlier"));
-    }
 }

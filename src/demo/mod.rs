@@ -1,6 +1,7 @@
 //! A whole simulated day in one command: the simulator, the real daemon between them sockets, and a leader who trades.
 //!
 //! - `day`, `day.txt`: what the leader does and what must become of it, written down.
+//! - `play`: goes through it; `trading`: what people do at the simulated broker.
 //! - `stage`: the simulator with everything in place, and the daemon's settings; `daemon`: the daemon on its thread.
 //! - `books`: what was found at the end; `compare`: where it differs from what was written down.
 //! - `show`, `report`: what is seen.
@@ -9,33 +10,32 @@ mod books;
 mod compare;
 mod daemon;
 mod day;
+mod play;
 mod report;
 mod show;
 mod stage;
+mod trading;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use chrono::NaiveTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use self::books::Evidence;
-use self::compare::{Expectation, Remains};
+use self::compare::Remains;
 use self::daemon::Daemon;
-use self::day::{Act, Day};
-use self::show::{Show, Tally, say};
+use self::day::Day;
+use self::play::play;
+use self::show::{Show, say};
 use self::stage::{Stage, database, log_file};
 use crate::cli::ExitStatus;
 use crate::telemetry;
 
 /// A day that takes longer is stuck: no machine is that slow.
 const DAY_DEADLINE: Duration = Duration::from_secs(150);
-/// How long the daemon may take to learn the end of the day from the followers' books.
-const SETTLE_DEADLINE: Duration = Duration::from_secs(15);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Runs the day and compares the books with what was written down.
 pub fn run() -> anyhow::Result<ExitStatus> {
@@ -108,56 +108,6 @@ async fn demo(folder: &Path) -> anyhow::Result<Ending> {
         ))?;
         Ok(Ending::Wrong)
     }
-}
-
-/// Plays the leader's day to its end; gives what must have come of it.
-async fn play(day: &Day, stage: &Stage, folder: &Path, show: &mut Show) -> anyhow::Result<Vec<Expectation>> {
-    // Without a daemon on the clock time would jump freely.
-    while stage.simulator.daemons() == 0 || stage.simulator.open_streams(&stage.leader) == 0 {
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-    let mut expected = Vec::new();
-    for step in &day.steps {
-        reach(stage, step.at).await?;
-        match &step.act {
-            Act::Price(alias, price) => {
-                let instrument = stage.instrument(alias)?.key;
-                stage.simulator.with_exchange(|exchange| exchange.set_last_price(instrument, *price));
-            }
-            Act::Refuse(follower) => stage.refuse_next(*follower),
-            Act::Order(order) => {
-                let terms = stage.terms(order)?;
-                let leader_order = stage
-                    .place(order.source, terms.clone())
-                    .with_context(|| format!("line {}: the leader's order", step.line))?;
-                let units_in_lot = stage.instrument(&order.alias)?.units_in_lot;
-                let order = order.clone();
-                expected.push(Expectation { line: step.line, leader_order, terms, order, units_in_lot });
-            }
-        }
-        show.progress(step.at, Tally::of(stage, expected.len()))?;
-    }
-    let after_close = NaiveTime::from_hms_opt(15, 41, 0).context("a time")?;
-    reach(stage, after_close).await?;
-    show.progress(after_close, Tally::of(stage, expected.len()))?;
-    settle(stage, folder).await?;
-    Ok(expected)
-}
-
-/// Lets simulated time go on to a time of day: by jumps, whenever the daemon has nothing under way.
-async fn reach(stage: &Stage, time: NaiveTime) -> anyhow::Result<()> {
-    stage.simulator.clock().run_until(stage.at(time)).finished().await?;
-    Ok(())
-}
-
-/// Waits until the daemon has read of the last fills. If it never does, the comparison says what is missing.
-async fn settle(stage: &Stage, folder: &Path) -> anyhow::Result<()> {
-    let reader = books::open(&database(folder))?;
-    let began = Instant::now();
-    while !books::all_known(stage, &reader)? && began.elapsed() < SETTLE_DEADLINE {
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-    Ok(())
 }
 
 /// What must be left, by the exchange's numbers.

@@ -1,18 +1,20 @@
-//! The day in tables of at most 100 columns: framed in a terminal, plain text elsewhere.
+//! The day in tables that fit a terminal of 110 columns: framed there, plain text elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use tandem_actors::store::DelayRow;
+use tandem_domain::gates::DeniedReason;
 use tandem_domain::mirror::Outcome;
 use tandem_domain::order::BrokerStatus;
 
-use super::books::{Books, Evidence, FollowerEvidence};
+use super::books::{Books, Evidence, FollowerEvidence, Recorded};
 use super::day::{Day, FOLLOWERS};
 use super::stage::Stage;
 
-const WIDTH: u16 = 100;
+const WIDTH: u16 = 110;
 /// More differences than anybody reads; the first ones tell what went wrong.
 const DIFFERENCES_MAX: usize = 20;
 
@@ -35,6 +37,16 @@ pub(super) fn of(day: &Day, stage: &Stage, found: &Evidence, differences: &[Stri
         positions(day, stage, found),
     );
     section(
+        "What the copies cost against the leader's prices; less than nothing is a gain",
+        ["follower", "copies", "units", "rupees", "ticks a unit", "basis points"].map(str::to_owned).to_vec(),
+        found.followers.iter().filter_map(slippage).collect(),
+    );
+    section(
+        "How long each stretch of a copy's way took: half of them, and 99 of 100, were no slower",
+        delay_header(),
+        delays(found),
+    );
+    section(
         "Added latency, frame received to request written; without orders held for the broker's limits",
         ["requests", "p50 us", "p99 us", "max us"].map(str::to_owned).to_vec(),
         vec![latency(&found.added_latencies_us)],
@@ -54,7 +66,9 @@ pub(super) fn of(day: &Day, stage: &Stage, found: &Evidence, differences: &[Stri
 /// Numbers to the right, words to the left.
 fn table(header: Vec<String>, rows: Vec<Vec<String>>, framed: bool) -> Table {
     let numeric: Vec<usize> = (0..header.len())
-        .filter(|column| rows.iter().any(|row| row[*column].parse::<i64>().is_ok()))
+        .filter(|column| {
+            rows.iter().any(|row| row[*column].starts_with(|sign: char| sign == '-' || sign.is_ascii_digit()))
+        })
         .collect();
     let mut table = Table::new();
     table.load_style(if framed { UTF8_FULL_CONDENSED } else { NOTHING });
@@ -78,23 +92,25 @@ fn orders(found: &Evidence) -> Vec<Vec<String>> {
     };
     let leader = &found.leader;
     let mut rows = vec![
-        row("leader orders seen", Some(leader.orders.len()), &|follower| follower.recorded.len()),
+        row("leader orders seen", Some(leader.orders.len() - exits(leader)), &|follower| {
+            follower.recorded.len()
+        }),
         row("copied", None, &|follower| with_outcome(follower, Outcome::Sent)),
+        row("taken over by hand", None, &|follower| with_outcome(follower, Outcome::Detached)),
     ];
     for reason in reasons(followers) {
         rows.push(row(&format!("skipped: {reason}"), None, &|follower| {
-            let with_reason = follower
-                .recorded
-                .values()
-                .filter(|recorded| recorded.reason.is_some_and(|of| of.as_str() == reason));
-            with_reason.count()
+            let recorded = follower.recorded.values();
+            recorded.filter(|recorded| skipped_for(recorded).is_some_and(|of| of.as_str() == reason)).count()
         }));
     }
+    rows.push(row("changes asked for", None, &|follower| follower.changes));
+    rows.push(row("cancels asked for", None, &|follower| follower.cancels));
     rows.push(row("orders at the broker", Some(leader.orders.len()), &|follower| {
         follower.books.orders.len()
     }));
     let ends: [(&str, &[BrokerStatus]); 3] = [
-        ("  filled", &[BrokerStatus::Traded]),
+        ("  filled", &[BrokerStatus::Traded, BrokerStatus::Closed]),
         ("  cancelled or expired", &[BrokerStatus::Cancelled, BrokerStatus::Expired]),
         ("  rejected", &[BrokerStatus::Rejected]),
     ];
@@ -102,8 +118,14 @@ fn orders(found: &Evidence) -> Vec<Vec<String>> {
         let count = |books: &Books| books.orders.iter().filter(|order| ends.contains(&order.status)).count();
         rows.push(row(label, Some(count(leader)), &|follower| count(&follower.books)));
     }
+    rows.push(row("  of them exits", Some(exits(leader)), &|follower| exits(&follower.books)));
     rows.push(row("fills", Some(leader.fills), &|follower| follower.books.fills));
     rows
+}
+
+/// Targets and stops of super orders, which are orders of their own at the broker.
+fn exits(books: &Books) -> usize {
+    books.orders.iter().filter(|order| order.parent.is_some()).count()
 }
 
 fn with_outcome(follower: &FollowerEvidence, outcome: Outcome) -> usize {
@@ -112,7 +134,12 @@ fn with_outcome(follower: &FollowerEvidence, outcome: Outcome) -> usize {
 
 fn reasons(followers: &[FollowerEvidence]) -> BTreeSet<&'static str> {
     let recorded = followers.iter().flat_map(|follower| follower.recorded.values());
-    recorded.filter_map(|recorded| Some(recorded.reason?.as_str())).collect()
+    recorded.filter_map(|recorded| Some(skipped_for(recorded)?.as_str())).collect()
+}
+
+/// Why nothing was sent; an order that was copied may have a reason too, for having been taken back.
+fn skipped_for(recorded: &Recorded) -> Option<DeniedReason> {
+    recorded.reason.filter(|_| matches!(recorded.outcome, Outcome::Skipped | Outcome::Voided))
 }
 
 fn positions(day: &Day, stage: &Stage, found: &Evidence) -> Vec<Vec<String>> {
@@ -147,11 +174,71 @@ fn positions(day: &Day, stage: &Stage, found: &Evidence) -> Vec<Vec<String>> {
     rows.collect()
 }
 
-/// By nearest rank.
+fn slippage(follower: &FollowerEvidence) -> Option<Vec<String>> {
+    let sum = follower.slippage.as_ref()?;
+    let hundredths = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), hundredths);
+    Some(vec![
+        sum.follower.to_string(),
+        sum.copies.to_string(),
+        sum.units.to_string(),
+        sum.money.to_string(),
+        hundredths(sum.ticks_x100()),
+        hundredths(sum.bps_x100()),
+    ])
+}
+
+/// A number of hundredths with its point.
+fn hundredths(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    let number = number.unsigned_abs();
+    format!("{sign}{}.{:02}", number / 100, number % 100)
+}
+
+/// One stretch of the way from the leader's order to the follower's fill.
+type Stretch = (&'static str, fn(&DelayRow) -> Option<i64>);
+
+const STRETCHES: [Stretch; 5] = [
+    ("leader's exchange to frame", |row| row.event_to_frame_us),
+    ("frame to decision", |row| row.frame_to_decision_us),
+    ("decision to request", |row| row.decision_to_sent_us),
+    ("request to acknowledgement", |row| row.sent_to_answer_us),
+    ("acknowledgement to first fill", |row| row.answer_to_fill_us),
+];
+
+fn delay_header() -> Vec<String> {
+    let of_followers = FOLLOWERS.iter().flat_map(|name| [format!("{name} 50 %"), format!("{name} 99 %")]);
+    std::iter::once("stretch".to_owned()).chain(of_followers).collect()
+}
+
+fn delays(found: &Evidence) -> Vec<Vec<String>> {
+    let rows = STRETCHES.iter().map(|(name, of)| {
+        let mut row = vec![(*name).to_owned()];
+        for follower in &found.followers {
+            let mut took: Vec<i64> = follower.delays.iter().filter_map(of).collect();
+            took.sort_unstable();
+            row.extend([50, 99].map(|percent| at(&took, percent).map_or_else(|| "-".to_owned(), span)));
+        }
+        row
+    });
+    rows.collect()
+}
+
+/// A span of so many microseconds.
+fn span(micros: i64) -> String {
+    match micros {
+        ..100_000 => format!("{} ms", hundredths(micros / 10)),
+        100_000..100_000_000 => format!("{} s", hundredths(micros / 10_000)),
+        _ => format!("{} min", micros / 60_000_000),
+    }
+}
+
 fn latency(ascending_us: &[u64]) -> Vec<String> {
-    let at = |percent: usize| {
-        let rank = (ascending_us.len() * percent).div_ceil(100).max(1);
-        ascending_us.get(rank - 1).map_or_else(|| "-".to_owned(), u64::to_string)
-    };
+    let at = |percent| at(ascending_us, percent).map_or_else(|| "-".to_owned(), |took| took.to_string());
     vec![ascending_us.len().to_string(), at(50), at(99), at(100)]
+}
+
+/// By nearest rank.
+fn at<T: std::marker::Copy>(ascending: &[T], percent: usize) -> Option<T> {
+    let rank = (ascending.len() * percent).div_ceil(100).max(1);
+    ascending.get(rank - 1).copied()
 }

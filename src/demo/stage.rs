@@ -8,20 +8,17 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, ensure};
-use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId};
+use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::instrument::InstrumentKey;
-use tandem_domain::order::OrderTerms;
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
-use tandem_sim::exchange::{Depth, Exchange, PlaceRequest, Source};
+use tandem_sim::exchange::{Depth, Exchange};
 use tandem_sim::{AccountDescription, SimSettings, Simulator};
 
-use super::day::{Contract, Day, FOLLOWERS, LeaderOrder, Market};
+use super::day::{Contract, Day, FOLLOWERS, Market};
 use crate::settings::{Purpose, Settings, Sources};
 
 const DEMO_TOML: &str = include_str!("../../config/demo.toml");
-/// What a rejected order is told.
-const REFUSAL: &str = "RMS:<id>:Order refused for the demonstration.";
 
 /// Where the log lines go, in the demo's folder.
 pub(super) fn log_file(folder: &Path) -> PathBuf {
@@ -88,38 +85,6 @@ impl Stage {
     /// An instrument that the day names; the day was read with all its aliases known.
     pub(super) fn instrument(&self, alias: &str) -> anyhow::Result<Instrument> {
         self.instruments.get(alias).copied().ok_or_else(|| anyhow!("{alias} is no instrument of the day"))
-    }
-
-    /// What an order of the leader asks for.
-    pub(super) fn terms(&self, order: &LeaderOrder) -> anyhow::Result<OrderTerms> {
-        let instrument = self.instrument(&order.alias)?;
-        Ok(OrderTerms {
-            instrument: instrument.key,
-            side: order.side,
-            product: order.product,
-            order_type: order.order_type,
-            time_in_force: order.time_in_force,
-            quantity: Quantity::new(order.lots * instrument.units_in_lot),
-            disclosed: Quantity::ZERO,
-            price: order.price,
-            trigger: order.trigger,
-            after_market: false,
-            form: tandem_domain::order::OrderForm::Ordinary,
-        })
-    }
-
-    /// Places an order of the leader.
-    pub(super) fn place(&self, source: Source, terms: OrderTerms) -> anyhow::Result<BrokerOrderId> {
-        let request = PlaceRequest::new(terms);
-        let answer =
-            self.simulator.with_exchange(|exchange| exchange.place(&self.leader, source, &request))?;
-        Ok(answer.order_id)
-    }
-
-    /// Lets the broker reject the next order of a follower.
-    pub(super) fn refuse_next(&self, follower: usize) {
-        let account = &self.followers[follower].account;
-        self.simulator.with_exchange(|exchange| exchange.reject_next(account, 1, REFUSAL));
     }
 
     /// A moment of the day, by the clock in India.

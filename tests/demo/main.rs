@@ -45,16 +45,37 @@ fn a_day_goes_as_written_down() {
             "{time}: {out}"
         );
     }
-    assert_eq!(row(&out, "leader orders seen"), ["208", "208", "208"]);
-    assert_eq!(row(&out, "copied"), ["197", "193"]);
-    assert_eq!(row(&out, "skipped: below_one_lot"), ["4", "8"]);
+    // 208 orders of the quiet part of the day, and 37 that live: three of those are sliced into eight.
+    assert_eq!(row(&out, "leader orders seen"), ["250", "250", "250"]);
+    assert_eq!(row(&out, "copied"), ["239", "235"]);
+    assert_eq!(row(&out, "taken over by hand"), ["1", "0"]);
+    assert_eq!(row(&out, "skipped: below_one_lot"), ["4", "9"]);
     assert_eq!(row(&out, "skipped: leader_rejected"), ["3", "3"]);
     assert_eq!(row(&out, "skipped: not_option"), ["3", "3"]);
-    assert_eq!(row(&out, "skipped: unsupported_order_type"), ["1", "1"]);
-    assert_eq!(row(&out, "orders at the broker"), ["208", "197", "193"]);
-    assert_eq!(row(&out, "rejected"), ["3", "0", "1"]);
+    // Asha's two repairs, and the exits of five super orders, two for each.
+    assert_eq!(row(&out, "orders at the broker"), ["260", "252", "245"]);
+    assert_eq!(row(&out, "of them exits"), ["10", "10", "10"]);
+    assert_eq!(row(&out, "rejected"), ["3", "1", "1"]);
     assert_eq!(row(&out, "NIFTY 29 Dec 26500 CE"), ["MARGIN", "650", "325", "130"]);
     assert_eq!(row(&out, "SENSEX 10 Dec 84000 PE"), ["MARGIN", "200", "100", "0"]);
+    assert_eq!(row(&out, "FINNIFTY 29 Dec 27600 CE"), ["MARGIN", "1200", "180", "120"]);
+
+    // What it cost and how long it took, for each follower.
+    assert!(row(&out, "follower").ends_with(&["basis", "points"]), "{out}");
+    for follower in ["asha", "bala"] {
+        assert_eq!(row(&out, follower).len(), 5, "{out}");
+    }
+    for stretch in [
+        "leader's exchange to frame",
+        "frame to decision",
+        "decision to request",
+        "request to acknowledgement",
+        "acknowledgement to first fill",
+    ] {
+        let took = row(&out, stretch);
+        assert!(took.len() == 8 && !took.contains(&"-"), "{stretch}: {took:?}");
+    }
+    assert!(out.lines().all(|line| line.chars().count() <= 110), "{out}");
     assert!(row(&out, "requests  p50 us").contains(&"max"), "{out}");
     assert!(!out.contains("Differences"), "{out}");
     assert!(out.lines().last().is_some_and(|line| line.starts_with("Right: ")), "{out}");
