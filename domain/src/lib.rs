@@ -12,6 +12,7 @@
 pub mod account;
 pub mod breaker;
 pub mod decision;
+mod flaw;
 pub mod follower;
 pub mod gap;
 pub mod gates;
@@ -19,6 +20,8 @@ pub mod ids;
 pub mod instrument;
 pub mod leader;
 pub mod mirror;
+#[cfg(test)]
+mod model;
 pub mod order;
 pub mod pacing;
 pub mod policy;

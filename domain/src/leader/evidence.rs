@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::LeaderOrder;
+use crate::flaw::flawed;
 use crate::ids::{BrokerOrderId, DhanClientId, Tag};
 use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderTerms, OrderType};
 use crate::price::Price;
@@ -205,7 +206,7 @@ fn is_brokers_change(before: &OrderTerms, after: &OrderTerms) -> bool {
     let becomes_limit = after.order_type == OrderType::Limit && after.trigger.is_zero();
     let price_may_follow = match before.order_type {
         OrderType::Limit => return false,
-        OrderType::StopLoss => after.price == before.price,
+        OrderType::StopLoss => after.price == before.price && !flawed!(FiredStopIsChange),
         OrderType::Market | OrderType::StopLossMarket => true,
     };
     let same_otherwise = after.instrument == before.instrument

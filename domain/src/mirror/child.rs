@@ -331,6 +331,16 @@ impl Child {
                 .is_some_and(|request| matches!(request.state, ChangeState::Sending | ChangeState::Unknown))
     }
 
+    /// Whether the broker shows the limit that a stop becomes when it fires, and not the one it may have been before we
+    /// made a stop of it: such a frame may be old.
+    pub fn is_fired_as(&self, shown: &OrderTerms) -> bool {
+        let was_limit = |asked: &OrderTerms| !asked.order_type.is_stop() && is_of(asked, shown);
+        self.terms.order_type.is_stop()
+            && shown.order_type == OrderType::Limit
+            && is_of(&self.terms, shown)
+            && !self.asked_before.iter().any(was_limit)
+    }
+
     /// Whether what the broker shows can have come of something we asked.
     pub fn explains(&self, shown: &OrderTerms) -> bool {
         let under_way = self.request.as_deref().and_then(|request| match &request.change {

@@ -240,9 +240,7 @@ impl Mirror {
                 child.is_retired = true;
             }
             ChildState::Planned => {
-                let wanted = desired(child, units, aim);
-                // A chase that waits is not asked for again and again.
-                child.terms = wanted;
+                child.terms = as_placed(child, units, aim, at);
                 effects.push(MirrorEffect::Queue(
                     child.client_order_id.clone(),
                     rank_of(child),
@@ -288,15 +286,16 @@ impl Mirror {
             return self.want(index, Some(change), aim.is_chase, at, effects);
         }
         match at.rules.changes.at_limit {
-            AtModificationLimit::Replace => {
-                self.children[index].is_retired = true;
-                let cancel = full_cancel(&self.children[index]);
-                self.want(index, Some(cancel), false, at, effects);
-            }
-            AtModificationLimit::Stop => {
+            AtModificationLimit::Stop if !aim.is_chase => {
                 let child = &mut self.children[index];
                 child.refused_change = Some(Box::new(wanted));
                 effects.push(MirrorEffect::ChangesExhausted(child.client_order_id.clone()));
+            }
+            // What must trade is replaced in any case: it is not the leader who changes it.
+            AtModificationLimit::Replace | AtModificationLimit::Stop => {
+                self.children[index].is_retired = true;
+                let cancel = full_cancel(&self.children[index]);
+                self.want(index, Some(cancel), false, at, effects);
             }
         }
     }
@@ -424,11 +423,8 @@ impl Mirror {
             attempt,
         };
         let mut child = Child::planned(key, aim.terms.clone(), aim.purpose);
-        child.terms = desired(&child, Quantity::new(units), aim);
-        if aim.is_chase && (attempt > 1 || aim.leg == REPAIR) {
-            child.terms = marketable(child.terms, attempt.saturating_sub(1), aim, at);
-            child.is_chased = true;
-        }
+        child.terms = as_placed(&child, Quantity::new(units), aim, at);
+        child.is_chased = is_placed_to_trade(&child, aim);
         // What came to nothing is not tried again at once.
         if attempt > 1 && self.last_failed(aim.leg, slice) {
             let wait = at.rules.retry.saturating_mul(1 << u32::from(attempt.min(6)));
@@ -519,6 +515,21 @@ fn desired(child: &Child, units: Quantity, aim: &Aim) -> OrderTerms {
         second.quantity = units;
     }
     terms
+}
+
+/// What a child that was not sent yet should ask for.
+fn as_placed(child: &Child, units: Quantity, aim: &Aim, at: &Moment<'_>) -> OrderTerms {
+    let wanted = desired(child, units, aim);
+    if is_placed_to_trade(child, aim) {
+        marketable(wanted, child.key.attempt.saturating_sub(1), aim, at)
+    } else {
+        wanted
+    }
+}
+
+/// What takes the place of a chased order, or makes a gap good, is to trade from the first.
+fn is_placed_to_trade(child: &Child, aim: &Aim) -> bool {
+    aim.is_chase && (child.key.attempt > 1 || aim.leg == REPAIR)
 }
 
 /// An order that should trade now.

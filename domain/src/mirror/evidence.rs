@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::child::{Change, ChangeState, ChildLeg, IntentState, OrderPart};
 use super::{Mirror, MirrorEffect, Moment, Outcome};
+use crate::flaw::flawed;
 use crate::gates::DeniedReason;
 use crate::ids::{BrokerOrderId, ClientOrderId};
 use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
-use crate::order::{BrokerStatus, Leg, OrderForm, OrderReport, OrderType, TimeInForce};
+use crate::order::{BrokerStatus, Leg, OrderForm, OrderReport, TimeInForce};
 use crate::quantity::Quantity;
 use crate::time::Timestamp;
 
@@ -92,7 +93,9 @@ impl Mirror {
                 child.held_until = Some(at.now.plus(at.rules.retry));
             }
             Answer::Busy | Answer::Lost => {
-                child.state = transition(&child.state, ChildEvent::AnswerLost)?;
+                let read =
+                    if flawed!(TimeoutIsRejection) { ChildEvent::Refused } else { ChildEvent::AnswerLost };
+                child.state = transition(&child.state, read)?;
                 if child.state == ChildState::Unknown {
                     effects.push(MirrorEffect::Resolve(client_order_id.clone()));
                 }
@@ -133,6 +136,17 @@ impl Mirror {
                 self.drop_request(index, at);
             }
             // "Too many" is no proof that it was not done: taken for refused, its effect would look like a human's hand.
+            // Unless what was seen meanwhile has settled it already.
+            Answer::Busy | Answer::Lost
+                if self.children[index].request.as_deref().is_some_and(|request| request.is_seen) =>
+            {
+                self.record_change(index, before, IntentState::Acked);
+                self.take_effect(index);
+            }
+            Answer::Busy | Answer::Lost if !self.children[index].is_live() => {
+                self.record_change(index, before, IntentState::Absent);
+                self.children[index].request = None;
+            }
             Answer::Busy | Answer::Lost => {
                 self.record_change(index, before, IntentState::Unknown);
                 if let Some(request) = self.children[index].request.as_deref_mut() {
@@ -192,8 +206,9 @@ impl Mirror {
         let is_seen = request.is_seen;
         request.state = ChangeState::Acked;
         match request.change.clone() {
+            // What was over before it could be changed ended as it was.
             Change::Modify { terms, .. } => {
-                if child.terms != terms {
+                if child.terms != terms && (is_seen || child.is_live()) {
                     let before = std::mem::replace(&mut child.terms, terms);
                     if !child.asked_before.contains(&before) {
                         child.asked_before.push(before);
@@ -265,7 +280,8 @@ impl Mirror {
         effects: &mut Vec<MirrorEffect>,
     ) {
         let child = &mut self.children[index];
-        let growth = report.cumulative.saturating_sub(child.cumulative);
+        let known = if flawed!(FillsSummed) { Quantity::ZERO } else { child.cumulative };
+        let growth = report.cumulative.saturating_sub(known);
         if growth.is_zero() {
             return;
         }
@@ -287,8 +303,9 @@ impl Mirror {
         let shown = &news.report.terms;
         let child = &mut self.children[index];
         child.shown = Some(shown.quantity);
-        let fires = child.terms.order_type.is_stop() && !shown.order_type.is_stop();
-        child.has_fired |= fires && child.explains(shown) && shown.order_type == OrderType::Limit;
+        if child.is_fired_as(shown) {
+            child.fire();
+        }
         let before = self.request_state(index);
         let child = &mut self.children[index];
         let Some(request) = child.request.as_deref_mut() else { return };
@@ -311,10 +328,9 @@ impl Mirror {
         let is_refuted = is_over || request.ts_sent.is_some_and(is_late);
         match (request.state, has_effect) {
             (ChangeState::Planned, _) if is_over => child.request = None,
-            (ChangeState::Planned, _) => {}
             (ChangeState::Sending, true) => request.is_seen = true,
-            (ChangeState::Sending, false) => {}
             (ChangeState::Unknown, true) => {
+                request.is_seen = true;
                 self.record_change(index, before, IntentState::Acked);
                 self.take_effect(index);
                 self.children[index].request = None;
@@ -334,13 +350,13 @@ impl Mirror {
                 let is_modify = matches!(request.change, Change::Modify { .. });
                 child.request = None;
                 let known = child.asked_before.iter().rposition(|asked| super::child::is_of(asked, shown));
-                if let Some(known) = known.filter(|_| is_modify && !is_over) {
+                if let Some(known) = known.filter(|_| is_modify) {
                     let earlier = child.asked_before[known].clone();
                     child.asked_before.push(std::mem::replace(&mut child.terms, earlier));
                     child.failures = child.failures.saturating_add(1);
                 }
             }
-            (ChangeState::Unknown | ChangeState::Acked, false) => {}
+            (ChangeState::Planned, _) | (_, false) => {}
         }
     }
 

@@ -417,10 +417,9 @@ impl Mirror {
         let (worst_case, bound) = (self.worst_case_of(leg), self.bound(leg));
         let child = &mut self.children[index];
         let next = transition(&child.state, ChildEvent::Released)?;
-        // P5, checked at the last place before the wire: what may be filled already, and this, within the target.
+        // P5, checked at the last place before the wire: what may be filled already, and this, within the target. It waits
+        // for the room, or until it is not wanted any more.
         if worst_case + u64::from(child.terms.quantity.get()) > bound {
-            child.state = transition(&child.state, ChildEvent::Voided)?;
-            self.close_if_never_sent(DeniedReason::LeaderGone);
             return Ok(None);
         }
         child.state = next;

@@ -26,6 +26,7 @@ impl Mirror {
         }
         let was_given_up = self.is_exit_given_up();
         let gap = self.gap_now(at);
+        let is_even = self.excess() == Some(0);
         if was_given_up
             && gap != self.gap
             && self.gap.is_none_or(|known| known.kind != GapKind::FollowerRejected)
@@ -37,9 +38,9 @@ impl Mirror {
             self.gap = gap;
         } else if let Some(known) = &mut self.gap
             && known.kind != GapKind::Detached
-            && known.units == 0
+            && (known.units == 0 || is_even)
         {
-            known.result = GapResult::Repaired;
+            (known.units, known.result) = (0, GapResult::Repaired);
         }
         Ok(())
     }
@@ -54,9 +55,10 @@ impl Mirror {
         }
         let (executed, exited) = match self.word {
             Word::Follow => self.wish().map(|wish| (wish.executed, wish.exited))?,
-            Word::Deny(DeniedReason::LeaderGone | DeniedReason::LeaderRejected) => {
-                (Quantity::ZERO, Quantity::ZERO)
-            }
+            // His share of what the leader executed: nothing, or less than a lot.
+            Word::Deny(
+                DeniedReason::LeaderGone | DeniedReason::LeaderRejected | DeniedReason::BelowOneLot,
+            ) => (Quantity::ZERO, Quantity::ZERO),
             Word::Deny(_) | Word::Unheard | Word::Await => return None,
         };
         let held = |child: &Child| i64::from(child.cumulative.get()) - i64::from(child.exited().get());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{COPY, Mirror, Moment, Outcome, Word};
+use super::{COPY, Mirror, Moment, Outcome, Target, Word};
 use crate::decision::Wish;
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
@@ -26,6 +26,8 @@ pub(super) enum Wanted {
         /// It should trade now: its price follows the market.
         is_chase: bool,
     },
+    /// Nothing that waits is sent; what the broker has will end there by itself.
+    Ending(Target),
     /// Nothing more of it.
     Gone(DeniedReason),
 }
@@ -39,7 +41,7 @@ impl Mirror {
             Word::Unheard | Word::Await => Wanted::LeaveAlone,
             Word::Deny(reason) => {
                 if self.is_in_grace(at) {
-                    Wanted::LeaveAlone
+                    Wanted::Ending(Target::Gone(reason))
                 } else {
                     Wanted::Gone(reason)
                 }
@@ -66,7 +68,7 @@ impl Mirror {
         }
         // What he took back is no longer in the wish: that is his share of what was executed.
         if self.is_in_grace(at) {
-            return Wanted::LeaveAlone;
+            return Wanted::Ending(Target::Open(wish.terms.clone()));
         }
         if let Some(gone) = self.missed_exit_leg(wish, at) {
             return gone;

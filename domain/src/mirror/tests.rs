@@ -1,5 +1,6 @@
 //! One mirror told one thing after another; its state table ([`table`]) and the rules the table has no room for.
 
+mod races;
 mod table;
 
 use super::*;

@@ -1,0 +1,54 @@
+//! Numbers drawn from a seed: the same seed, the same day.
+
+/// `SplitMix64` (Steele, Lea, Flood 2014): small, good enough, and nobody else's version to depend on.
+#[derive(Debug)]
+pub(super) struct Chance(u64);
+
+impl Chance {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Less than `end`, which is not zero.
+    pub(super) fn below(&mut self, end: u32) -> u32 {
+        u32::try_from(self.next() % u64::from(end.max(1))).unwrap_or(0)
+    }
+
+    pub(super) fn index(&mut self, len: usize) -> usize {
+        self.below(u32::try_from(len).unwrap_or(1)) as usize
+    }
+
+    /// True in so many of a hundred cases.
+    pub(super) fn percent(&mut self, share: u32) -> bool {
+        self.below(100) < share
+    }
+
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.index(from.len())]
+    }
+
+    /// Takes one out, if there is any.
+    pub(super) fn take<T>(&mut self, from: &mut Vec<T>) -> Option<T> {
+        if from.is_empty() { None } else { Some(from.swap_remove(self.index(from.len()))) }
+    }
+
+    /// The place of a weight, drawn in proportion to the weights.
+    pub(super) fn weighted(&mut self, weights: &[u32]) -> usize {
+        let mut drawn = self.below(weights.iter().sum());
+        for (at, weight) in weights.iter().enumerate() {
+            if drawn < *weight {
+                return at;
+            }
+            drawn -= weight;
+        }
+        0
+    }
+}

@@ -1,0 +1,89 @@
+//! The whole core against a model of the world: random days of a leader (orders of every ordinary kind, placed, changed,
+//! cancelled, part filled, fired, rejected, expired) through his book, the decision and the follower's book, against a
+//! broker of this test's own, which shares no code with the core; answers lost, late, doubled or hollow, frames shuffled
+//! and repeated, books read at any time, people's hands. After every step P2, P5, P8, P9 and P18 are checked ([`world`]);
+//! in the end, when all is calm, P7 and the follower's whole book, worked out by an oracle ([`oracle`]).
+//!
+//! `TANDEM_MODEL_SEED=7` runs one day and prints it; `TANDEM_MODEL_CASES` says how many days.
+
+mod chance;
+mod exchange;
+mod oracle;
+mod speak;
+mod steps;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use self::world::{Checked, World};
+use crate::flaw::{Flaw, with_flaw};
+
+const CASES: u64 = 10_000;
+const STEPS_MAX: u32 = 90;
+
+/// One day, up to so many steps and then calm; what failed, if anything, and what happened.
+fn day(seed: u64, steps_max: u32, traced: bool) -> (Checked, String) {
+    let mut world = World::new(seed, traced);
+    let steps = (20 + world.chance.below(STEPS_MAX - 20)).min(steps_max);
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        for _ in 0..steps {
+            world.step()?;
+        }
+        world.calm_down()?;
+        world.judge()
+    }));
+    let checked = ran.unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().cloned();
+        Err(words.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default())
+    });
+    let trace = world.trace.take().unwrap_or_default().join("\n");
+    (checked, format!("{}\n{trace}", world.choices()))
+}
+
+/// The first day that fails, cut to as few steps as still fail, with its story.
+fn first_failure(cases: std::ops::Range<u64>) -> Option<String> {
+    for seed in cases {
+        if day(seed, u32::MAX, false).0.is_ok() {
+            continue;
+        }
+        let steps = (0..=STEPS_MAX).find(|steps| day(seed, *steps, false).0.is_err()).unwrap_or(u32::MAX);
+        let (checked, story) = day(seed, steps, true);
+        return Some(format!("seed {seed}, {steps} steps\n{story}\n{}", checked.err().unwrap_or_default()));
+    }
+    None
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn the_follower_ends_where_an_oracle_says() {
+    if let Some(seed) = number("TANDEM_MODEL_SEED") {
+        let failure = first_failure(seed..seed + 1);
+        assert!(failure.is_none(), "{}", failure.unwrap_or_default());
+        return;
+    }
+    let cases = number("TANDEM_MODEL_CASES").unwrap_or(CASES);
+    // Two threads: the days have nothing to do with each other.
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let halves = [0..cases / 2, cases / 2..cases];
+        let running: Vec<_> = halves.map(|half| scope.spawn(|| first_failure(half))).into();
+        running.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(failures.is_empty(), "{}", failures[0]);
+}
+
+/// Each broken copy of the machine is caught within the days of the ordinary run.
+#[test]
+fn broken_copies_are_caught() {
+    for flaw in [
+        Flaw::TimeoutIsRejection,
+        Flaw::FiredStopIsChange,
+        Flaw::TerminalFirstFrameIgnored,
+        Flaw::FillsSummed,
+    ] {
+        let caught = with_flaw(flaw, || (0..CASES).any(|seed| day(seed, u32::MAX, false).0.is_err()));
+        assert!(caught, "{flaw:?} is not noticed");
+    }
+}
