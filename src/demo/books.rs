@@ -1,6 +1,6 @@
 //! What was found at the end of the day: the simulator's own books, and the daemon's database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -74,6 +74,8 @@ pub(super) struct FollowerEvidence {
     pub(super) cancels: usize,
     /// By the leader's order.
     pub(super) recorded: BTreeMap<BrokerOrderId, Recorded>,
+    /// Orders that the daemon takes for somebody else's.
+    pub(super) external: BTreeSet<BrokerOrderId>,
     pub(super) recorded_fills: usize,
     pub(super) delays: Vec<DelayRow>,
     /// None without fills to compare.
@@ -133,6 +135,7 @@ impl FollowerEvidence {
         }
         let mut delays = reader.delays(stage.trading_day)?;
         delays.retain(|row| row.follower == follower.id);
+        let external = reader.external_orders(stage.trading_day, account)?.into_iter();
         let slippage = reader.slippage(stage.trading_day)?;
         Ok(Self {
             books,
@@ -140,6 +143,7 @@ impl FollowerEvidence {
             changes: count(Operation::Modify),
             cancels: count(Operation::Cancel),
             recorded,
+            external: external.map(|known| known.order.report.broker_order_id).collect(),
             recorded_fills,
             delays,
             slippage: slippage.into_iter().find(|sum| sum.follower == follower.id),
@@ -165,6 +169,13 @@ pub(super) fn all_known(stage: &Stage, reader: &Reader) -> anyhow::Result<bool> 
 /// Opens the daemon's database for reading; the daemon may be at work.
 pub(super) fn open(database: &Path) -> anyhow::Result<Reader> {
     Reader::open(database, 1, BUSY_TIMEOUT).context("open the daemon's database")
+}
+
+impl Order {
+    /// Whether somebody placed it in the account himself.
+    pub(super) const fn is_foreign(&self) -> bool {
+        self.ours.is_none() && self.parent.is_none()
+    }
 }
 
 impl Books {

@@ -145,9 +145,34 @@ impl Differences {
                 "{name}: leader order {leader_order} is on record, and the leader never placed it"
             ));
         }
+        self.foreign(name, found);
         self.check(found.recorded_fills == found.books.fills, || {
             format!("{name}: {} fills, {} of them on record", found.books.fills, found.recorded_fills)
         });
+    }
+
+    /// What the owner placed himself is on record as his, and was never touched.
+    fn foreign(&mut self, name: &str, found: &FollowerEvidence) {
+        let foreign: BTreeSet<_> = found
+            .books
+            .orders
+            .iter()
+            .filter(|order| order.is_foreign())
+            .map(|order| order.id.clone())
+            .collect();
+        self.check(foreign == found.external, || {
+            format!(
+                "{name}: {} orders of his own, {} on record as such, and not the same",
+                foreign.len(),
+                found.external.len()
+            )
+        });
+        for order in found.books.orders.iter().filter(|order| order.is_foreign()) {
+            let cancelled = order.status == BrokerStatus::Cancelled;
+            self.check(order.changes == 0 && !cancelled, || {
+                format!("{name}: his own order {} was changed or cancelled", order.id)
+            });
+        }
     }
 
     fn held(&mut self, held: &Held<'_>) {

@@ -12,6 +12,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::{NaiveDate, NaiveTime};
+use tandem_domain::gates::DeniedReason;
 use tandem_domain::instrument::OptionContract;
 use tandem_domain::order::{Leg, Product};
 use tandem_domain::price::Price;
@@ -81,6 +82,8 @@ pub(super) enum Act {
     Refuse(usize),
     /// A follower's owner cancels the copy of an order by hand.
     ByHand(usize, String),
+    /// A follower's owner places an order of his own.
+    Own(usize, Box<LeaderOrder>),
 }
 
 /// Lots left at the end: the leader's, then the followers'. None: as far as the book went.
@@ -178,9 +181,21 @@ impl Day {
             ["fill", name, leader, asha, bala] => {
                 Act::Fill(self.named(name)?.0, [leader.parse()?, asha.parse()?, bala.parse()?])
             }
+            [follower, "buys", order @ ..] => self.own_order(follower, "buy", order)?,
+            [follower, "sells", order @ ..] => self.own_order(follower, "sell", order)?,
             [follower, "cancels", name] => Act::ByHand(place_of(follower)?, self.named(name)?.0),
             _ => bail!("neither an order with its three outcomes nor an event"),
         })
+    }
+
+    /// Nobody copies it: nothing is expected of it but to be left alone.
+    fn own_order(&self, follower: &str, side: &str, words: &[&str]) -> anyhow::Result<Act> {
+        let text = format!("{side} {}", words.join(" "));
+        let order =
+            LeaderOrder::parse(&text, Fate::Any, FOLLOWERS.map(|_| Copied::Skipped(DeniedReason::CopyLoop)))?;
+        ensure!(order.name.is_none(), "an order of a follower's own has no name");
+        self.known(&order.alias)?;
+        Ok(Act::Own(place_of(follower)?, Box::new(order)))
     }
 
     fn push(&mut self, line: usize, at: &str, act: Act) -> anyhow::Result<()> {

@@ -99,6 +99,7 @@ impl Playing<'_> {
                 stage.simulator.with_exchange(|exchange| exchange.set_last_price(instrument, *price));
             }
             Act::Refuse(follower) => stage.refuse_next(*follower),
+            Act::Own(follower, order) => stage.place_own(*follower, order)?,
             Act::ByHand(follower, name) => {
                 let expected = self.named(name)?;
                 stage.cancel_by_hand(*follower, expected)?;

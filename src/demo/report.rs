@@ -109,6 +109,9 @@ fn orders(found: &Evidence) -> Vec<Vec<String>> {
     rows.push(row("orders at the broker", Some(leader.orders.len()), &|follower| {
         follower.books.orders.len()
     }));
+    rows.push(row("  placed by their owner", None, &|follower| {
+        follower.books.orders.iter().filter(|order| order.is_foreign()).count()
+    }));
     let ends: [(&str, &[BrokerStatus]); 3] = [
         ("  filled", &[BrokerStatus::Traded, BrokerStatus::Closed]),
         ("  cancelled or expired", &[BrokerStatus::Cancelled, BrokerStatus::Expired]),
@@ -176,14 +179,14 @@ fn positions(day: &Day, stage: &Stage, found: &Evidence) -> Vec<Vec<String>> {
 
 fn slippage(follower: &FollowerEvidence) -> Option<Vec<String>> {
     let sum = follower.slippage.as_ref()?;
-    let hundredths = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), hundredths);
+    let if_known = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), hundredths);
     Some(vec![
         sum.follower.to_string(),
         sum.copies.to_string(),
         sum.units.to_string(),
-        sum.money.to_string(),
-        hundredths(sum.ticks_x100()),
-        hundredths(sum.bps_x100()),
+        hundredths(sum.money.units() / 100),
+        if_known(sum.ticks_x100()),
+        if_known(sum.bps_x100()),
     ])
 }
 
@@ -241,4 +244,25 @@ fn latency(ascending_us: &[u64]) -> Vec<String> {
 fn at<T: std::marker::Copy>(ascending: &[T], percent: usize) -> Option<T> {
     let rank = (ascending.len() * percent).div_ceil(100).max(1);
     ascending.get(rank - 1).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(hundredths(-1_205), "-12.05");
+        let spans = [(640, "0.64 ms"), (41_500, "41.50 ms"), (2_080_000, "2.08 s"), (125_000_000, "2 min")];
+        for (micros, text) in spans {
+            assert_eq!(span(micros), text);
+        }
+    }
+
+    #[test]
+    fn ranks_are_the_nearest() {
+        let ascending: Vec<u32> = (1..=200).collect();
+        assert_eq!([50, 99, 100].map(|percent| at(&ascending, percent)), [Some(100), Some(198), Some(200)]);
+        assert_eq!(at::<u32>(&[], 50), None);
+    }
 }

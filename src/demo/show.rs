@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chrono::{NaiveTime, Timelike as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tandem_sim::exchange::SimOrder;
 
+use super::books::OUR_TAG;
 use super::stage::Stage;
 
 const REDRAW: Duration = Duration::from_millis(100);
@@ -14,7 +16,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
     pub(super) leader_orders: usize,
-    /// Orders the followers' accounts received, and fills in them.
+    /// Orders that Tandem placed in the followers' accounts, and fills in these accounts.
     pub(super) copies: usize,
     pub(super) fills: usize,
 }
@@ -23,7 +25,10 @@ impl Tally {
     pub(super) fn of(stage: &Stage, leader_orders: usize) -> Self {
         stage.simulator.with_exchange(|exchange| {
             let accounts = || stage.followers.iter().map(|follower| &follower.account);
-            let copies = accounts().map(|account| exchange.all_orders(account).len()).sum();
+            let orders = accounts().flat_map(|account| exchange.all_orders(account));
+            let is_copy =
+                |order: &&SimOrder| order.tag.as_deref().is_some_and(|tag| tag.starts_with(OUR_TAG));
+            let copies = orders.filter(is_copy).count();
             let fills = accounts().map(|account| exchange.all_trades(account).len()).sum();
             Self { leader_orders, copies, fills }
         })

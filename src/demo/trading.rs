@@ -138,6 +138,14 @@ impl Stage {
         self.simulator.with_exchange(|exchange| exchange.reject_next(account, 1, REFUSAL));
     }
 
+    /// A follower's owner places an order of his own in his app.
+    pub(super) fn place_own(&self, follower: usize, order: &LeaderOrder) -> anyhow::Result<()> {
+        let request = PlaceRequest::new(self.terms(order, &order.asked)?);
+        let account = &self.followers[follower].account;
+        let taken = self.simulator.with_exchange(|exchange| exchange.place(account, Source::App, &request));
+        taken.map(drop).context("the follower's own order")
+    }
+
     /// A follower's owner cancels the copy of an order in his app.
     pub(super) fn cancel_by_hand(&self, follower: usize, expected: &Expectation) -> anyhow::Result<()> {
         let copy = self.working_copy(follower, expected)?;

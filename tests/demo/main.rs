@@ -53,7 +53,8 @@ fn a_day_goes_as_written_down() {
     assert_eq!(row(&out, "skipped: leader_rejected"), ["3", "3"]);
     assert_eq!(row(&out, "skipped: not_option"), ["3", "3"]);
     // Asha's two repairs, and the exits of five super orders, two for each.
-    assert_eq!(row(&out, "orders at the broker"), ["260", "252", "245"]);
+    assert_eq!(row(&out, "orders at the broker"), ["260", "252", "246"]);
+    assert_eq!(row(&out, "placed by their owner"), ["0", "1"]);
     assert_eq!(row(&out, "of them exits"), ["10", "10", "10"]);
     assert_eq!(row(&out, "rejected"), ["3", "1", "1"]);
     assert_eq!(row(&out, "NIFTY 29 Dec 26500 CE"), ["MARGIN", "650", "325", "130"]);

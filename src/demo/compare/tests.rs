@@ -212,7 +212,7 @@ fn every_wrong_expectation_fails_the_demo() {
 
 #[test]
 fn books_that_disagree_fail_the_demo() {
-    let spoilt: [fn(&mut Evidence); 8] = [
+    let spoilt: [fn(&mut Evidence); 10] = [
         // An order nobody expects, and the same one sent twice.
         |found| found.followers[0].books.orders.push(order("x", true, "1.00", 65, BrokerStatus::Pending)),
         |found| {
@@ -229,6 +229,13 @@ fn books_that_disagree_fail_the_demo() {
             found.followers[0].recorded.get_mut(&leader_order(0)).unwrap().filled = Quantity::new(65);
         },
         |found| found.followers[0].recorded_fills -= 1,
+        // An order of the owner's that is not on record as his, and one on record that is none.
+        |found| {
+            found.followers[0].books.orders.push(order("own", false, "1.00", 65, BrokerStatus::Expired));
+        },
+        |found| {
+            found.followers[0].external.insert(leader_order(9));
+        },
         // A position without fills, and a follower's order that is gone.
         |found| found.followers[1].books.filled.clear(),
         |found| drop(found.followers[1].books.orders.pop()),

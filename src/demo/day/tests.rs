@@ -29,6 +29,7 @@ fn what_is_placed_is_also_changed_cancelled_and_filled_in_part() {
     assert!(acts(|act| matches!(act, Act::Cancel(..) | Act::CancelAll)) >= 8);
     assert!(acts(|act| matches!(act, Act::Fill(..))) >= 5);
     assert_eq!(acts(|act| matches!(act, Act::ByHand(..))), 1);
+    assert_eq!(acts(|act| matches!(act, Act::Own(..))), 1);
     let supers = day.orders().filter(|(_, order)| order.asked.exits.is_some());
     assert!(supers.count() >= 6);
     let ends = |of: fn(&Copy) -> bool| {
@@ -100,6 +101,7 @@ fn bad_changes_are_named() {
         "cancel PLAIN",
         "fill PLAIN 1 0 1",
         "bala cancels PLAIN",
+        "asha sells 2 R limit 9.00 cnc",
         "cancel all",
     ];
     for act in right {
@@ -115,6 +117,8 @@ fn bad_changes_are_named() {
         ("cancel SUPER entry", "target or stop"),
         ("fill PLAIN 1", "neither an order"),
         ("chitra cancels PLAIN", "no follower"),
+        ("asha buys 2 X market cnc", "X is no instrument"),
+        ("asha buys 2 R market cnc as MINE", "has no name"),
     ];
     for (act, word) in wrong {
         let told = after(act).unwrap_err();
