@@ -80,7 +80,10 @@ impl FollowerBook {
         let ours = report.tag.as_ref().and_then(|tag| ClientOrderId::new(tag.as_str()).ok());
         let by_id = self.client_of.get(&report.broker_order_id).cloned();
         let Some(client_order_id) = by_id.or(ours) else {
-            return self.on_external(report, now, effects);
+            return match self.forever_behind(report) {
+                Some(forever) => self.on_fired(&forever, report, now, effects),
+                None => self.on_external(report, now, effects),
+            };
         };
         let Some(id) = self.leader_of.get(&client_order_id).cloned() else {
             // Another installation's copy, or a record that was lost: shown once, never touched.

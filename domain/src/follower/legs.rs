@@ -1,10 +1,17 @@
 //! Orders that stand in lists of their own: exit legs of super orders, forever orders.
 
+use std::time::Duration;
+
 use super::{Alert, Effect, FollowerBook, Record};
-use crate::ids::{BrokerOrderId, ClientOrderId};
+use crate::ids::{BrokerOrderId, ClientOrderId, Tag};
 use crate::mirror::{Child, LegNews, MirrorEvent};
-use crate::order::{ForeverReport, Leg, LegReport, OrderForm, OrderReport, SuperReport};
+use crate::order::{BrokerStatus, ForeverReport, Leg, LegReport, OrderForm, OrderReport, SuperReport};
+use crate::price::Price;
+use crate::quantity::Quantity;
 use crate::time::Timestamp;
+
+/// The broker's times are whole seconds.
+const BROKERS_SECOND: Duration = Duration::from_secs(1);
 
 impl FollowerBook {
     /// An exit leg in the account's book or stream. Until it is known whose it is, it waits for the list that says so.
@@ -99,12 +106,74 @@ impl FollowerBook {
     ) {
         for listed in orders {
             // The second row of two says nothing of the order's own state.
-            let is_ours = self.client_of.contains_key(&listed.order.broker_order_id);
-            if is_ours && listed.order.leg != Leg::StopLoss {
-                self.on_report(&listed.order, Some(started_at), now, effects);
+            let ours = self.client_of.get(&listed.order.broker_order_id);
+            let Some(ours) = ours.filter(|_| listed.order.leg != Leg::StopLoss) else { continue };
+            // Once it has fired, the order it left tells all.
+            if self.entry_of_leg.values().any(|forever| forever == ours) {
+                continue;
             }
+            let status = match &listed.order.status {
+                BrokerStatus::Traded | BrokerStatus::Closed => BrokerStatus::Triggered,
+                status => status.clone(),
+            };
+            let report = OrderReport { status, ..listed.order.clone() };
+            self.on_report(&report, Some(started_at), now, effects);
         }
     }
+
+    /// The forever order of ours that an order was left by: it goes out without our tag when the forever order fires, in
+    /// the same terms.
+    pub(super) fn forever_behind(&self, report: &OrderReport) -> Option<ClientOrderId> {
+        let known = self.entry_of_leg.get(&report.broker_order_id);
+        if known.is_some() || self.external.contains_key(&report.broker_order_id) {
+            return known.cloned();
+        }
+        let children = self.mirrors.values().flat_map(|mirror| &mirror.children);
+        let mut fitting = children.filter(|child| may_have_left(child, report));
+        let has_left = |child: &Child| self.entry_of_leg.values().any(|id| *id == child.client_order_id);
+        fitting.find(|child| !has_left(child)).map(|child| child.client_order_id.clone())
+    }
+
+    /// What becomes of the order that a fired forever order of ours left is what becomes of the forever order.
+    pub(super) fn on_fired(
+        &mut self,
+        forever: &ClientOrderId,
+        report: &OrderReport,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some((_, child)) = self.child(forever) else { return };
+        let Some(id) = child.broker_order_id.clone() else { return };
+        let (terms, tag) = (child.terms.clone(), Tag::from(forever));
+        let before = (child.status.clone(), child.cumulative);
+        let is_new = self.entry_of_leg.insert(report.broker_order_id.clone(), forever.clone()).is_none();
+        let of_forever = OrderReport { broker_order_id: id.clone(), terms, tag: Some(tag), ..report.clone() };
+        self.on_report(&of_forever, None, now, effects);
+        let is_news =
+            self.child(forever).is_some_and(|(_, child)| (child.status.clone(), child.cumulative) != before);
+        if is_new || is_news {
+            let records = vec![Record::Leg(Box::new(OrderReport { parent: Some(id), ..report.clone() }))];
+            effects.push(Effect::Commit { records, then: None });
+        }
+    }
+}
+
+/// Whether an order is what a forever order leaves when it fires, or one leg of it.
+fn may_have_left(child: &Child, report: &OrderReport) -> bool {
+    let OrderForm::Forever(second) = &child.terms.form else { return false };
+    let (asked, shown) = (&child.terms, &report.terms);
+    let fits = |quantity: Quantity, price: Price| {
+        // A leg at the market has no price; its order may show the broker's protecting one.
+        quantity == shown.quantity && (price == shown.price || price.is_zero())
+    };
+    let legs = [Some((asked.quantity, asked.price)), second.map(|leg| (leg.quantity, leg.price))];
+    let is_after = |at: Timestamp| child.ts_sent.is_none_or(|sent| at.plus(BROKERS_SECOND) >= sent);
+    report.leg == Leg::Single
+        && child.broker_order_id.is_some()
+        && asked.instrument == shown.instrument
+        && (asked.side, asked.product) == (shown.side, shown.product)
+        && legs.into_iter().flatten().any(|(quantity, price)| fits(quantity, price))
+        && report.ts_created.is_none_or(is_after)
 }
 
 fn is_leg_of(report: &OrderReport, child: &Child, leg: &LegReport) -> bool {

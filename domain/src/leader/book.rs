@@ -174,7 +174,8 @@ impl LeaderBook {
     pub fn merge_forever(&mut self, report: &ForeverReport, now: Timestamp) -> Merge {
         let forever = self.forevers.entry(report.order.broker_order_id.clone()).or_default();
         forever.add(report, now);
-        let Some(order) = forever.conclude(self.trading_day) else { return Merge::Unchanged };
+        let left = |id: &BrokerOrderId| self.orders.get(id).map(|entry| &entry.evidence);
+        let Some(order) = forever.conclude(self.trading_day, left) else { return Merge::Unchanged };
         replace(&mut forever.state, order).map_or(Merge::Unchanged, Merge::Changed)
     }
 

@@ -7,6 +7,7 @@ use super::LeaderOrder;
 use super::evidence::{Beside, Evidence};
 use crate::ids::BrokerOrderId;
 use crate::order::{BrokerStatus, ForeverReport, Leg, OcoLeg, OrderForm, OrderReport};
+use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::time::{Timestamp, TradingDay};
 
@@ -39,8 +40,13 @@ impl Forever {
         }
     }
 
-    /// The order as a whole; none while one of two legs was not seen.
-    pub(super) fn conclude(&self, trading_day: TradingDay) -> Option<LeaderOrder> {
+    /// The order as a whole; none while one of two legs was not seen. What it filled is what the orders filled that its
+    /// legs left: the list does not tell.
+    pub(super) fn conclude<'a>(
+        &self,
+        trading_day: TradingDay,
+        left: impl Fn(&BrokerOrderId) -> Option<&'a Evidence>,
+    ) -> Option<LeaderOrder> {
         let first = &self.first.as_ref()?.evidence;
         let second = self.second.as_ref().map(|leg| &leg.evidence);
         if self.is_oco && second.is_none() {
@@ -57,15 +63,18 @@ impl Forever {
             forever_parent: None,
         };
         let order = first.conclude(beside.clone());
+        let legs = [&self.first, &self.second].into_iter().flatten();
+        let executed = legs.map(|leg| leg.executed(&beside, &left)).max().unwrap_or_default();
         // What became of the leg that fired is what became of the order: the broker cancels the other one.
         let other =
             second.map(|leg| leg.conclude(beside)).filter(|other| rank(&other.status) > rank(&order.status));
+        let (cumulative, average_price) = executed;
         Some(match other {
-            None => order,
+            None => LeaderOrder { cumulative, average_price, ..order },
             Some(other) => LeaderOrder {
                 status: other.status,
-                cumulative: other.cumulative,
-                average_price: other.average_price,
+                cumulative,
+                average_price,
                 reason: other.reason,
                 ts_event: order.ts_event.max(other.ts_event),
                 ..order
@@ -84,6 +93,22 @@ impl Forever {
 }
 
 impl Child {
+    /// Units that the order it left has filled, and their average price. Where that order was not seen, a leg that reads
+    /// TRADED has filled all it asked for.
+    fn executed<'a>(
+        &self,
+        beside: &Beside,
+        left: &impl Fn(&BrokerOrderId) -> Option<&'a Evidence>,
+    ) -> (Quantity, Price) {
+        if let Some(child) = self.taken_by.as_ref().and_then(left) {
+            let child = child.conclude(beside.clone());
+            return (child.cumulative, child.average_price);
+        }
+        let is_done = matches!(self.evidence.status(), BrokerStatus::Traded | BrokerStatus::Closed);
+        let terms = self.evidence.terms();
+        if is_done { (terms.quantity, terms.price) } else { (Quantity::ZERO, Price::ZERO) }
+    }
+
     /// The list is read on a period and the order's frame comes at once: a leg that still rests by the list may have
     /// fired just now. One that was given up has not.
     fn may_have_left(&self, report: &OrderReport) -> bool {
