@@ -18,6 +18,7 @@ use super::until;
 pub(crate) const LEADER: &str = "1000000101";
 pub(crate) const ASHA: &str = "1000000202";
 pub(crate) const BALA: &str = "1000000303";
+pub(crate) const CHAN: &str = "1000000404";
 
 /// The mark of every access token: where it is found, a secret was told.
 pub(crate) const SENTINEL: &str = "very-secret-token";
@@ -82,7 +83,7 @@ pub(crate) fn to_units(units: u32) -> ModifyRequest {
 }
 
 impl Broker {
-    /// Leader 10 lakh, Asha 5 lakh, Bala 2 lakh; any quantity trades at the last price.
+    /// Leader 10 lakh, Asha 5 lakh, Bala 2 lakh, Chan 1 lakh; any quantity trades at the last price.
     pub(crate) fn settings() -> SimSettings {
         let account = |client_id, name, rupees| SimAccount {
             access_token: Some(token(client_id)),
@@ -92,6 +93,7 @@ impl Broker {
             account(LEADER, "Leader", 1_000_000),
             account(ASHA, "Asha", 500_000),
             account(BALA, "Bala", 200_000),
+            account(CHAN, "Chan", 100_000),
         ];
         SimSettings { accounts, depth: SimDepth::Unlimited, ..SimSettings::default() }
     }
@@ -305,7 +307,7 @@ impl Drop for Broker {
         if !std::thread::panicking() {
             return;
         }
-        for client_id in [LEADER, ASHA, BALA] {
+        for client_id in [LEADER, ASHA, BALA, CHAN] {
             eprintln!("--- the broker's orders of {client_id}:");
             for order in self.orders(client_id) {
                 eprintln!(

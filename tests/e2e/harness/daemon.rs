@@ -51,14 +51,22 @@ impl Daemon {
 
     /// What `tandem status` says of the database.
     pub(crate) fn status(&self) -> Value {
-        let said = Command::new(env!("CARGO_BIN_EXE_tandem"))
-            .args(["status", "--database", "tandem.db", "--json"])
+        serde_json::from_str(&self.run_command(&["status", "--database", "tandem.db", "--json"])).unwrap()
+    }
+
+    /// Runs another command of the program in the same folder; what it says.
+    #[track_caller]
+    pub(crate) fn run_command(&self, arguments: &[&str]) -> String {
+        let ran = Command::new(env!("CARGO_BIN_EXE_tandem"))
+            .args(arguments)
             .env_clear()
             .current_dir(self.folder.path())
+            .stdin(Stdio::null())
             .output()
             .unwrap();
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-        serde_json::from_slice(&said.stdout).unwrap()
+        let complaint = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{arguments:?} ended with {}: {complaint}", ran.status);
+        String::from_utf8(ran.stdout).unwrap()
     }
 
     fn launch(&self, output: &str) -> Child {

@@ -80,7 +80,7 @@ impl Records {
         read(&connection).ok()
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         sql: &str,
         parameters: &[&str],

@@ -6,7 +6,7 @@ use std::fs;
 use tandem_sim::SimSettings;
 
 use super::broker::token;
-use super::{ASHA, BALA, Broker, Daemon, LEADER, until};
+use super::{ASHA, BALA, Broker, CHAN, Daemon, LEADER, until};
 
 /// A follower in the settings.
 pub(crate) struct Follower {
@@ -19,6 +19,7 @@ pub(crate) struct Follower {
 impl Follower {
     pub(crate) const ASHA: Self = Self { id: "asha", account: ASHA, toml: "" };
     pub(crate) const BALA: Self = Self { id: "bala", account: BALA, toml: "" };
+    pub(crate) const CHAN: Self = Self { id: "chan", account: CHAN, toml: "" };
 
     pub(crate) const fn with(self, toml: &'static str) -> Self {
         Self { toml, ..self }
