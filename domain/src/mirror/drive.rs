@@ -6,7 +6,7 @@ use super::{COPY, Mirror, MirrorEffect, Moment, Outcome, REPAIR, Target, Word, r
 use crate::gates::DeniedReason;
 use crate::ids::ChildKey;
 use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
-use crate::order::{OrderForm, OrderTerms, OrderType, TimeInForce};
+use crate::order::{ExitLegs, OrderForm, OrderTerms, OrderType, TimeInForce};
 use crate::pacing::Purpose;
 use crate::policy::{AtModificationLimit, Bps, MarketOrders};
 use crate::price::Price;
@@ -273,7 +273,7 @@ impl Mirror {
             if aim.is_chase { self.chased(index, units, aim, at) } else { desired(child, units, aim) };
         let child = &self.children[index];
         let under_chase = aim.is_chase && is_chase_due(child, at.now, at);
-        let Some(change) = difference(&child.terms, &wanted, under_chase, is_entry_done(child)) else {
+        let Some(change) = difference(&standing(child), &wanted, under_chase, is_entry_done(child)) else {
             return self.want(index, None, false, at, effects);
         };
         if child.refused_change.as_deref() == Some(&wanted) {
@@ -308,7 +308,7 @@ impl Mirror {
         if !due {
             let next = next_chase(child, at);
             let unmoved =
-                OrderTerms { quantity: wanted.quantity, disclosed: Quantity::ZERO, ..child.terms.clone() };
+                OrderTerms { quantity: wanted.quantity, disclosed: Quantity::ZERO, ..standing(child) };
             self.wake_at(next);
             return unmoved;
         }
@@ -498,6 +498,19 @@ fn full_cancel(child: &Child) -> Change {
     Change::Cancel { part }
 }
 
+/// What a child asks for as the exchange has it by now.
+fn standing(child: &Child) -> OrderTerms {
+    if child.has_fired { fired(child.terms.clone()) } else { child.terms.clone() }
+}
+
+/// What the exchange makes of a stop whose trigger was touched (`dhanhq-v2.md` section 2.9).
+fn fired(terms: OrderTerms) -> OrderTerms {
+    if !terms.order_type.is_stop() {
+        return terms;
+    }
+    OrderTerms { order_type: OrderType::Limit, trigger: Price::ZERO, ..terms }
+}
+
 /// What a child of this quantity should ask for.
 fn desired(child: &Child, units: Quantity, aim: &Aim) -> OrderTerms {
     let mut terms = OrderTerms {
@@ -508,8 +521,8 @@ fn desired(child: &Child, units: Quantity, aim: &Aim) -> OrderTerms {
         after_market: child.terms.after_market,
         ..aim.terms.clone()
     };
-    if child.has_fired && terms.order_type.is_stop() {
-        (terms.order_type, terms.trigger) = (OrderType::Limit, Price::ZERO);
+    if child.has_fired {
+        terms = fired(terms);
     }
     if let OrderForm::Forever(Some(second)) = &mut terms.form {
         second.quantity = units;
@@ -563,9 +576,10 @@ fn is_chase_due(child: &Child, now: Timestamp, at: &Moment<'_>) -> bool {
     !child.is_chased || now >= next_chase(child, at)
 }
 
-/// The next request that brings an order nearer to what is wanted of it; none when it is there.
+/// The next request that brings an order nearer to what is wanted of it; none when it is there. A request about one leg
+/// leaves the rest of the order as it is: that is the next request's.
 fn difference(has: &OrderTerms, wanted: &OrderTerms, even_if_same: bool, entry_done: bool) -> Option<Change> {
-    let modify = |part| Some(Change::Modify { terms: wanted.clone(), part });
+    let modify = |part, terms: OrderTerms| Some(Change::Modify { terms, part });
     let by_type = |terms: &OrderTerms| {
         let price = if terms.order_type == OrderType::Market { Price::ZERO } else { terms.price };
         let trigger = if terms.order_type.is_stop() { terms.trigger } else { Price::ZERO };
@@ -577,27 +591,33 @@ fn difference(has: &OrderTerms, wanted: &OrderTerms, even_if_same: bool, entry_d
     match (has.form, wanted.form) {
         (OrderForm::Super(has_legs), OrderForm::Super(wants)) => {
             if main_differs && !entry_done {
-                return modify(OrderPart::Entry);
+                return modify(OrderPart::Entry, wanted.clone());
             }
+            let with = |legs| OrderTerms { form: OrderForm::Super(legs), ..has.clone() };
             match (has_legs.target, wants.target) {
                 (Some(_), None) => return Some(Change::Cancel { part: OrderPart::Target }),
-                (Some(from), Some(to)) if from != to => return modify(OrderPart::Target),
+                (Some(from), Some(to)) if from != to => {
+                    return modify(OrderPart::Target, with(ExitLegs { target: Some(to), ..has_legs }));
+                }
                 // A leg that was cancelled cannot be added again (`dhanhq-v2.md` section 3.1).
                 _ => {}
             }
             match (has_legs.stop, wants.stop) {
                 (Some(_), None) => Some(Change::Cancel { part: OrderPart::Stop }),
                 (Some(from), Some(to)) if (from, has_legs.trailing) != (to, wants.trailing) => {
-                    modify(OrderPart::Stop)
+                    let legs = ExitLegs { stop: Some(to), trailing: wants.trailing, ..has_legs };
+                    modify(OrderPart::Stop, with(legs))
                 }
                 _ => None,
             }
         }
         (OrderForm::Forever(Some(has_leg)), OrderForm::Forever(Some(wants))) if !main_differs => {
-            if has_leg == wants { None } else { modify(OrderPart::Stop) }
+            if has_leg == wants { None } else { modify(OrderPart::Stop, wanted.clone()) }
         }
-        (OrderForm::Forever(Some(_)), OrderForm::Forever(Some(_))) => modify(OrderPart::Target),
-        _ if main_differs => modify(OrderPart::Whole),
+        (OrderForm::Forever(Some(_)), OrderForm::Forever(Some(_))) => {
+            modify(OrderPart::Target, OrderTerms { form: has.form, ..wanted.clone() })
+        }
+        _ if main_differs => modify(OrderPart::Whole, wanted.clone()),
         _ => None,
     }
 }

@@ -257,6 +257,9 @@ pub struct Mirror {
     refused_raise: Option<Quantity>,
     /// When to look again although nothing happens.
     wake: Option<Timestamp>,
+    /// Since when the leader is out by an exit leg and the follower's legs wait still; the order's own time is that of
+    /// its entry.
+    missed_since: Option<Timestamp>,
 }
 
 impl Mirror {
@@ -280,6 +283,7 @@ impl Mirror {
             wish: None,
             refused_raise: None,
             wake: None,
+            missed_since: None,
         }
     }
 

@@ -109,9 +109,11 @@ impl Mirror {
         let is_super = matches!(wish.terms.form, OrderForm::Super(_));
         let still_rests = self.of(COPY).any(|child| child.is_live() && !child.cumulative.is_zero());
         if !is_super || self.leader.legs_alive() || self.leader.exited.is_zero() || !still_rests {
+            self.missed_since = None;
             return None;
         }
-        let due = self.leader.ts_event.plus(at.rules.parting.exit_after);
+        let since = *self.missed_since.get_or_insert(at.now);
+        let due = since.plus(at.rules.parting.exit_after);
         if due > at.now {
             self.wake_at(due);
             return None;
