@@ -274,7 +274,7 @@ mod tests {
             let lot = LotSize::new(65).unwrap();
             let (shown, of) = (shown.min(of) * 65, of * 65);
             let made = disclosed(Quantity::new(shown), Quantity::new(of), Quantity::new(lots * 65), lot).get();
-            prop_assert!(made == 0 || (made * 100 > lots * 65 * 30 && made < lots * 65 && made % 65 == 0));
+            prop_assert!(made == 0 || (made * 100 > lots * 65 * 30 && made < lots * 65 && made.is_multiple_of(65)));
         }
     }
 }

@@ -392,6 +392,7 @@ impl Mirror {
             }
             return Ok(());
         }
+        let was_out = self.of(leg).any(Child::is_live);
         for index in 0..self.children.len() {
             let child = &mut self.children[index];
             if child.key.leg != leg {
@@ -406,7 +407,8 @@ impl Mirror {
                 _ => {}
             }
         }
-        if leg == COPY {
+        // What was over by itself was not taken back.
+        if leg == COPY && was_out {
             self.close_if_never_sent(reason);
         }
         Ok(())

@@ -56,9 +56,16 @@ impl World {
             let Some(mirror) = mirror else { return Err(format!("P26: L{} has no outcome", order.number)) };
             self.judge_children(mirror)?;
             self.judge_order(order, mirror).map_err(|words| {
-                let list = |leg| self.of(order.number, leg).map(|(o, c)| format!("\n  {c}: F{o}")).collect::<String>();
+                let list = |leg| {
+                    let lines: Vec<_> =
+                        self.of(order.number, leg).map(|(o, c)| format!("\n  {c}: F{o}")).collect();
+                    lines.concat()
+                };
                 let failed = self.failed.iter().filter(|failed| failed.copied.leader == order.number);
-                let failed: String = failed.map(|f| format!("\n  {}: {} failed, refused {}", f.copied, f.units, f.refused)).collect();
+                let failed: Vec<_> = failed
+                    .map(|f| format!("\n  {}: {} failed, refused {}", f.copied, f.units, f.refused))
+                    .collect();
+                let failed = failed.concat();
                 format!(
                     "{words}\n  leader L{order}{}{}{failed}\n  {:?}\n  outcome {} {:?}, purpose {:?}, gap {:?}",
                     list(COPY),
@@ -173,7 +180,8 @@ impl World {
         let keeps = !is_exit && !full && self.policies.entry == EntryLeftBehind::Keep;
         let chases = is_exit || full || self.policies.entry == EntryLeftBehind::Chase;
         if live > 0 {
-            let kept = keeps && live <= executed.saturating_sub(used.least);
+            let stuck = seen.change_refused || seen.exhausted;
+            let kept = keeps && (stuck || live <= executed.saturating_sub(used.least));
             hold!(kept, "the leader's order is over, and {live} units work");
             return Ok(());
         }
@@ -253,7 +261,7 @@ impl World {
         hold!(copy.asked.buy == asked.buy, "the other side");
         hold!(copy.asked.instrument == asked.instrument, "another instrument");
         let lawful = copy.asked.disclosed == 0
-            || (copy.asked.disclosed % LOT == 0
+            || (copy.asked.disclosed.is_multiple_of(LOT)
                 && copy.asked.disclosed < copy.asked.units
                 && copy.asked.disclosed * 100 > copy.asked.units * 30);
         hold!(

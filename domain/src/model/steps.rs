@@ -1,5 +1,10 @@
 //! What can happen in a day, one thing at a time, in any order; and how it becomes calm in the end.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "what can happen has one shape, whether anything can go wrong in it or not"
+)]
+
 use std::time::Duration;
 
 use super::exchange::{Asked, By, Kind, LOT, MARKET, No, Order, State};
@@ -112,9 +117,6 @@ impl World {
         let open = self.leader.those(|order| order.state == State::Open);
         let Some(number) = self.some(&open) else { return Ok(()) };
         let order = self.leader.orders[number].clone();
-        if is_stop(&order.asked) && !is_second_later(&order, self.now) {
-            return Ok(());
-        }
         // A fired stop, or a market order that rests, is a limit by now.
         let mut asked = order.shown();
         match self.chance.below(8) {
@@ -131,6 +133,9 @@ impl World {
             }
         }
         asked.disclosed = asked.disclosed.min(asked.units);
+        if (is_stop(&order.asked) || is_stop(&asked)) && !is_second_later(&order, self.now) {
+            return Ok(());
+        }
         // What changes nothing is no change, and nobody could see it.
         if asked == order.shown() || self.leader.change(number, asked, self.now).is_err() {
             return Ok(());
@@ -225,7 +230,7 @@ impl World {
 
     fn arrive(&mut self, sent: Sent) -> Checked {
         let client_order_id = sent.request.client_order_id.clone();
-        let truth = if sent.arrives { Some(self.carry_out(&sent)?) } else { None };
+        let truth = if sent.arrives { Some(self.carry_out(&sent)) } else { None };
         let accepted = |sent: &Sent, is_over: bool| match &sent.request.ask {
             Ask::Modify { .. } | Ask::Cancel { .. } if is_over => {
                 Answer::Refused(Refused::Over, "over".into())
@@ -267,7 +272,7 @@ impl World {
     }
 
     /// What the broker makes of a request.
-    fn carry_out(&mut self, sent: &Sent) -> Result<Answer, String> {
+    fn carry_out(&mut self, sent: &Sent) -> Answer {
         let now = self.now;
         let (number, done) = match &sent.request.ask {
             Ask::Place(terms) => {
@@ -287,12 +292,12 @@ impl World {
             }
         };
         self.follower_did(number, "is asked");
-        Ok(match done {
+        match done {
             Ok(()) => Answer::Accepted(speak::broker_order_id(FOLLOWER, number)),
             Err(No::InTransit) => Answer::Refused(Refused::InTransit, "in transit".into()),
             Err(No::Over) => Answer::Refused(Refused::Over, "over".into()),
             Err(No::Unlawful) => Answer::Refused(Refused::Other, "so much is filled".into()),
-        })
+        }
     }
 
     fn answer_comes(&mut self) -> Checked {
@@ -398,9 +403,9 @@ impl World {
     fn lookup_ends(&mut self) -> Checked {
         let Some(id) = self.chance.take(&mut self.lookups) else { return Ok(()) };
         let visible = self.follower.orders.iter().filter(|order| order.visible_at <= self.now);
-        let found =
+        let mut found =
             visible.filter(|order| order.tag == id.as_str()).map(|o| Self::row(o, EvidenceSource::Book));
-        let found = found.last();
+        let found = found.next_back();
         self.note(|| format!("lookup of {id}: {}", found.is_some()));
         self.tell(found.map_or(Event::NotFound(id), |found| Event::Report(Box::new(found))))
     }

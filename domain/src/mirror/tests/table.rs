@@ -208,17 +208,11 @@ fn cell(state: &str, event: &str) -> String {
     let untouched = mirror.clone();
     let mut effects = Vec::new();
     for (second, event) in events(event, &mirror) {
-        match step(&mut mirror, event, at(second), Purpose::Entry) {
-            Ok(more) => effects.extend(more),
-            Err(_) => {
-                assert_eq!(
-                    format!("{mirror:?}"),
-                    format!("{untouched:?}"),
-                    "what is illegal changes nothing"
-                );
-                return "illegal".to_owned();
-            }
-        }
+        let Ok(more) = step(&mut mirror, event, at(second), Purpose::Entry) else {
+            assert_eq!(format!("{mirror:?}"), format!("{untouched:?}"), "what is illegal changes nothing");
+            return "illegal".to_owned();
+        };
+        effects.extend(more);
     }
     let mut words = Vec::new();
     for (index, child) in mirror.children.iter().enumerate() {
