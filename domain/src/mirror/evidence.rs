@@ -144,7 +144,9 @@ impl Mirror {
                 self.take_effect(index);
             }
             Answer::Busy | Answer::Lost if !self.children[index].is_live() => {
-                self.record_change(index, before, IntentState::Absent);
+                // Nothing more is told of what is over; a row becomes absent from unknown alone (P3).
+                self.record_change(index, before, IntentState::Unknown);
+                self.record_change(index, Some(IntentState::Unknown), IntentState::Absent);
                 self.children[index].request = None;
             }
             Answer::Busy | Answer::Lost => {
