@@ -281,7 +281,7 @@ impl Mirror {
         }
         let is_spent = matches!(change, Change::Modify { .. })
             && child.changes >= at.rules.changes.per_order_max
-            && child.request.as_deref().is_none_or(|request| request.state == ChangeState::Planned);
+            && child.request.as_deref().is_none_or(|request| may_give_way(request, &change));
         if !is_spent {
             return self.want(index, Some(change), aim.is_chase, at, effects);
         }
@@ -492,6 +492,15 @@ fn is_entry_done(child: &Child) -> bool {
     matches!(child.terms.form, OrderForm::Super(_)) && child.cumulative >= child.terms.quantity
 }
 
+/// Whether what is asked of a child makes room for another change: what waits does, and what was taken and is not it.
+fn may_give_way(request: &ChangeRequest, change: &Change) -> bool {
+    match request.state {
+        ChangeState::Planned => true,
+        ChangeState::Acked => request.change != *change,
+        ChangeState::Sending | ChangeState::Unknown => false,
+    }
+}
+
 fn full_cancel(child: &Child) -> Change {
     let part = match child.terms.form {
         OrderForm::Super(_) => OrderPart::Entry,
@@ -573,9 +582,11 @@ fn next_chase(child: &Child, at: &Moment<'_>) -> Timestamp {
     last.plus(at.rules.parting.chase_interval.saturating_mul(1 << doublings))
 }
 
-/// Whether a price that follows the market should move again. The first move is due at once.
+/// Whether a price that follows the market should move again. The first move is due at once, but for an order that was
+/// sent to the market.
 fn is_chase_due(child: &Child, now: Timestamp, at: &Moment<'_>) -> bool {
-    !child.is_chased || now >= next_chase(child, at)
+    let follows = child.is_chased || child.terms.order_type == OrderType::Market;
+    !follows || now >= next_chase(child, at)
 }
 
 /// The next request that brings an order nearer to what is wanted of it; none when it is there. A request about one leg
