@@ -96,8 +96,10 @@ impl Stage {
     pub(super) fn settings(&self, folder: &Path) -> anyhow::Result<Settings> {
         let description = self.simulator.description();
         let lent_url = format!("{}/sim/clock", description.control_url.replacen("http", "ws", 1));
+        // Everything shares this machine, which may be busy: a request may be on its way for longer than usual.
         let mut places = format!(
-            "[broker]\nbase_url = {}\nstream_url = {}\ninstruments_url = {}\n[clock]\nlent_url = {}\n\
+            "[broker.limits]\nwindow_guard_ms = 250\n\
+             [broker]\nbase_url = {}\nstream_url = {}\ninstruments_url = {}\n[clock]\nlent_url = {}\n\
              [store]\npath = {}\n[log]\nfile = {}\n",
             quoted(&description.rest_url),
             quoted(&description.stream_url),
