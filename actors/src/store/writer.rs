@@ -1,9 +1,10 @@
 //! The one thread that writes. Jobs that wait at the same moment share one transaction and one sync (group commit).
 //!
-//! For each batch: check generations and the epoch, give each job a savepoint of its own so that a refused one fails
-//! alone, commit, and only then answer. When the commit fails nothing is retried: every job of the batch and of the
+//! For each batch: check generations and the epoch, apply every job, commit, and only then answer. If a job is refused
+//! the batch is undone and applied again with a savepoint for each, so that the refused one fails alone. When the commit fails nothing is retried: every job of the batch and of the
 //! queue is answered [`StoreError::Fatal`], and the thread ends (P22).
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -89,6 +90,15 @@ struct Writer {
     page_bytes: u64,
 }
 
+/// What is undone when a job is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// The whole batch, to be tried again job by job.
+    Whole,
+    /// That job.
+    Each,
+}
+
 /// Whether the thread goes on.
 #[derive(PartialEq, Eq)]
 enum Intake {
@@ -158,36 +168,80 @@ impl Writer {
     fn commit(&self, batch: &[Job]) -> Result<Vec<Result<(), StoreError>>, rusqlite::Error> {
         // Held to the end of the commit: `set_generation` returns only when no older job can land any more.
         let generations = self.shared.generations();
-        let connection = &self.database.connection;
-        run(connection, "BEGIN IMMEDIATE")?;
-        let mut stored = apply::Batch::default();
-        let results = self.check_epoch().and_then(|()| {
-            batch
-                .iter()
-                .map(|job| match generations.get(&job.writer.actor) {
-                    Some(&current) if job.writer.generation < current => Ok(Err(StoreError::Fenced {
-                        actor: job.writer.actor.clone(),
-                        generation: job.writer.generation,
-                        current,
-                    })),
-                    _ => self.apply(job, &mut stored),
-                })
-                .collect::<Result<Vec<_>, _>>()
-        });
-        match results.and_then(|results| run(connection, "COMMIT").map(|()| results)) {
-            Ok(results) => Ok(results),
-            Err(error) => {
-                // A full disk may have rolled back already; the first error is the one to tell.
-                run(connection, "ROLLBACK").ok();
-                Err(error)
-            }
+        // A refused job is rare: only then is the batch worth a savepoint for each.
+        match self.attempt(batch, &generations, Guard::Whole)? {
+            Some(results) => Ok(results),
+            None => Ok(self.attempt(batch, &generations, Guard::Each)?.unwrap_or_default()),
         }
     }
 
+    /// One transaction over all jobs. None, and nothing done, if a job was refused that no savepoint guarded.
+    fn attempt(
+        &self,
+        batch: &[Job],
+        generations: &HashMap<Arc<str>, u32>,
+        guard: Guard,
+    ) -> Result<Option<Vec<Result<(), StoreError>>>, rusqlite::Error> {
+        let connection = &self.database.connection;
+        run(connection, "BEGIN IMMEDIATE")?;
+        let results = self.check_epoch().and_then(|()| self.apply_all(batch, generations, guard));
+        let committed = match results {
+            Ok(None) => run(connection, "ROLLBACK").map(|()| None),
+            Ok(results) => run(connection, "COMMIT").map(|()| results),
+            Err(error) => Err(error),
+        };
+        committed.inspect_err(|_| {
+            // A full disk may have rolled back already; the first error is the one to tell.
+            run(connection, "ROLLBACK").ok();
+        })
+    }
+
+    fn apply_all(
+        &self,
+        batch: &[Job],
+        generations: &HashMap<Arc<str>, u32>,
+        guard: Guard,
+    ) -> Result<Option<Vec<Result<(), StoreError>>>, rusqlite::Error> {
+        let mut stored = apply::Batch::default();
+        let mut results = Vec::with_capacity(batch.len());
+        for job in batch {
+            let fenced =
+                generations.get(&job.writer.actor).filter(|current| job.writer.generation < **current);
+            let result = match (fenced, guard) {
+                (Some(&current), _) => {
+                    let (actor, generation) = (job.writer.actor.clone(), job.writer.generation);
+                    Err(StoreError::Fenced { actor, generation, current })
+                }
+                (None, Guard::Each) => self.apply_guarded(job, &mut stored)?,
+                (None, Guard::Whole) => match self.apply(job, &mut stored)? {
+                    Ok(()) => Ok(()),
+                    Err(_) => return Ok(None),
+                },
+            };
+            results.push(result);
+        }
+        Ok(Some(results))
+    }
+
     /// All writes of a job, or none.
-    fn apply(&self, job: &Job, batch: &mut apply::Batch) -> Result<Result<(), StoreError>, rusqlite::Error> {
+    fn apply_guarded(
+        &self,
+        job: &Job,
+        batch: &mut apply::Batch,
+    ) -> Result<Result<(), StoreError>, rusqlite::Error> {
         let connection = &self.database.connection;
         run(connection, "SAVEPOINT job")?;
+        let result = self.apply(job, batch)?;
+        if result.is_err() {
+            run(connection, "ROLLBACK TO job")?;
+        }
+        run(connection, "RELEASE job")?;
+        Ok(result)
+    }
+
+    /// The writes of a job up to the first that is refused.
+    fn apply(&self, job: &Job, batch: &mut apply::Batch) -> Result<Result<(), StoreError>, rusqlite::Error> {
+        let connection = &self.database.connection;
         for write in &job.writes {
             let refusal = match apply::write(connection, batch, write) {
                 Ok(()) => continue,
@@ -197,11 +251,8 @@ impl Writer {
                 }
                 Err(ApplyError::Sqlite(error)) => return Err(error),
             };
-            run(connection, "ROLLBACK TO job")?;
-            run(connection, "RELEASE job")?;
             return Ok(Err(refusal));
         }
-        run(connection, "RELEASE job")?;
         batch.keep(&job.writes);
         Ok(Ok(()))
     }
