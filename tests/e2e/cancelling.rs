@@ -17,11 +17,11 @@ fn resting(broker: &Broker, daemon: &Daemon, units: u32) -> BrokerOrderId {
     order
 }
 
-/// Nothing of the copy is left, and there never was anything: no gap, no position.
+/// Nothing of the copy is left, and there never was anything: no gap, no position. The reason tells why it was taken back.
 #[track_caller]
-fn assert_gone(broker: &Broker, daemon: &Daemon, order: &BrokerOrderId) {
+fn assert_gone(broker: &Broker, daemon: &Daemon, order: &BrokerOrderId, reason: Option<&str>) {
     let mapping = daemon.mapping(order, "asha").unwrap();
-    assert_eq!((mapping.outcome.as_str(), mapping.reason.as_deref()), ("sent", Some("leader_gone")));
+    assert_eq!((mapping.outcome.as_str(), mapping.reason.as_deref()), ("sent", reason));
     assert_eq!((mapping.target, mapping.copied, mapping.filled), (0, 0, 0));
     assert!(daemon.gaps(order, "asha").is_empty());
     assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 0);
@@ -38,7 +38,7 @@ fn c1_resting_order() {
     assert_eq!(broker.only_order(ASHA).status.as_str(), "CANCELLED");
     assert_eq!(broker.asked(ASHA), (1, 0, 1));
     daemon.until_changes(&order, "asha", &[("cancel", "ACKED")]);
-    assert_gone(&broker, &daemon, &order);
+    assert_gone(&broker, &daemon, &order, Some("leader_gone"));
     daemon.end();
 }
 
@@ -128,7 +128,7 @@ fn c3_cancels_all() {
     assert!(broker.orders(ASHA).iter().all(|copy| copy.status.as_str() == "CANCELLED"));
     assert_eq!(broker.asked(ASHA), (3, 0, 3));
     for order in &orders {
-        assert_gone(&broker, &daemon, order);
+        assert_gone(&broker, &daemon, order, Some("leader_gone"));
     }
     daemon.end();
 }
@@ -299,7 +299,7 @@ fn c8_refused_in_transit() {
     let states = daemon.change_states(&order, "asha");
     assert_eq!(states.len(), cancels.len());
     assert_eq!(states.last(), Some(&("cancel".to_owned(), "ACKED".to_owned())));
-    assert_gone(&broker, &daemon, &order);
+    assert_gone(&broker, &daemon, &order, Some("leader_gone"));
     daemon.end();
 }
 
@@ -316,7 +316,7 @@ fn pursued(answer: AnswerFault, expected: &[(&str, &str)]) {
     broker.quiet();
     assert_eq!(broker.only_order(ASHA).status.as_str(), "CANCELLED");
     assert_eq!(broker.asked(ASHA), (1, 0, expected.len()));
-    assert_gone(&broker, &daemon, &order);
+    assert_gone(&broker, &daemon, &order, Some("leader_gone"));
     daemon.end();
 }
 
@@ -401,7 +401,7 @@ fn c10_ioc_expires() {
     let copy = broker.only_order(ASHA);
     assert_eq!((copy.terms.time_in_force, copy.status.as_str()), (TimeInForce::Ioc, "CANCELLED"));
     assert_eq!(broker.asked(ASHA), (1, 0, 0), "the exchange ended it, not we");
-    assert_gone(&broker, &daemon, &order);
+    assert_gone(&broker, &daemon, &order, None);
     daemon.end();
 }
 
@@ -417,7 +417,7 @@ fn c10_day_orders_expire_at_the_close() {
     assert_eq!(broker.order(&order).status.as_str(), "EXPIRED");
     assert_eq!(broker.only_order(ASHA).status.as_str(), "EXPIRED");
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
-    assert_gone(&broker, &daemon, &order);
+    assert_gone(&broker, &daemon, &order, None);
     daemon.end();
 }
 
@@ -443,6 +443,6 @@ fn c10_copy_that_outlives_the_leaders_order() {
     broker.pass(Duration::from_secs(5));
     daemon.until_status(&order, "asha", "CANCELLED");
     until("one cancel", || (broker.asked(ASHA) == (1, 0, 1)).then_some(()));
-    assert_gone(&broker, &daemon, &order);
+    assert_gone(&broker, &daemon, &order, Some("leader_gone"));
     daemon.end();
 }

@@ -363,14 +363,17 @@ impl Mirror {
 
     /// What waits to leave does not (P8).
     fn send_no_more(&mut self, target: Target) -> Result<(), IllegalTransition> {
+        let mut is_given_up = false;
         for child in self.children.iter_mut().filter(|child| child.key.leg == COPY) {
             if child.state == ChildState::Planned {
                 child.state = transition(&child.state, ChildEvent::Voided)?;
                 child.is_retired = true;
+                is_given_up = true;
             }
             child.request = child.request.take().filter(|request| request.state != ChangeState::Planned);
         }
-        if let Target::Gone(reason) = target {
+        // What ends by itself needs no reason.
+        if is_given_up && let Target::Gone(reason) = target {
             self.close_if_never_sent(reason);
         }
         self.target = target;
