@@ -167,7 +167,8 @@ impl Evidence {
     pub(super) fn terms(&self) -> &OrderTerms {
         let (mut asked, mut seen) = (&self.shown[0].terms, &self.shown[0].terms);
         for next in &self.shown[1..] {
-            if next.terms == *seen {
+            // Of one second's frames the one that says whose change it was may come behind another that only shows it.
+            if next.terms == *seen && !next.by_leader {
                 continue;
             }
             if next.by_leader || !is_brokers_change(seen, &next.terms) {

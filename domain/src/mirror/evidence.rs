@@ -91,6 +91,10 @@ impl Mirror {
             Answer::NotSent => {
                 child.state = transition(&child.state, ChildEvent::NotSent)?;
                 child.held_until = Some(at.now.plus(at.rules.retry));
+                // A detached mirror is left alone: what never left never will.
+                if self.outcome == Outcome::Detached {
+                    child.state = transition(&child.state, ChildEvent::Voided)?;
+                }
             }
             Answer::Busy | Answer::Lost => {
                 let read =

@@ -368,6 +368,10 @@ impl Mirror {
             Outcome::AwaitingLeader | Outcome::Waiting | Outcome::Sent | Outcome::Detached => false,
         };
         if is_final {
+            // What the leader executes since is what the follower lacks.
+            if let (Decision::Follow(news), Some(known)) = (decision, &mut self.wish) {
+                (known.executed, known.exited) = (news.executed, news.exited);
+            }
             return;
         }
         match decision {

@@ -171,3 +171,23 @@ fn what_must_trade_is_replaced_whatever_the_owner_says_of_the_leaders_changes() 
     let next = mirror.children.last().unwrap();
     assert_eq!((next.key.attempt, next.terms.order_type), (2, OrderType::Market));
 }
+
+#[test]
+fn what_never_left_is_given_up_once_a_hand_has_detached_the_copy() {
+    let second = ClientOrderId::derive(&key(1, 1));
+    let mut mirror = lived(vec![sliced(4 * LOT), release(), MirrorEvent::Release(second.clone())]);
+    take(&mut mirror, shown(BrokerStatus::Cancelled, 0));
+    assert_eq!(mirror.outcome, Outcome::Detached);
+    take(&mut mirror, MirrorEvent::Answer { client_order_id: second, serial: 0, answer: Answer::NotSent });
+    assert_eq!(states(&mirror), ["cancelled", "voided"]);
+}
+
+#[test]
+fn what_was_given_up_lacks_what_the_leader_executes_after() {
+    let absent = MirrorEvent::ProvenAbsent { client_order_id: first(), again: false };
+    let mut mirror = lived(vec![open(TARGET), release(), answer(0, Answer::Lost), absent]);
+    let filled = Decision::Follow(Box::new(wish(terms(TARGET, 10_000), TARGET)));
+    leader_is(&mut mirror, BrokerStatus::Traded, 2 * TARGET, filled, 1);
+    let gap = mirror.gap.unwrap();
+    assert_eq!((gap.kind, gap.units), (GapKind::FollowerAbsent, -i64::from(TARGET)));
+}
