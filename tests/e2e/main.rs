@@ -8,6 +8,7 @@
 mod breakers;
 mod breaking;
 mod cancelling;
+mod capping;
 mod changing;
 mod choosing;
 mod damage;
