@@ -179,6 +179,29 @@ fn c5_while_the_copy_is_in_flight() {
     daemon.end();
 }
 
+#[test]
+fn c5_while_nobody_knows_whether_the_copy_is_there() {
+    for (answer, orders) in [(AnswerFault::LoseAfter, 1), (AnswerFault::LoseBefore, 0)] {
+        let Stage { broker, mut daemon } = Setup::new().set("recovery.settle_ms = 1000").stage();
+        daemon.expects("the answer was lost");
+        broker.spoil_placements(ASHA, 1, answer);
+        let order = broker.lead(limit("95.00", buy(broker.option(), 260)));
+        until("the copy is asked for", || (broker.asked(ASHA).0 == 1).then_some(()));
+        broker.cancel(LEADER, &order);
+
+        // Found and cancelled, or proven absent; never placed again.
+        if orders == 1 {
+            daemon.until_status(&order, "asha", "CANCELLED");
+        } else {
+            daemon.until_outcome(&order, "asha", "voided");
+        }
+        broker.pass(Duration::from_secs(5));
+        assert_eq!((broker.orders(ASHA).len(), broker.asked(ASHA)), (orders, (1, 0, orders)));
+        assert_eq!(daemon.mapping(&order, "asha").unwrap().copied, 0);
+        daemon.end();
+    }
+}
+
 /// The copy of an entry is filled whole, and then the leader cancels his.
 fn cancelled_after_the_copy_filled(setup: Setup) -> (Stage, BrokerOrderId) {
     let Stage { broker, mut daemon } = setup.stage();

@@ -124,6 +124,76 @@ fn c9_our_own_changes_are_nobodys_hand() {
     daemon.end();
 }
 
+/// Stops the daemon, lets something happen, and starts it again.
+fn meanwhile(daemon: &mut Daemon, act: impl FnOnce()) {
+    daemon.terminate();
+    assert_eq!(daemon.until_exit(), Some(0));
+    act();
+    daemon.start();
+    daemon.until_live(2);
+}
+
+#[test]
+fn c9_our_own_changes_are_nobodys_hand_after_a_restart() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    let option = broker.option();
+    let order = resting(&broker, &daemon);
+    for price in ["94.00", "93.00"] {
+        broker.pass(Duration::from_secs(2));
+        broker.change(LEADER, &order, &to_price(price));
+        broker.until_order(ASHA, "is changed", |copy| copy.terms.price == rupees(price));
+    }
+    broker.quiet();
+    let copy = broker.only_order(ASHA);
+    // Part of it fills unheard, and the leader goes on changing.
+    meanwhile(&mut daemon, || {
+        broker.fill(&copy.id, 65, "93.00");
+        broker.pass(Duration::from_secs(2));
+        broker.change(LEADER, &order, &to_price("92.00"));
+    });
+
+    broker.until_order(ASHA, "is changed", |copy| copy.terms == limit("92.00", buy(option, 130)));
+    daemon.until_filled(&order, "asha", 65);
+    broker.quiet();
+    assert_eq!(broker.asked(ASHA), (1, 3, 0));
+    assert_eq!(daemon.mapping(&order, "asha").unwrap().outcome, "sent");
+    broker.cancel(LEADER, &order);
+    daemon.until_status(&order, "asha", "CANCELLED");
+    daemon.tolerates("copy_gap");
+    daemon.end();
+}
+
+#[test]
+fn c9_a_human_cancels_while_the_daemon_is_down() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("detached");
+    daemon.expects("copy_gap");
+    let order = resting(&broker, &daemon);
+    let copy = broker.only_order(ASHA);
+    meanwhile(&mut daemon, || broker.cancel(ASHA, &copy.id));
+
+    daemon.until_outcome(&order, "asha", "detached");
+    assert_left_alone(&broker, &daemon, &order);
+    assert_eq!(broker.asked(ASHA), (1, 0, 0));
+    daemon.end();
+}
+
+#[test]
+fn c9_a_detached_copy_stays_detached_after_a_restart() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("detached");
+    daemon.expects("copy_gap");
+    let order = resting(&broker, &daemon);
+    broker.change(ASHA, &broker.only_order(ASHA).id, &to_price("96.50"));
+    daemon.until_outcome(&order, "asha", "detached");
+    meanwhile(&mut daemon, || {});
+
+    assert_left_alone(&broker, &daemon, &order);
+    let copy = broker.only_order(ASHA);
+    assert_eq!((copy.status.as_str(), copy.terms.price), ("PENDING", rupees("96.50")));
+    daemon.end();
+}
+
 #[test]
 fn external_orders_are_recorded_and_never_touched() {
     let Stage { broker, daemon } = Setup::new().stage();
