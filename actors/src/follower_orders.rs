@@ -359,6 +359,11 @@ impl FollowerOrderActor {
                 id.to_string(),
                 "an exit was tried three times to no avail: close the position by hand".to_owned(),
             ),
+            Alert::NoEquivalent(id, reason) => (
+                "no_equivalent",
+                id.to_string(),
+                format!("the broker has no order like this one of the leader's, so it is not copied ({reason})"),
+            ),
             Alert::CopyGap(id, gap) => ("copy_gap", id.to_string(), gap_text(gap)),
             Alert::Detached(id) => (
                 "detached",

@@ -60,6 +60,13 @@ coded_enum! {
     }
 }
 
+impl DeniedReason {
+    /// Whether the broker has no order like the leader's: the follower's owner must know, because nobody copies it for him.
+    pub const fn is_without_equivalent(self) -> bool {
+        matches!(self, Self::UnsupportedProduct | Self::UnsupportedOrderType)
+    }
+}
+
 /// What a follower copies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyPolicy {

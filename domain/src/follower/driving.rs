@@ -10,7 +10,7 @@ use crate::decision::Decision;
 use crate::gates::DeniedReason;
 use crate::ids::{BrokerOrderId, ClientOrderId, FollowerId};
 use crate::leader::LeaderOrder;
-use crate::mirror::{COPY, Child, Mirror, MirrorEffect, MirrorEvent, Moment, Rules};
+use crate::mirror::{COPY, Child, Mirror, MirrorEffect, MirrorEvent, Moment, Outcome, Rules};
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
 use crate::price::Price;
@@ -98,6 +98,7 @@ impl FollowerBook {
         let Some(mirror) = self.mirrors.get_mut(id) else { return Err(()) };
         let before = Census::of(mirror);
         let (gap_before, wake_before) = (mirror.gap.map(|gap| gap.kind), mirror.wake());
+        let outcome_before = mirror.outcome;
         let wanted = match mirror.step(event, &around.with(&self.settings.rules)) {
             Ok(wanted) => wanted,
             Err(illegal) => {
@@ -108,6 +109,12 @@ impl FollowerBook {
         let (gap, wake, after) = (mirror.gap, mirror.wake(), Census::of(mirror));
         if let Some(gap) = gap.filter(|gap| gap_before != Some(gap.kind)) {
             effects.push(Effect::Alert(Alert::CopyGap(id.clone(), gap)));
+        }
+        if mirror.outcome == Outcome::Skipped
+            && outcome_before != Outcome::Skipped
+            && let Some(reason) = mirror.reason.filter(|reason| reason.is_without_equivalent())
+        {
+            effects.push(Effect::Alert(Alert::NoEquivalent(id.clone(), reason)));
         }
         self.count(before, after);
         if wake_before != wake

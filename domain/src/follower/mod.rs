@@ -159,6 +159,8 @@ pub enum Alert {
     Unrecorded(BrokerOrderId),
     /// Somebody changed or cancelled a copy: its mirror is detached.
     Detached(ClientOrderId),
+    /// The broker offers no order like the leader's: it is not copied.
+    NoEquivalent(BrokerOrderId, DeniedReason),
     /// Leader and follower parted.
     CopyGap(BrokerOrderId, Gap),
     /// An order was changed as often as the broker allows, and is left as it is.

@@ -46,6 +46,22 @@ fn a_denied_order_is_stored_with_its_reason_and_stays_denied() {
 }
 
 #[test]
+fn what_no_order_of_the_broker_can_copy_is_told_to_a_person_once() {
+    let mut desk = Desk::new();
+    let deny = |desk: &mut Desk, reason| {
+        let order = leader_order("L1", terms(BUY, 65), desk.now);
+        desk.step(Event::Plan { order, decision: Decision::Deny(reason) })
+    };
+    let effects = deny(&mut desk, DeniedReason::UnsupportedOrderType);
+    let told = |effects: &[Effect]| {
+        effects.iter().filter(|effect| matches!(effect, Effect::Alert(Alert::NoEquivalent(..)))).count()
+    };
+    assert_eq!(told(&effects), 1);
+    let again = deny(&mut desk, DeniedReason::UnsupportedOrderType);
+    assert_eq!(told(&again), 0);
+}
+
+#[test]
 fn a_change_waits_for_the_answer_and_restates_the_whole_order() {
     let mut desk = Desk::new();
     let client_order_id = desk.sent("L1", terms(BUY, 130));
