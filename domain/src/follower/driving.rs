@@ -74,12 +74,14 @@ impl FollowerBook {
     pub(super) fn surroundings(&self, id: &BrokerOrderId, now: Timestamp) -> Surroundings {
         let mirror = self.mirrors.get(id);
         let terms = mirror.and_then(|mirror| mirror.wish().map(|wish| &wish.terms));
-        let since = |of: fn(&LeaderOrder) -> Timestamp| mirror.map_or(now, |mirror| of(&mirror.leader));
+        let due_since = mirror.map_or(now, |mirror| self.due_since(mirror));
+        let leader: Option<&LeaderOrder> = mirror.map(|mirror| &*mirror.leader);
+        let changed = leader.map_or(now, |leader| leader.ts_event);
         Surroundings {
             now,
             purpose: terms.map_or(Purpose::Entry, |terms| purpose_of(&self.positions, terms)),
-            entry_denial: self.entry_denial(since(|leader| leader.ts_first_event), Purpose::Entry, now),
-            raise_denial: self.entry_denial(since(|leader| leader.ts_event), Purpose::Entry, now),
+            entry_denial: self.entry_denial(due_since, Purpose::Entry, now),
+            raise_denial: self.entry_denial(changed, Purpose::Entry, now),
         }
     }
 

@@ -75,7 +75,7 @@ impl FollowerBook {
         if matches!(report.leg, Leg::StopLoss | Leg::Target)
             && !self.client_of.contains_key(&report.broker_order_id)
         {
-            return self.on_leg_report(report, now, effects);
+            return self.on_leg_report(report, read_from.is_some(), now, effects);
         }
         let ours = report.tag.as_ref().and_then(|tag| ClientOrderId::new(tag.as_str()).ok());
         let by_id = self.client_of.get(&report.broker_order_id).cloned();
@@ -157,7 +157,12 @@ impl FollowerBook {
     }
 
     pub(super) fn on_book(&mut self, read: BookRead, now: Timestamp, effects: &mut Vec<Effect>) {
-        for report in &read.orders {
+        // An exit leg that was cancelled may have been because the other fired: that is told first.
+        let is_cancelled_leg = |report: &&OrderReport| {
+            matches!(report.leg, Leg::StopLoss | Leg::Target) && report.status == BrokerStatus::Cancelled
+        };
+        let cancelled = read.orders.iter().filter(is_cancelled_leg);
+        for report in read.orders.iter().filter(|report| !is_cancelled_leg(report)).chain(cancelled) {
             self.on_report(report, Some(read.started_at), now, effects);
         }
         let proven = absence::judge(
@@ -191,7 +196,7 @@ impl FollowerBook {
         let purpose = child.purpose.max(purpose_of(&self.positions, &child.terms));
         let wanted = purpose == Purpose::Exit || worth_sending_again;
         let is_spent = child.key.attempt >= ATTEMPTS_MAX;
-        let denial = self.entry_denial(mirror.leader.ts_first_event, purpose, now);
+        let denial = self.entry_denial(self.due_since(mirror), purpose, now);
         if wanted && is_spent {
             effects.push(Effect::Alert(Alert::ExitGivenUp(client_order_id.clone())));
         }

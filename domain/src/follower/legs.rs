@@ -15,25 +15,32 @@ const BROKERS_SECOND: Duration = Duration::from_secs(1);
 
 impl FollowerBook {
     /// An exit leg in the account's book or stream. Until it is known whose it is, it waits for the list that says so.
-    pub(super) fn on_leg_report(&mut self, report: &OrderReport, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn on_leg_report(
+        &mut self,
+        report: &OrderReport,
+        is_of_whole_book: bool,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         let by_parent = report.parent.as_ref().and_then(|parent| self.client_of.get(parent));
         let entry = self.entry_of_leg.get(&report.broker_order_id).or(by_parent).cloned();
         let Some(entry) = entry else {
             if self.external.contains_key(&report.broker_order_id) {
                 return self.on_external(report, now, effects);
             }
-            if self.unlinked.insert(report.broker_order_id.clone(), report.clone()).is_none() {
-                effects.push(Effect::ReadSupers);
-            }
+            // Each time: a read of the list may fail.
+            self.unlinked.insert(report.broker_order_id.clone(), report.clone());
+            effects.push(Effect::ReadSupers);
             return;
         };
-        self.take_leg(&entry, report, now, effects);
+        self.take_leg(&entry, report, is_of_whole_book, now, effects);
     }
 
     fn take_leg(
         &mut self,
         entry: &ClientOrderId,
         report: &OrderReport,
+        is_of_whole_book: bool,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
@@ -47,6 +54,7 @@ impl FollowerBook {
             leg: report.leg,
             status: report.status.clone(),
             cumulative: report.cumulative,
+            is_of_whole_book,
         };
         let event = MirrorEvent::Leg { client_order_id: entry.clone(), news };
         let taken = self.drive(&id, event, now, effects).is_ok();
@@ -73,7 +81,7 @@ impl FollowerBook {
         }
         for (id, report) in std::mem::take(&mut self.unlinked) {
             if let Some(entry) = self.entry_of_leg.get(&id).cloned() {
-                self.take_leg(&entry, &report, now, effects);
+                self.take_leg(&entry, &report, false, now, effects);
             } else {
                 // Somebody else's super order, or one that cannot be told apart: it is left alone.
                 if supers.iter().all(|listed| self.client_of.contains_key(&listed.entry.broker_order_id)) {

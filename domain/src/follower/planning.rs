@@ -11,6 +11,7 @@ use crate::mirror::{ChangeState, Child, Mirror, MirrorEffect, MirrorEvent};
 use crate::order::OrderTerms;
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
+use crate::policy::CopyOn;
 use crate::time::Timestamp;
 
 /// Records of orders given up that are stored in one transaction.
@@ -76,6 +77,14 @@ impl FollowerBook {
         self.breaker_open.then_some(DeniedReason::BreakerOpen)
     }
 
+    /// Since when a copy has been due: what is copied by its fills is as old as they are, and a share that grew into a lot
+    /// as its growth.
+    pub(super) fn due_since(&self, mirror: &Mirror) -> Timestamp {
+        let has_grown = mirror.reason == Some(DeniedReason::BelowOneLot);
+        let by_fill = self.settings.copy.on == CopyOn::Fill;
+        if by_fill || has_grown { mirror.leader.ts_event } else { mirror.leader.ts_first_event }
+    }
+
     /// Why a planned child is not to be sent any more. What was an exit when it was planned may be none by now.
     fn child_denial(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<DeniedReason> {
         if self.unrecorded.contains(&child.client_order_id) {
@@ -83,8 +92,7 @@ impl FollowerBook {
         }
         let purpose = child.purpose.max(purpose_of(&self.positions, &child.terms));
         let is_first = mirror.children.first().is_some_and(|first| first.key == child.key);
-        let leader = &mirror.leader;
-        let since = if is_first { leader.ts_first_event } else { leader.ts_event };
+        let since = if is_first { self.due_since(mirror) } else { mirror.leader.ts_event };
         self.entry_denial(since, purpose, now)
     }
 

@@ -317,9 +317,30 @@ impl Child {
         Quantity::new(units)
     }
 
+    /// Units its exit legs have closed, told or not: `CLOSED` says that one of them has fired in full
+    /// (`dhanhq-v2.md` section 3.1), and may come before that leg's own report.
+    pub fn closed(&self) -> Quantity {
+        let all = if self.status == Some(BrokerStatus::Closed) { self.cumulative } else { Quantity::ZERO };
+        self.exited().max(all)
+    }
+
     /// Whether its entry is done and its exit legs may still act.
     pub fn legs_live_on(&self) -> bool {
         self.is_super() && (self.legs.is_empty() || self.legs.iter().any(|leg| !leg.is_over))
+    }
+
+    /// Takes the order for what it is shown as, where that is something we asked for once. Its exit legs, which no report
+    /// of the order itself shows, stay.
+    pub(super) fn be_as_shown(&mut self, shown: &OrderTerms) {
+        if is_of(&self.terms, shown) {
+            return;
+        }
+        let Some(known) = self.asked_before.iter().rposition(|asked| is_of(asked, shown)) else { return };
+        let earlier = OrderTerms { form: self.terms.form, ..self.asked_before[known].clone() };
+        let later = std::mem::replace(&mut self.terms, earlier);
+        if !self.asked_before.contains(&later) {
+            self.asked_before.push(later);
+        }
     }
 
     /// Whether a request about it may be on the wire.

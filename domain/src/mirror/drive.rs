@@ -1,6 +1,7 @@
 //! From what is wanted to requests: how a quantity is spread over child orders, and what each is asked for next.
 
 use super::child::{Change, ChangeRequest, ChangeState, Child, OrderPart};
+use super::evidence::RETRY_DOUBLINGS_MAX;
 use super::target::Wanted;
 use super::{COPY, Mirror, MirrorEffect, Moment, Outcome, REPAIR, Target, Word, rank_of};
 use crate::gates::DeniedReason;
@@ -276,9 +277,12 @@ impl Mirror {
         let Some(change) = difference(&standing(child), &wanted, under_chase, is_entry_done(child)) else {
             return self.want(index, None, false, at, effects);
         };
-        if child.refused_change.as_deref() == Some(&wanted) {
-            return;
-        }
+        let is_refused = |change: &Change| matches!(change, Change::Modify { terms, .. } if child.refused_change.as_deref() == Some(terms));
+        // What is refused of the entry keeps no exit from being moved.
+        let legs_only = || difference(&standing(child), &wanted, false, true);
+        let change =
+            if is_refused(&change) { legs_only().filter(|leg| !is_refused(leg)) } else { Some(change) };
+        let Some(change) = change else { return };
         let is_spent = matches!(change, Change::Modify { .. })
             && child.changes >= at.rules.changes.per_order_max
             && child.request.as_deref().is_none_or(|request| may_give_way(request, &change));
@@ -288,7 +292,9 @@ impl Mirror {
         match at.rules.changes.at_limit {
             AtModificationLimit::Stop if !aim.is_chase => {
                 let child = &mut self.children[index];
-                child.refused_change = Some(Box::new(wanted));
+                if let Change::Modify { terms, .. } = change {
+                    child.refused_change = Some(Box::new(terms));
+                }
                 effects.push(MirrorEffect::ChangesExhausted(child.client_order_id.clone()));
             }
             // What must trade is replaced in any case: it is not the leader who changes it.
@@ -432,7 +438,7 @@ impl Mirror {
         child.is_chased = is_placed_to_trade(&child, aim);
         // What came to nothing is not tried again at once.
         if attempt > 1 && self.last_failed(aim.leg, slice) {
-            let wait = at.rules.retry.saturating_mul(1 << u32::from(attempt.min(6)));
+            let wait = at.rules.retry.saturating_mul(1 << u32::from(attempt).min(RETRY_DOUBLINGS_MAX));
             child.held_until = Some(at.now.plus(wait));
         }
         effects.push(MirrorEffect::Queue(child.client_order_id.clone(), rank_of(&child), child.held_until));
@@ -467,7 +473,12 @@ impl Mirror {
     fn last_failed(&self, leg: u8, slice: u16) -> bool {
         let of_slice = self.of(leg).filter(|child| child.key.slice == slice);
         let last = of_slice.max_by_key(|child| child.key.attempt);
-        last.is_some_and(|child| matches!(child.state, ChildState::Rejected | ChildState::Refused))
+        last.is_some_and(|child| match child.state {
+            ChildState::Rejected | ChildState::Refused => true,
+            // By the broker.
+            ChildState::Cancelled => !child.cancel_asked,
+            _ => false,
+        })
     }
 
     /// Whether the Sizer has spoken in this life.
@@ -580,7 +591,9 @@ fn marketable(terms: OrderTerms, tries: u16, aim: &Aim, at: &Moment<'_>) -> Orde
 }
 
 fn next_chase(child: &Child, at: &Moment<'_>) -> Timestamp {
-    let doublings = u32::from(child.changes.saturating_sub(1)).min(CHASE_DOUBLINGS_MAX);
+    // What takes the place of another goes on waiting where that one was.
+    let moves = child.changes.saturating_sub(1).saturating_add(child.key.attempt - 1);
+    let doublings = u32::from(moves).min(CHASE_DOUBLINGS_MAX);
     let last = child.ts_changed.or(child.ts_sent).unwrap_or(at.now);
     last.plus(at.rules.parting.chase_interval.saturating_mul(1 << doublings))
 }

@@ -14,8 +14,8 @@ use crate::time::Timestamp;
 
 /// Refusals of a change in a row that are borne before a person is told.
 const FAILURES_BORNE: u16 = 5;
-/// The wait before a refused change is asked for again doubles this often.
-const RETRY_DOUBLINGS_MAX: u32 = 4;
+/// The wait before what came to nothing is asked for again doubles this often: an hour's budget must last.
+pub(super) const RETRY_DOUBLINGS_MAX: u32 = 8;
 
 /// What the broker's API made of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct LegNews {
     pub status: BrokerStatus,
     /// Units it has closed.
     pub cumulative: Quantity,
+    /// Whether a read of the whole book tells it, in which what fired was told before what was cancelled.
+    pub is_of_whole_book: bool,
 }
 
 impl Mirror {
@@ -137,6 +139,7 @@ impl Mirror {
             }
             Answer::NotSent => {
                 self.record_change(index, before, IntentState::NotSent);
+                self.children[index].failures = self.children[index].failures.saturating_add(1);
                 self.drop_request(index, at);
             }
             // "Too many" is no proof that it was not done: taken for refused, its effect would look like a human's hand.
@@ -171,11 +174,8 @@ impl Mirror {
         at: &Moment<'_>,
         effects: &mut Vec<MirrorEffect>,
     ) {
+        self.count_failure(index, effects);
         let child = &mut self.children[index];
-        child.failures = child.failures.saturating_add(1);
-        if child.failures == FAILURES_BORNE && child.is_live() {
-            effects.push(MirrorEffect::ChangeRefused(child.client_order_id.clone()));
-        }
         let is_chase = child.request.as_deref().is_some_and(|request| request.is_chase);
         let change = child.request.as_deref().map(|request| request.change.clone());
         match (why, change) {
@@ -195,6 +195,22 @@ impl Mirror {
         self.drop_request(index, at);
     }
 
+    fn count_failure(&mut self, index: usize, effects: &mut Vec<MirrorEffect>) {
+        let child = &mut self.children[index];
+        child.failures = child.failures.saturating_add(1);
+        if child.failures == FAILURES_BORNE && child.is_live() {
+            effects.push(MirrorEffect::ChangeRefused(child.client_order_id.clone()));
+        }
+    }
+
+    /// A request is proven to have come to nothing: at first what is wanted is asked for again at once.
+    fn come_to_nothing(&mut self, index: usize, at: &Moment<'_>, effects: &mut Vec<MirrorEffect>) {
+        self.count_failure(index, effects);
+        self.drop_request(index, at);
+        let child = &mut self.children[index];
+        child.held_until = child.held_until.filter(|_| child.failures >= FAILURES_BORNE);
+    }
+
     /// A request came to nothing: what is wanted is asked for again, after a while.
     fn drop_request(&mut self, index: usize, at: &Moment<'_>) {
         let child = &mut self.children[index];
@@ -206,10 +222,11 @@ impl Mirror {
     /// The broker took the change: from now on the order is as asked, until its book says otherwise.
     fn take_effect(&mut self, index: usize) {
         let child = &mut self.children[index];
-        child.failures = 0;
-        child.held_until = None;
         let Some(request) = child.request.as_deref_mut() else { return };
         let is_seen = request.is_seen;
+        if is_seen {
+            (child.failures, child.held_until) = (0, None);
+        }
         request.state = ChangeState::Acked;
         match request.change.clone() {
             // What was over before it could be changed ended as it was.
@@ -271,7 +288,7 @@ impl Mirror {
             self.reason = None;
         }
         if !was_over || came_back {
-            self.judge_request(index, &news, at);
+            self.judge_request(index, &news, at, effects);
             self.look_for_a_hand(index, report, effects);
         }
         Ok(())
@@ -305,7 +322,13 @@ impl Mirror {
     }
 
     /// Whether what the broker shows proves or refutes the effect of the request under way.
-    fn judge_request(&mut self, index: usize, news: &ChildReport, at: &Moment<'_>) {
+    fn judge_request(
+        &mut self,
+        index: usize,
+        news: &ChildReport,
+        at: &Moment<'_>,
+        effects: &mut Vec<MirrorEffect>,
+    ) {
         let shown = &news.report.terms;
         let child = &mut self.children[index];
         child.shown = Some(shown.quantity);
@@ -314,8 +337,16 @@ impl Mirror {
         }
         let before = self.request_state(index);
         let child = &mut self.children[index];
-        let Some(request) = child.request.as_deref_mut() else { return };
         let is_over = child.state.is_terminal();
+        let is_under_way =
+            child.request.as_deref().is_some_and(|request| request.state != ChangeState::Planned);
+        let is_settled =
+            |sent: Timestamp| news.read_from.is_some_and(|from| from >= sent.plus(at.rules.settle));
+        if !is_under_way && !is_over && child.ts_changed.is_some_and(is_settled) {
+            // A change that was thought without effect, or to have it, and has come about otherwise.
+            child.be_as_shown(shown);
+        }
+        let Some(request) = child.request.as_deref_mut() else { return };
         let has_effect = match &request.change {
             Change::Modify { terms, .. } => super::child::is_of(terms, shown),
             Change::Cancel { .. } => child.state == ChildState::Cancelled,
@@ -346,21 +377,23 @@ impl Mirror {
                 let child = &mut self.children[index];
                 let request = child.request.take();
                 // Should it come about late, it is still no human's hand.
-                if let Some(Change::Modify { terms, .. }) = request.map(|request| request.change) {
+                if let Some(Change::Modify { terms, .. }) = request.map(|request| request.change)
+                    && !child.asked_before.contains(&terms)
+                {
                     child.asked_before.push(terms);
                 }
+                self.come_to_nothing(index, at, effects);
             }
-            (ChangeState::Acked, true) => child.request = None,
+            (ChangeState::Acked, true) => {
+                child.request = None;
+                (child.failures, child.held_until) = (0, None);
+            }
             (ChangeState::Acked, false) if is_refuted => {
                 // Taken, and come to nothing: the order is as it is shown.
-                let is_modify = matches!(request.change, Change::Modify { .. });
-                child.request = None;
-                let known = child.asked_before.iter().rposition(|asked| super::child::is_of(asked, shown));
-                if let Some(known) = known.filter(|_| is_modify) {
-                    let earlier = child.asked_before[known].clone();
-                    child.asked_before.push(std::mem::replace(&mut child.terms, earlier));
-                    child.failures = child.failures.saturating_add(1);
+                if matches!(request.change, Change::Modify { .. }) {
+                    child.be_as_shown(shown);
                 }
+                self.come_to_nothing(index, at, effects);
             }
             (ChangeState::Planned, _) | (_, false) => {}
         }
@@ -417,20 +450,46 @@ impl Mirror {
         let leg = &mut child.legs[place];
         let growth = news.cumulative.saturating_sub(leg.cumulative);
         leg.cumulative = leg.cumulative.max(news.cumulative);
-        let ends = news.status.is_terminal() && !leg.is_over;
         leg.is_over |= news.status.is_terminal();
         if !growth.is_zero() {
             effects.push(MirrorEffect::Exited(client_order_id.clone(), growth));
         }
-        let by_hand = ends && news.status == BrokerStatus::Cancelled && child.exited().is_zero();
+        // When one leg fires the other is cancelled, and that may be told first: only a whole book tells a hand.
+        let is_cancelled = news.status == BrokerStatus::Cancelled;
+        let by_hand = is_cancelled && news.is_of_whole_book && child.exited().is_zero();
         let by_us =
             child.cancel_asked || !has_leg(&child.terms.form, news.leg) || is_leaving(child, news.leg);
         let entry_is_through = child.cumulative >= child.terms.quantity;
         if entry_is_through && !child.legs_live_on() && child.is_live() {
             child.state = ChildState::Filled;
         }
+        if is_cancelled && is_leaving(child, news.leg) {
+            self.see_leg_leave(index);
+        }
         if by_hand && !by_us && self.outcome != Outcome::Detached {
             self.detach(effects, client_order_id.clone());
+        }
+    }
+
+    /// The leg whose cancel is under way is gone.
+    fn see_leg_leave(&mut self, index: usize) {
+        let before = self.request_state(index);
+        let Some(request) = self.children[index].request.as_deref_mut() else { return };
+        match request.state {
+            ChangeState::Unknown => {
+                request.is_seen = true;
+                self.record_change(index, before, IntentState::Acked);
+                self.take_effect(index);
+            }
+            ChangeState::Sending => request.is_seen = true,
+            // Asked before, and thought without effect: it need not be asked again.
+            ChangeState::Planned => {
+                let part = request.change.part();
+                let child = &mut self.children[index];
+                child.request = None;
+                forget_leg(&mut child.terms.form, part);
+            }
+            ChangeState::Acked => {}
         }
     }
 

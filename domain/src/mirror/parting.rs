@@ -23,6 +23,9 @@ impl Mirror {
         }
         if let Some(terms) = self.repair_terms(at) {
             self.drive_repair(terms, at, effects)?;
+        } else if self.outcome != Outcome::Detached && self.excess().is_some_and(|units| units <= 0) {
+            // A late fill of the leader's made good what was to be repaired.
+            self.take_back(REPAIR, DeniedReason::LeaderGone, at, effects)?;
         }
         let was_given_up = self.is_exit_given_up();
         let gap = self.gap_now(at);
@@ -61,7 +64,7 @@ impl Mirror {
             ) => (Quantity::ZERO, Quantity::ZERO),
             Word::Deny(_) | Word::Unheard | Word::Await => return None,
         };
-        let held = |child: &Child| i64::from(child.cumulative.get()) - i64::from(child.exited().get());
+        let held = |child: &Child| i64::from(child.cumulative.get()) - i64::from(child.closed().get());
         let held: i64 = self.of(COPY).map(held).sum();
         Some(held - (i64::from(executed.get()) - i64::from(exited.get())))
     }

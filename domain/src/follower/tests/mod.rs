@@ -1,5 +1,6 @@
 //! A follower book told one thing after another, and asked what it wants done. No clock: each test says what time it is.
 
+mod attack;
 mod doubt;
 mod fills;
 mod model;
