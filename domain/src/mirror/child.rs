@@ -292,6 +292,14 @@ impl Child {
         self.terms.quantity.max(under_way).max(self.shown.unwrap_or_default())
     }
 
+    /// It is over: it asked for what it is shown to have asked for, whatever was taken since and came too late.
+    pub fn end_as(&mut self, shown: &OrderTerms) {
+        let known = self.asked_before.iter().rposition(|asked| is_of(asked, shown));
+        if let Some(known) = known.filter(|_| !is_of(&self.terms, shown)) {
+            std::mem::swap(&mut self.terms, &mut self.asked_before[known]);
+        }
+    }
+
     /// Its stop has fired: what it asks for is a limit without a trigger now, and that is nobody's change.
     pub fn fire(&mut self) {
         self.has_fired = true;

@@ -332,6 +332,9 @@ impl Mirror {
         let shown = &news.report.terms;
         let child = &mut self.children[index];
         child.shown = Some(shown.quantity);
+        if child.state.is_terminal() {
+            child.end_as(shown);
+        }
         if child.is_fired_as(shown) {
             child.fire();
         }

@@ -13,18 +13,25 @@ mod speak;
 mod steps;
 mod world;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use self::world::{Checked, World};
 use crate::flaw::{Flaw, with_flaw};
 
 const CASES: u64 = 10_000;
-const STEPS_MAX: u32 = 90;
+const STEPS_MAX: u32 = 110;
 
 /// One day, up to so many steps and then calm; what failed, if anything, and what happened.
 fn day(seed: u64, steps_max: u32, traced: bool) -> (Checked, String) {
     let mut world = World::new(seed, traced);
-    let steps = (20 + world.chance.below(STEPS_MAX - 20)).min(steps_max);
+    let checked = live(&mut world, steps_max);
+    let trace = world.trace.take().unwrap_or_default().join("\n");
+    (checked, format!("{}\n{trace}", world.choices()))
+}
+
+fn live(world: &mut World, steps_max: u32) -> Checked {
+    let steps = (30 + world.chance.below(STEPS_MAX - 30)).min(steps_max);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         for _ in 0..steps {
             world.step()?;
@@ -32,12 +39,10 @@ fn day(seed: u64, steps_max: u32, traced: bool) -> (Checked, String) {
         world.calm_down()?;
         world.judge()
     }));
-    let checked = ran.unwrap_or_else(|panic| {
+    ran.unwrap_or_else(|panic| {
         let words = panic.downcast_ref::<String>().cloned();
         Err(words.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned())).unwrap_or_default())
-    });
-    let trace = world.trace.take().unwrap_or_default().join("\n");
-    (checked, format!("{}\n{trace}", world.choices()))
+    })
 }
 
 /// The first day that fails, cut to as few steps as still fail, with its story.
@@ -71,7 +76,23 @@ fn the_follower_ends_where_an_oracle_says() {
         let running: Vec<_> = halves.map(|half| scope.spawn(|| first_failure(half))).into();
         running.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
     });
-    assert!(failures.is_empty(), "{}", failures[0]);
+    assert!(failures.is_empty(), "{}", failures.first().map_or("", String::as_str));
+}
+
+/// A model that never comes to a matter judges nothing about it.
+#[test]
+fn the_days_come_to_everything_they_are_to_judge() {
+    let mut counts = BTreeMap::new();
+    for seed in 0..2_000 {
+        let mut world = World::new(seed, false);
+        if live(&mut world, u32::MAX).is_ok() {
+            for word in world.reached() {
+                *counts.entry(word).or_insert(0u32) += 1;
+            }
+        }
+    }
+    let rare: Vec<_> = counts.iter().filter(|(_, count)| **count < 5).collect();
+    assert!(counts.len() == 18 && rare.is_empty(), "{counts:#?}");
 }
 
 /// Each broken copy of the machine is caught within the days of the ordinary run.

@@ -83,12 +83,7 @@ impl World {
 
     fn judge_positions(&self) -> Checked {
         for instrument in 0..2 {
-            let ours =
-                self.follower.orders.iter().filter(|order| {
-                    self.copies.contains_key(&order.tag) && order.asked.instrument == instrument
-                });
-            let held: i64 =
-                ours.map(|o| if o.asked.buy { i64::from(o.filled) } else { -i64::from(o.filled) }).sum();
+            let held = self.held(instrument);
             let counted = self.book.copied_units(speak::key(instrument));
             hold!(counted == held, "P9: {counted} units counted, {held} held of instrument {instrument}");
         }
@@ -305,6 +300,43 @@ impl World {
             Kind::StopMarket => Asked { kind: Kind::Stop, price: beyond(asked.trigger), ..*asked },
             Kind::Limit | Kind::Market | Kind::Stop => *asked,
         }
+    }
+
+    /// What a day has led to, in words.
+    pub(super) fn reached(&self) -> Vec<&'static str> {
+        let mut words = Vec::new();
+        let mut add = |is_reached: bool, word| words.extend(is_reached.then_some(word));
+        let copies = || self.follower.orders.iter().filter(|order| self.copies.contains_key(&order.tag));
+        let states = |state: State| copies().any(|order| order.state == state && order.filled > 0);
+        add(self.copies.values().any(|copied| copied.slice > 0), "several slices");
+        add(self.copies.values().any(|copied| copied.attempt > 1), "a second attempt");
+        add(self.copies.values().any(|copied| copied.leg == REPAIR), "a repair");
+        add(self.failed.iter().any(|failed| failed.refused), "a refusal");
+        add(self.failed.iter().any(|failed| !failed.refused), "an absence");
+        add(states(State::Cancelled), "a fill before a cancel");
+        add(copies().any(|order| order.was_fired), "a stop that fired");
+        add(copies().any(|order| order.units_changed), "a changed quantity");
+        add(copies().any(|order| order.asked.disclosed > 0), "a disclosed part");
+        for seen in &self.seen {
+            add(seen.hand, "a hand");
+            add(seen.exhausted, "changes exhausted");
+            add(seen.change_refused, "a change refused for good");
+        }
+        for order in &self.leader.orders {
+            let id = speak::broker_order_id(LEADER, order.number);
+            let Some(mirror) = self.book.mirror(&id) else { continue };
+            let sent = mirror.children.iter().any(|child| child.ts_sent.is_some());
+            add(sent && mirror.purpose == Some(Purpose::Exit), "an exit");
+            add(mirror.children.iter().any(|child| child.is_chased), "a chase");
+            add(mirror.outcome == Outcome::Detached, "a detached copy");
+            add(mirror.outcome == Outcome::Voided, "a copy given up");
+            add(mirror.gap.is_some_and(|gap| gap.units < 0), "a gap below");
+            add(
+                mirror.gap.is_some_and(|gap| gap.result == GapResult::Repaired && gap.units > 0),
+                "a gap repaired",
+            );
+        }
+        words
     }
 
     /// For the reader of a failure: the owner's choices.

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 const ON_THE_WIRE: i64 = 800 * MILLI;
 /// The books show a new order within this: with the time on the wire less than the settle time, or P4 could not hold.
 const SILENT: u32 = 1_000;
-const LEADER_ORDERS: usize = 3;
+const LEADER_ORDERS: usize = 4;
 
 type Step = fn(&mut World) -> Checked;
 
@@ -58,8 +58,16 @@ const STEPS: [(u32, Step); 27] = [
 impl World {
     pub(super) fn step(&mut self) -> Checked {
         let weights: Vec<u32> = STEPS.iter().map(|(weight, _)| *weight).collect();
-        let at = self.chance.weighted(&weights);
-        STEPS[at].1(self)
+        // What finds nothing to happen to is no step.
+        let before = self.happened;
+        for _ in 0..8 {
+            let at = self.chance.weighted(&weights);
+            STEPS[at].1(self)?;
+            if self.happened != before {
+                break;
+            }
+        }
+        Ok(())
     }
 
     // The leader.
@@ -74,9 +82,15 @@ impl World {
             Kind::Stop,
             Kind::StopMarket,
         ]);
-        let units = (2 + self.chance.below(7)) * LOT;
+        let units = (1 + self.chance.below(8)) * LOT;
+        let instrument = u32::from(self.chance.percent(25));
+        // What is held is mostly to be closed, or part of it.
+        let held = self.held(instrument);
+        let closes = held != 0 && self.chance.percent(70);
+        let most = u32::try_from(held.unsigned_abs()).unwrap_or(0) * 2 / self.policies.halves;
+        let (buy, units) = if closes { (held < 0, units.min(most).max(LOT)) } else { (buy, units) };
         let asked = Asked {
-            instrument: self.chance.below(2),
+            instrument,
             buy,
             kind,
             ioc: self.chance.percent(8),
@@ -121,7 +135,7 @@ impl World {
         let mut asked = order.shown();
         match self.chance.below(8) {
             0 | 1 => asked = self.priced(asked),
-            2..=4 => asked.units = (2 + self.chance.below(7)) * LOT,
+            2..=4 => asked.units = (1 + self.chance.below(8)) * LOT,
             5 => {
                 let kind = self.chance.pick(&[Kind::Limit, Kind::Market, Kind::Stop]);
                 asked = self.priced(Asked { kind, ..asked });
@@ -129,7 +143,7 @@ impl World {
             6 => asked.ioc = self.chance.percent(20),
             _ => {
                 asked = self.priced(asked);
-                asked.units = (2 + self.chance.below(7)) * LOT;
+                asked.units = (1 + self.chance.below(8)) * LOT;
             }
         }
         asked.disclosed = asked.disclosed.min(asked.units);
@@ -205,6 +219,7 @@ impl World {
         let most = &mut self.seen[number].target_max;
         *most = target.max(*most);
         self.leader_frames.push((order, is_change));
+        self.happened += 1;
         Ok(())
     }
 
@@ -229,6 +244,7 @@ impl World {
     }
 
     fn arrive(&mut self, sent: Sent) -> Checked {
+        self.happened += 1;
         let client_order_id = sent.request.client_order_id.clone();
         let truth = if sent.arrives { Some(self.carry_out(&sent)) } else { None };
         let accepted = |sent: &Sent, is_over: bool| match &sent.request.ask {
@@ -363,6 +379,7 @@ impl World {
         let order = self.follower.orders[number].clone();
         self.note(|| format!("follower {what}: F{order}"));
         self.follower_frames.push((order, false));
+        self.happened += 1;
     }
 
     fn follower_frame(&mut self) -> Checked {
@@ -390,6 +407,7 @@ impl World {
         let mut orders: Vec<_> = visible.map(|order| Self::row(order, EvidenceSource::Book)).collect();
         let complete = self.calm || self.chance.percent(85);
         orders.truncate(if complete { orders.len() } else { orders.len() / 2 });
+        self.happened += 1;
         self.reads.push(BookRead { started_at: Timestamp::from_micros(self.now), orders, complete });
         Ok(())
     }
@@ -459,6 +477,7 @@ impl World {
 
     /// Time runs on; who asked to be woken is, at his time and at no other.
     fn pass(&mut self, span: i64) -> Checked {
+        self.happened += 1;
         let until = self.now + span;
         loop {
             let late = self.outbox.iter().map(|sent| sent.at + ON_THE_WIRE).min();
@@ -553,6 +572,16 @@ impl World {
 
     fn some(&mut self, numbers: &[usize]) -> Option<usize> {
         if numbers.is_empty() { None } else { Some(self.chance.pick(numbers)) }
+    }
+
+    /// What the follower holds because of copies.
+    pub(super) fn held(&self, instrument: u32) -> i64 {
+        let ours = self
+            .follower
+            .orders
+            .iter()
+            .filter(|order| self.copies.contains_key(&order.tag) && order.asked.instrument == instrument);
+        ours.map(|o| if o.asked.buy { i64::from(o.filled) } else { -i64::from(o.filled) }).sum()
     }
 
     /// A lot of what is left of an order, or several, or all.

@@ -128,6 +128,8 @@ pub(super) struct World {
     pub(super) failed: Vec<Failed>,
     pub(super) seen: Vec<Seen>,
     left: Vec<(i64, Purpose)>,
+    /// Counts what happened.
+    pub(super) happened: u64,
     pub(super) calm: bool,
     /// What happened, line by line, where somebody wants to read it.
     pub(super) trace: Option<Vec<String>>,
@@ -202,6 +204,7 @@ impl World {
             failed: Vec::new(),
             seen: Vec::new(),
             left: Vec::new(),
+            happened: 0,
             calm: false,
             trace: traced.then(Vec::new),
         }
@@ -273,6 +276,7 @@ impl World {
     }
 
     pub(super) fn tell(&mut self, event: Event) -> Checked {
+        self.happened += 1;
         let now = self.time();
         let effects = self.book.step(event, now);
         self.perform(effects)?;

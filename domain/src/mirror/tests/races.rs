@@ -191,3 +191,15 @@ fn what_was_given_up_lacks_what_the_leader_executes_after() {
     let gap = mirror.gap.unwrap();
     assert_eq!((gap.kind, gap.units), (GapKind::FollowerAbsent, -i64::from(TARGET)));
 }
+
+#[test]
+fn an_order_ends_as_it_is_shown_whatever_was_taken_and_came_too_late() {
+    let mut mirror = after(working(), vec![open(2 * TARGET), release(), answer(1, accepted())]);
+    // Taken, and come to nothing; then another change is under way when the end comes.
+    take(&mut mirror, follow(terms(2 * TARGET, 10_100)));
+    sent(&take(&mut mirror, release()));
+    take(&mut mirror, shown(BrokerStatus::Traded, TARGET));
+    take(&mut mirror, answer(2, Answer::Refused(Refused::Over, "over".into())));
+    assert_eq!(states(&mirror), ["filled", "planned"]);
+    assert_eq!(mirror.children[1].terms, terms(TARGET, 10_100));
+}
