@@ -152,6 +152,8 @@ fn d5_entry_chases_within_bands_of_our_own() {
 fn left_with_a_position(setup: Setup) -> (Stage, BrokerOrderId) {
     let Stage { broker, mut daemon } = setup.stage();
     daemon.expects("slippage");
+    // It may fill in the moment it is moved.
+    daemon.tolerates("change refused");
     let option = broker.option();
     let entry = broker.lead(buy(option, 260));
     daemon.until_filled(&entry, "asha", 130);
@@ -215,6 +217,8 @@ fn filled_late(setup: Setup) -> (Stage, BrokerOrderId) {
     let Stage { broker, mut daemon } = setup.stage();
     daemon.expects("late_fill");
     daemon.expects("copy_gap");
+    // A read that tells of the fill before the clock has jumped to it makes the order that repairs it look old.
+    daemon.tolerates("change refused");
     let order = resting(&broker, &daemon, 260);
     broker.sim.with_exchange(|exchange| {
         let late = (Quantity::new(65), Duration::from_secs(2));
@@ -237,7 +241,8 @@ fn d7_late_fill_after_a_cancel_is_closed_again() {
     assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 0);
     until("both trades", || (daemon.trades(ASHA).len() == 2).then_some(()));
     assert_eq!(broker.orders(ASHA)[0].status.as_str(), "CANCELLED");
-    assert_eq!(broker.asked(ASHA), (2, 0, 1));
+    let (placed, _, cancelled) = broker.asked(ASHA);
+    assert_eq!((placed, cancelled), (2, 1));
     daemon.end();
 }
 
