@@ -117,6 +117,32 @@ fn a15_super_order_whose_legs_carry_our_tag() {
 }
 
 #[test]
+fn a15_super_order_sold_short() {
+    let Stage { broker, daemon } = Setup::new().stage();
+    let option = broker.option();
+    let terms = |units| with_exits("80.00", "125.00", "5.00", limit("105.00", sell(option, units)));
+    let order = broker.lead_super(terms(260));
+    daemon.until_status(&order, "asha", "PENDING");
+    broker.quiet();
+    assert_eq!(broker.only_super(ASHA).entry.terms, terms(130));
+
+    broker.price(option, "105.00");
+    daemon.until_filled(&order, "asha", 130);
+    // Down by two jumps of five: the stops follow, each by itself; then up to them.
+    broker.price(option, "95.00");
+    broker.quiet();
+    assert_eq!(broker.exits(ASHA), Exits::waiting("80.00", "115.00", "5.00"));
+    broker.price(option, "115.00");
+    until_all_legs_are_hers(&broker, &daemon, Leg::StopLoss);
+    broker.quiet();
+    assert_eq!(broker.position(LEADER, option, Product::Margin), 0);
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
+    assert_eq!(broker.calls(ASHA), ["POST /super/orders"]);
+    assert_eq!(daemon.gaps(&order, "asha"), []);
+    daemon.end();
+}
+
+#[test]
 fn a15_super_order_at_the_market() {
     let Stage { broker, daemon } = Setup::new().stage();
     let option = broker.option();

@@ -10,7 +10,7 @@ use tandem_sim::exchange::{ModifyRequest, PlaceRequest, Source};
 use tandem_sim::{Fault, Rate};
 
 use crate::harness::{
-    ASHA, BALA, CHAN, Follower, LEADER, Setup, Stage, account, buy, limit, rupees, sell, until,
+    ASHA, BALA, Broker, CHAN, Follower, LEADER, Setup, Stage, account, buy, limit, rupees, sell, until,
 };
 
 /// Orders travel a second to the exchange; time passes only when it is let.
@@ -51,21 +51,50 @@ fn a19_in_transit_the_copy_of_a_rejected_order_is_cancelled() {
     daemon.end();
 }
 
+/// The leader's market order is to be rejected after so many seconds; every order after it takes so many to the exchange.
+fn lead_rejected(broker: &Broker, after: u64, others: u64) -> BrokerOrderId {
+    broker.inject(LEADER, Fault::RejectNext { count: 1, text: TEXT.to_owned() });
+    let request = PlaceRequest::new(buy(broker.option(), 260));
+    broker.sim.with_exchange(|exchange| {
+        exchange.set_exchange_latency(Duration::from_secs(after));
+        let taken = exchange.place(&account(LEADER), Source::App, &request).unwrap();
+        exchange.set_exchange_latency(Duration::from_secs(others));
+        taken.order_id
+    })
+}
+
+#[test]
+fn a19_in_transit_a_copy_under_way_is_pursued_until_it_is_cancelled() {
+    // Time runs: a request that waits to be sent again waits for time to pass.
+    let Stage { broker, mut daemon } = Setup::new().set(r#"copy.on = "transit""#).stage();
+    daemon.expects("cancel refused");
+    let option = broker.option();
+    // Nothing is offered, so that hers cannot fill before the cancel arrives.
+    broker.offer(option, &[]);
+    let order = lead_rejected(&broker, 1, 3);
+    daemon.until_intent(&order, "asha", "ACKED");
+
+    // The leader's is rejected while hers is on its way, where the broker cancels nothing.
+    until("the cancel is refused", || (daemon.log_count("cancel refused") > 0).then_some(()));
+    assert_eq!(broker.only_order(ASHA).status.as_str(), "TRANSIT");
+    daemon.until_status(&order, "asha", "CANCELLED");
+    assert_eq!(broker.only_order(ASHA).status.as_str(), "CANCELLED");
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
+    let cancels: Vec<_> = daemon.steps(&order, "asha").into_iter().skip(1).collect();
+    assert!(cancels.len() > 1 && cancels.iter().all(|step| step.kind == "cancel"), "{cancels:?}");
+    let (last, refused) = cancels.split_last().unwrap();
+    assert!(last.state == "ACKED" && refused.iter().all(|step| step.state == "REFUSED"), "{cancels:?}");
+    assert_eq!(daemon.gaps(&order, "asha"), []);
+    daemon.end();
+}
+
 /// The leader's order is rejected a second after its copy has filled.
 fn filled_for_nothing(setup: Setup) -> (Stage, BrokerOrderId) {
     let mut stage = setup.set(r#"copy.on = "transit""#).stage();
     stage.daemon.expects("rejected after the copy had filled");
     let Stage { broker, daemon } = &stage;
-    let option = broker.option();
-    broker.inject(LEADER, Fault::RejectNext { count: 1, text: TEXT.to_owned() });
     // His order takes twice as long to the exchange as hers.
-    let order = broker.sim.with_exchange(|exchange| {
-        exchange.set_exchange_latency(Duration::from_secs(2));
-        let request = PlaceRequest::new(buy(option, 260));
-        let taken = exchange.place(&account(LEADER), Source::App, &request).unwrap();
-        exchange.set_exchange_latency(Duration::from_secs(1));
-        taken.order_id
-    });
+    let order = lead_rejected(broker, 2, 1);
     daemon.until_intent(&order, "asha", "ACKED");
     broker.pass(Duration::from_secs(1));
     daemon.until_filled(&order, "asha", 130);

@@ -97,6 +97,29 @@ fn what_it_leaves_is_marked_once_for_each_leg() {
 }
 
 #[test]
+fn what_it_filled_is_what_the_order_filled_that_it_left() {
+    let filled = |cumulative: u32, row_says| {
+        let mut book = book();
+        book.merge_forever(&row("F", Leg::Single, BrokerStatus::Confirm, 142_800), Timestamp::EPOCH);
+        if cumulative > 0 {
+            let terms = child("C", 5, 142_800).terms;
+            let report = OrderReport {
+                broker_order_id: BrokerOrderId::new("C").unwrap(),
+                ..frame(9, BrokerStatus::PartTraded, cumulative, terms)
+            };
+            book.merge(&report, Timestamp::EPOCH);
+        }
+        book.merge_forever(&row("F", Leg::Single, row_says, 142_800), Timestamp::EPOCH);
+        book.get(&BrokerOrderId::new("F").unwrap()).unwrap().cumulative.get()
+    };
+    assert_eq!(filled(0, BrokerStatus::Triggered), 0);
+    assert_eq!(filled(3, BrokerStatus::Triggered), 3);
+    assert_eq!(filled(3, BrokerStatus::Cancelled), 3);
+    // Where that order was not seen: all of it, as the list says.
+    assert_eq!(filled(0, BrokerStatus::Traded), 5);
+}
+
+#[test]
 fn one_that_was_given_up_leaves_nothing() {
     let mut book = book();
     book.merge_forever(&row("F", Leg::Single, BrokerStatus::Cancelled, 142_800), Timestamp::EPOCH);
