@@ -332,9 +332,14 @@ impl Child {
         self.exited().max(all)
     }
 
-    /// Whether its entry is done and its exit legs may still act.
+    /// Whether exit legs of it may still act, or have acted without our knowing: those that are asked for and were not
+    /// seen yet count.
     pub fn legs_live_on(&self) -> bool {
-        self.is_super() && (self.legs.is_empty() || self.legs.iter().any(|leg| !leg.is_over))
+        let OrderForm::Super(asked) = &self.terms.form else { return false };
+        let is_unseen = |leg: Leg| self.legs.iter().all(|seen| seen.leg != leg);
+        self.legs.iter().any(|leg| !leg.is_over)
+            || (asked.target.is_some() && is_unseen(Leg::Target))
+            || (asked.stop.is_some() && is_unseen(Leg::StopLoss))
     }
 
     /// Takes the order for what it is shown as, where that is something we asked for once. Its exit legs, which no report

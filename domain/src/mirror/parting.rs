@@ -53,7 +53,10 @@ impl Mirror {
     fn excess(&self) -> Option<i64> {
         let leader = &self.leader;
         let is_over = leader.status.is_terminal() && !leader.legs_alive();
-        if !is_over || self.of(COPY).any(Child::is_live) {
+        // The end of a super order may be told before what its legs have closed.
+        let may_change =
+            |child: &Child| child.is_live() || (child.cumulative > child.closed() && child.legs_live_on());
+        if !is_over || self.of(COPY).any(may_change) {
             return None;
         }
         let (executed, exited) = match self.word {
