@@ -64,6 +64,8 @@ pub(super) struct Order {
     /// The most it ever asked for.
     pub(super) units_max: u32,
     pub(super) units_changed: bool,
+    /// What its owner was told it had become, which came to nothing.
+    pub(super) promised: u32,
     pub(super) entered_at: i64,
     pub(super) changed_at: i64,
     /// Books and streams keep silent about it until then.
@@ -150,6 +152,7 @@ impl Exchange {
             hand: false,
             units_max: asked.units,
             units_changed: false,
+            promised: 0,
             entered_at: now,
             changed_at: now,
             visible_at,

@@ -263,6 +263,10 @@ impl World {
             let refused = sent.told == Told::Refused;
             self.failed.push(Failed { copied, units: terms.quantity.get(), refused });
         }
+        if let (Ask::Modify { broker_order_id, terms, .. }, Told::Hollow) = (&sent.request.ask, sent.told) {
+            let order = &mut self.follower.orders[speak::number_of(broker_order_id)];
+            order.promised = order.promised.max(terms.quantity.get());
+        }
         let answer = match sent.told {
             Told::Truth => truth.unwrap_or(Answer::Lost),
             Told::Refused => Answer::Refused(Refused::Other, "no".into()),

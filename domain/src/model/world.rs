@@ -379,7 +379,7 @@ impl World {
                 let known = &self.follower.orders[speak::number_of(broker_order_id)];
                 hold!(known.tag == id, "a change of another's order");
                 self.check_kind(copied, terms, known.was_fired)?;
-                let raise = terms.quantity.get().saturating_sub(known.worst());
+                let raise = terms.quantity.get().saturating_sub(known.worst().max(known.promised));
                 if raise > 0 && known.is_live() {
                     self.check_room(copied, raise)?;
                 }
@@ -440,7 +440,7 @@ impl World {
     }
 
     /// P5 as the broker would see it: when a placing or a raise leaves, what the copies of a leader's order may come to
-    /// at the worst, this included, is within the target of that moment; what makes a gap good, within what was filled.
+    /// at the worst, this included, is within the target of that moment (a raise the broker said it took counts as made); what makes a gap good, within what was filled.
     fn check_room(&self, copied: Copied, more: u32) -> Checked {
         let out = self.worst(copied.leader, copied.leg);
         let mirror = self.book.mirror(&speak::broker_order_id(LEADER, copied.leader));
