@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tandem_domain::follower::MappingState;
 use tandem_domain::ids::BrokerOrderId;
-use tandem_domain::mirror::{Change, ChangeRequest, ChangeState, Child, ChildLeg, Mirror, OrderPart, Target};
+use tandem_domain::mirror::{
+    COPY, Change, ChangeRequest, ChangeState, Child, ChildLeg, Mirror, OrderPart, Target,
+};
 use tandem_domain::order::lifecycle::ChildState;
 use tandem_domain::order::{BrokerStatus, OrderForm, OrderTerms, OrderType};
 
@@ -48,7 +50,9 @@ fn restore(rows: MirrorRows) -> Mirror {
     mirror.reason = mapping.reason;
     mirror.sizing = mapping.sizing;
     mirror.note = mapping.note.as_deref().and_then(|note| note.parse().ok());
-    mirror.purpose = mirror.children.iter().map(|child| child.purpose).min();
+    // A repair stands on the other side.
+    let copies = mirror.children.iter().filter(|child| child.key.leg == COPY);
+    mirror.purpose = copies.map(|child| child.purpose).min();
     mirror.gap = rows.gaps.iter().max_by_key(|gap| gap.at).map(|gap| gap.gap);
     mirror.recorded_gap = mirror.gap;
     mirror.recorded = Some(MappingState {
@@ -123,6 +127,7 @@ fn restore_change(child: &mut Child, intent: IntentRow) {
     let ts_sent = intent.timing.sent.or(Some(intent.created_at));
     let is_sent = !matches!(intent.state, IntentState::NotSent | IntentState::Voided | IntentState::Planned);
     if is_sent {
+        child.sent_before.extend(child.ts_changed);
         child.ts_changed = ts_sent;
     }
     let part = intent.part.unwrap_or(OrderPart::Whole);
@@ -134,17 +139,17 @@ fn restore_change(child: &mut Child, intent: IntentRow) {
         Change::Modify { .. } => child.changes = child.changes.saturating_add(u16::from(is_sent)),
         Change::Cancel { .. } => child.cancel_asked |= is_sent && change.is_full_cancel(),
     }
+    // What was taken is held against the next book: its effect may not have been seen yet.
+    let state = match intent.state {
+        IntentState::Sending | IntentState::Unknown => Some(ChangeState::Sending),
+        IntentState::Acked if matches!(child.state, ChildState::Working { .. }) => Some(ChangeState::Acked),
+        _ => None,
+    };
+    child.request = state.map(|state| {
+        let (change, serial) = (change.clone(), intent.serial);
+        Box::new(ChangeRequest { change, state, serial, ts_sent, is_seen: false, is_chase: false })
+    });
     match (intent.state, change) {
-        (IntentState::Sending | IntentState::Unknown, change) => {
-            child.request = Some(Box::new(ChangeRequest {
-                change,
-                state: ChangeState::Sending,
-                serial: intent.serial,
-                ts_sent,
-                is_seen: false,
-                is_chase: false,
-            }));
-        }
         (IntentState::Acked, Change::Modify { terms, .. }) => {
             let before = std::mem::replace(&mut child.terms, terms);
             child.asked_before.push(before);

@@ -324,7 +324,11 @@ const fn what(ask: &Ask) -> &'static str {
 
 const fn refused(class: RefusalClass) -> Refused {
     match class {
-        RefusalClass::InTransit => Refused::InTransit,
+        // No word on the order itself: what is refused now may be taken later.
+        RefusalClass::InTransit
+        | RefusalClass::Credentials
+        | RefusalClass::StaticIp
+        | RefusalClass::MarketClosed => Refused::InTransit,
         RefusalClass::UnknownOrder => Refused::Over,
         RefusalClass::ModificationLimit => Refused::ChangesExhausted,
         _ => Refused::Other,

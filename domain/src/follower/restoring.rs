@@ -21,6 +21,7 @@ impl FollowerBook {
                 self.take_back(&id, child);
                 sent.extend(child.ts_sent);
                 sent.extend(child.ts_changed);
+                sent.extend(&child.sent_before);
                 if matches!(child.state, ChildState::Sending | ChildState::Unknown) {
                     lost.push((child.client_order_id.clone(), 0));
                     // Until now: a life that was given up may have sent it late.

@@ -92,6 +92,8 @@ pub struct Child {
     pub changes: u16,
     /// When the last request about it left.
     pub ts_changed: Option<Timestamp>,
+    /// When those before left that an earlier life sent: the broker's windows count them (P18).
+    pub sent_before: Vec<Timestamp>,
     /// Requests in a row that came to nothing.
     pub failures: u16,
     /// No request before this moment.
@@ -233,6 +235,7 @@ impl Child {
             serial: 0,
             changes: 0,
             ts_changed: None,
+            sent_before: Vec::new(),
             failures: 0,
             held_until: None,
             cancel_asked: false,

@@ -7,7 +7,7 @@ use crate::store::error::StoreError;
 use crate::store::rows::{FillComparison, MappingRow, MirrorKey};
 
 // Skipped, voided and detached are final (P26: one outcome), save for a share below one lot that grows into one, and for
-// an order that was given up and turns up in the broker's book: the book outranks our conclusions. Only what was sent can
+// an order that was given up and turns up in the broker's book: the book outranks our conclusions. Only what may have left can
 // be detached.
 const UPSERT: &str = "
 INSERT INTO copy_mappings (trading_day, leader_account, leader_order_id, follower_id, outcome, reason, strategy,
@@ -23,7 +23,7 @@ ON CONFLICT (trading_day, leader_account, leader_order_id, follower_id) DO UPDAT
     copied_quantity = excluded.copied_quantity, filled_quantity = MAX(filled_quantity, excluded.filled_quantity),
     updated_at = excluded.updated_at
 WHERE outcome = excluded.outcome
-    OR CASE WHEN excluded.outcome = 'detached' THEN outcome = 'sent'
+    OR CASE WHEN excluded.outcome = 'detached' THEN outcome IN ('sent', 'voided')
             WHEN outcome = 'skipped' THEN reason = 'below_one_lot'
             WHEN outcome = 'voided' THEN excluded.outcome = 'sent'
             ELSE outcome <> 'detached' END";

@@ -45,7 +45,7 @@ fn every_kind_and_result_of_a_gap_can_be_stored() {
 }
 
 #[test]
-fn only_what_was_sent_is_detached_and_stays_so() {
+fn only_what_may_have_left_is_detached_and_stays_so() {
     for from in [Outcome::AwaitingLeader, Outcome::Waiting] {
         let bench = Bench::new();
         bench.commit(ground()).unwrap();

@@ -10,4 +10,5 @@ mod migrating;
 mod opening;
 mod orders;
 mod reading;
+mod restoring;
 mod writing;

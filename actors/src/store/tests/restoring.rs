@@ -1,0 +1,70 @@
+//! What a new life makes of the rows.
+
+use tandem_domain::gates::DeniedReason;
+use tandem_domain::ids::ClientOrderId;
+use tandem_domain::mirror::{ChangeState, Mirror, Outcome};
+use tandem_domain::pacing::Purpose;
+use tandem_domain::quantity::Quantity;
+
+use super::fixtures::{
+    Bench, answered, asha, at, child, day, ground, intent, mapped, mapping, planned, request, requested,
+};
+use crate::restored::restored;
+use crate::store::{IntentKind, IntentState, IntentTiming, Write};
+
+fn bench(writes: Vec<Write>) -> Mirror {
+    let bench = Bench::new();
+    bench.commit(ground()).unwrap();
+    bench.commit(writes).unwrap();
+    let mirrors = restored(bench.store.reader.mirrors(day(), &asha()).unwrap());
+    mirrors.into_iter().next().unwrap()
+}
+
+#[test]
+fn the_copy_of_an_entry_is_none_of_an_exit_because_a_repair_is() {
+    let mut repair = intent(&child(0, 1), IntentState::Voided, 65);
+    repair.child.leg = 1;
+    repair.client_order_id = ClientOrderId::derive(&repair.child);
+    repair.purpose = Purpose::Exit;
+    let mirror = bench(vec![planned(&child(0, 1), IntentState::Acked, 130), requested(&repair)]);
+    assert_eq!((mirror.children.len(), mirror.purpose), (2, Some(Purpose::Entry)));
+}
+
+#[test]
+fn a_change_that_was_taken_and_maybe_not_seen_is_held_against_the_next_book() {
+    let first = request(&child(0, 1), IntentKind::Modify, 1, 65);
+    let mut second = request(&child(0, 1), IntentKind::Modify, 2, 130);
+    second.timing = IntentTiming { sent: Some(at(9)), ..IntentTiming::default() };
+    let mirror = bench(vec![
+        planned(&child(0, 1), IntentState::Acked, 130),
+        requested(&first),
+        answered(&first, IntentState::Acked),
+        requested(&second),
+        answered(&second, IntentState::Acked),
+    ]);
+    let child = &mirror.children[0];
+    let request = child.request.as_deref().unwrap();
+    assert_eq!((request.serial, request.state, child.serial), (2, ChangeState::Acked, 2));
+    assert_eq!((child.terms.quantity, child.changes), (Quantity::new(130), 2));
+    // Both count in the broker's windows.
+    assert_eq!((child.sent_before.len(), child.ts_changed), (1, Some(at(9))));
+}
+
+#[test]
+fn a_change_that_was_refused_is_under_way_no_more() {
+    let change = request(&child(0, 1), IntentKind::Modify, 1, 65);
+    let mirror = bench(vec![
+        planned(&child(0, 1), IntentState::Acked, 130),
+        requested(&change),
+        answered(&change, IntentState::Refused),
+    ]);
+    assert_eq!(mirror.children[0].request, None);
+}
+
+#[test]
+fn what_was_given_up_and_is_found_changed_by_hand_can_be_stored() {
+    let mut given_up = mapping(Outcome::Voided, 130);
+    given_up.reason = Some(DeniedReason::ProvenAbsent);
+    let mirror = bench(vec![Write::Mapping(Box::new(given_up)), mapped(Outcome::Detached, 130)]);
+    assert_eq!(mirror.outcome, Outcome::Detached);
+}
