@@ -8,7 +8,7 @@ use tandem_domain::order::{OrderTerms, OrderType, Product, TimeInForce};
 use tandem_domain::price::Price;
 use tandem_domain::quantity::Quantity;
 use tandem_sim::exchange::{ModifyRequest, PlaceRequest, Source};
-use tandem_sim::{AnswerFault, Down, Fault, Mute, Operation};
+use tandem_sim::{AnswerFault, Down, Fault, Mute, Operation, Rate};
 
 use crate::harness::{
     ASHA, Broker, Daemon, LEADER, Setup, Stage, buy, limit, rupees, stop_loss, to_price, to_units, until,
@@ -454,6 +454,26 @@ fn b13_a_stop_that_fires_is_no_change() {
 }
 
 #[test]
+fn b13_a_stop_market_that_fires_is_no_change() {
+    let Stage { broker, daemon } = Setup::new().stage();
+    let option = broker.option();
+    broker.offer(option, &[]);
+    let stop =
+        OrderTerms { order_type: OrderType::StopLossMarket, trigger: rupees("105.00"), ..buy(option, 260) };
+    let order = broker.lead(stop);
+    daemon.until_status(&order, "asha", "PENDING");
+    broker.price(option, "105.00");
+    // His shows as a market order now, hers as a limit 3 per cent beyond the trigger.
+    broker.until_order(ASHA, "has fired", |copy| copy.terms == limit("108.15", buy(option, 130)));
+    assert_eq!(broker.order(&order).terms.order_type, OrderType::Market);
+
+    broker.pass(Duration::from_secs(5));
+    assert_eq!(broker.asked(ASHA), (1, 0, 0));
+    assert_eq!(broker.only_order(ASHA).terms, limit("108.15", buy(option, 130)));
+    daemon.end();
+}
+
+#[test]
 fn b13_a_market_order_shown_as_a_limit_is_no_change() {
     let Stage { broker, daemon } = Setup::new().stage();
     let option = broker.option();
@@ -491,5 +511,23 @@ fn b14_two_changes_of_one_second_arrive_swapped() {
     let reads = broker.requests(LEADER, Operation::Read);
     assert!(reads.iter().any(|read| read.path.ends_with("/orders")), "{reads:?}");
     assert_eq!(daemon.mapping(&order, "asha").unwrap().outcome, "sent");
+    daemon.end();
+}
+
+#[test]
+fn b14_change_in_the_second_of_a_read() {
+    let Stage { broker, daemon } = Setup::new()
+        .sim(|sim| sim.rate = Rate::try_from(0.1).unwrap())
+        .set("leader.book_poll_ms = 600000")
+        .stage();
+    let option = broker.option();
+    let order = resting(&broker, &daemon, 260);
+    // All of it within one second, by a slow clock: each frame contradicts what was read of that second before.
+    for price in ["94.00", "93.00", "92.00"] {
+        broker.change(LEADER, &order, &to_price(price));
+        until_terms(&broker, &limit(price, buy(option, 130)));
+    }
+    broker.quiet();
+    assert_eq!(broker.only_order(ASHA).modifications, 3);
     daemon.end();
 }

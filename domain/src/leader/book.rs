@@ -139,7 +139,9 @@ impl LeaderBook {
         if let (OrderForm::Super(legs), Some(entry)) = (report.terms.form, self.orders.get_mut(id)) {
             entry.exits.add_own(legs, now);
         }
-        if self.orders.get(id).is_some_and(|entry| entry.evidence.is_contradictory()) {
+        let is_unclear =
+            |evidence: &Evidence| evidence.is_contradictory() || (is_news && evidence.is_overruled(report));
+        if self.orders.get(id).is_some_and(|entry| is_unclear(&entry.evidence)) {
             return Merge::Contradiction;
         }
         let changed = self.conclude(id);

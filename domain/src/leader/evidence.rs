@@ -141,6 +141,20 @@ impl Evidence {
         differing.count() > 0
     }
 
+    /// Whether a frame disagrees with a book row of its own second, the newest there is: it may be older than the row, or
+    /// tell of a change made after it was read.
+    pub(super) fn is_overruled(&self, report: &OrderReport) -> bool {
+        let Some(last) = self.shown.last().filter(|last| last.read.is_some() && last.at == report.ts_event)
+        else {
+            return false;
+        };
+        let terms = OrderTerms { form: OrderForm::Ordinary, ..report.terms.clone() };
+        report.source == EvidenceSource::Stream
+            && terms != last.terms
+            && !is_brokers_change(&terms, &last.terms)
+            && !is_brokers_change(&last.terms, &terms)
+    }
+
     pub(super) fn conclude(&self, beside: Beside) -> LeaderOrder {
         let newest = self.shown.last().map_or(self.status.at, |shown| shown.at);
         LeaderOrder {
@@ -204,7 +218,10 @@ fn last_price(report: &OrderReport) -> Option<(Timestamp, Price)> {
 /// Whether the broker alone turns `before` into `after`: a stop that fires becomes a limit without trigger, a market
 /// order a price-protected limit (`dhanhq-v2.md` section 2.9).
 fn is_brokers_change(before: &OrderTerms, after: &OrderTerms) -> bool {
-    let becomes_limit = after.order_type == OrderType::Limit && after.trigger.is_zero();
+    // A stop without a limit may show as the market order it became, before it is protected.
+    let fires_to_market =
+        before.order_type == OrderType::StopLossMarket && after.order_type == OrderType::Market;
+    let becomes_limit = (after.order_type == OrderType::Limit || fires_to_market) && after.trigger.is_zero();
     let price_may_follow = match before.order_type {
         OrderType::Limit => return false,
         OrderType::StopLoss => after.price == before.price && !flawed!(FiredStopIsChange),
