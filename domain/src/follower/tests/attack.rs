@@ -78,6 +78,20 @@ fn a_super_order_told_closed_before_its_leg_is_not_closed_a_second_time() {
 }
 
 #[test]
+fn a_super_order_whose_other_exit_was_never_seen_is_not_over() {
+    let mut desk = Desk::new();
+    let ours = desk.sent("L", super_terms(65, 12_000, 9_000));
+    desk.accepted(&ours, "1");
+    let row = desk.row(&ours, "1", BrokerStatus::Traded, 65);
+    shows(&mut desk, row);
+    leader_at(&mut desk, "L", super_terms(65, 12_000, 9_000), BrokerStatus::Traded, (65, 65));
+    let cancelled = leg("2", "1", Leg::StopLoss, BrokerStatus::Cancelled, 0);
+    assert_eq!(requests(&shows(&mut desk, cancelled)), vec![], "the target has fired, and was not told yet");
+    assert_eq!(requests(&shows(&mut desk, leg("3", "1", Leg::Target, BrokerStatus::Traded, 65))), vec![]);
+    assert_eq!((requests(&desk.passes(SECOND * 60)), desk.position()), (vec![], 0));
+}
+
+#[test]
 fn a_repair_nothing_is_owed_for_any_more_is_taken_back() {
     let mut desk = Desk::new();
     let ours = desk.sent("L", terms(BUY, 65));
