@@ -30,7 +30,8 @@ fn restore(rows: MirrorRows) -> Mirror {
         }
     }
     for child in &mut mirror.children {
-        let order = rows.orders.iter().find(|order| order.client_order_id.as_ref() == Some(&child.client_order_id));
+        let order =
+            rows.orders.iter().find(|order| order.client_order_id.as_ref() == Some(&child.client_order_id));
         let is_limit = order.is_some_and(|order| order.report.terms.order_type == OrderType::Limit);
         if child.terms.order_type.is_stop() && is_limit {
             child.fire();

@@ -68,6 +68,7 @@ fn b10_cap_of_changes_stop() {
         .set(r#"copy.at_modification_limit = "stop""#)
         .stage();
     daemon.expects("changes_exhausted");
+    daemon.expects("the copy cannot be changed any more");
     let option = broker.option();
     let order = resting(&broker, &daemon, 260);
     changed_three_times(&broker, &order);
@@ -78,6 +79,8 @@ fn b10_cap_of_changes_stop() {
     let copy = broker.only_order(ASHA);
     assert_eq!((copy.terms, copy.modifications), (limit("92.00", buy(option, 130)), 3));
     assert_eq!(broker.asked(ASHA), (1, 3, 0));
+
+    assert_eq!(daemon.gaps(&order, "asha"), [("changes_exhausted".to_owned(), 0, "reported".to_owned())]);
 
     // What frees quantity still passes.
     broker.cancel(LEADER, &order);

@@ -108,13 +108,14 @@ impl Mirror {
         }
         // Still open on one side; what has failed for good is told at once.
         let kind = self.failure()?;
-        let filled = i64::try_from(self.filled()).unwrap_or(i64::MAX);
+        let asked: u64 = self.of(COPY).map(|child| u64::from(asked_of(child).get())).sum();
+        let asked = i64::try_from(asked).unwrap_or(i64::MAX);
         let target = match &self.target {
             Target::Open(terms) => i64::from(terms.quantity.get()),
-            Target::Undecided | Target::Gone(_) => filled,
+            Target::Undecided | Target::Gone(_) => asked,
         };
-        let none_lives = !self.of(COPY).any(Child::is_live);
-        none_lives.then_some(Gap { kind, units: filled - target, result: GapResult::Reported })
+        let is_told = kind == GapKind::ChangesExhausted || !self.of(COPY).any(Child::is_live);
+        is_told.then_some(Gap { kind, units: asked - target, result: GapResult::Reported })
     }
 
     fn settled_gap(&self, units: i64, at: &Moment<'_>) -> Gap {
@@ -174,4 +175,9 @@ impl Mirror {
                     && matches!(child.state, ChildState::Rejected | ChildState::Refused)
             })
     }
+}
+
+/// Units a child asks for while it lives, and has filled once it is over.
+fn asked_of(child: &Child) -> Quantity {
+    if child.is_live() { child.terms.quantity } else { child.cumulative }
 }
