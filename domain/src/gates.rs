@@ -61,6 +61,12 @@ coded_enum! {
 }
 
 impl DeniedReason {
+    /// Whether it says that less of the leader's order stands, so that less of a copy that is out should. All others say
+    /// only that nothing new is to be placed: a master file that cannot be read takes nobody's stop away.
+    pub const fn takes_back(self) -> bool {
+        matches!(self, Self::LeaderGone | Self::LeaderRejected | Self::BelowOneLot)
+    }
+
     /// Whether the broker has no order like the leader's: the follower's owner must know, because nobody copies it for him.
     pub const fn is_without_equivalent(self) -> bool {
         matches!(self, Self::UnsupportedProduct | Self::UnsupportedOrderType)

@@ -408,7 +408,11 @@ impl Mirror {
                 continue;
             }
             match child.state {
-                ChildState::Planned => child.state = transition(&child.state, ChildEvent::Voided)?,
+                ChildState::Planned => {
+                    child.state = transition(&child.state, ChildEvent::Voided)?;
+                    // Should more be wanted again, its quantity is free.
+                    child.is_retired = true;
+                }
                 ChildState::Working { .. } => {
                     let cancel = full_cancel(child);
                     self.want(index, Some(cancel), false, at, effects);
@@ -498,7 +502,7 @@ fn repair_purpose(purpose: Option<Purpose>) -> Purpose {
 fn can_grow(child: &Child, at: &Moment<'_>) -> bool {
     let immediate = child.terms.time_in_force == TimeInForce::Ioc;
     let changes_left = child.changes < at.rules.changes.per_order_max;
-    !immediate && (changes_left || child.state == ChildState::Planned) && !is_entry_done(child)
+    child.state == ChildState::Planned || (!immediate && changes_left && !is_entry_done(child))
 }
 
 /// Whether a super order's entry is through: only its legs can be changed any more.

@@ -39,6 +39,7 @@ impl Mirror {
         }
         match self.word {
             Word::Unheard | Word::Await => Wanted::LeaveAlone,
+            Word::Deny(reason) if !reason.takes_back() && self.is_out() => Wanted::LeaveAlone,
             Word::Deny(reason) => {
                 if self.is_in_grace(at) {
                     Wanted::Ending(Target::Gone(reason))
@@ -53,6 +54,11 @@ impl Mirror {
                 wanted
             }
         }
+    }
+
+    /// Whether anything of the copy was ever sent.
+    fn is_out(&self) -> bool {
+        self.of(COPY).any(|child| child.ts_sent.is_some())
     }
 
     fn followed(&mut self, wish: &Wish, at: &Moment<'_>) -> Wanted {

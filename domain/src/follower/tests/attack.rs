@@ -378,3 +378,17 @@ fn legs_whose_list_could_not_be_read_are_asked_for_again() {
     assert!(asks(desk.reads(vec![stray.clone()])));
     assert!(asks(desk.reads(vec![stray])), "the first read of the list may have failed");
 }
+
+#[test]
+fn a_word_that_is_not_about_the_leaders_order_takes_nothing_back() {
+    let mut desk = Desk::new();
+    let client_order_id = desk.sent("L", terms(BUY, 65));
+    desk.accepted(&client_order_id, "1");
+    let order = leader_order("L", terms(BUY, 65), desk.now);
+    for reason in [DeniedReason::UnknownInstrument, DeniedReason::CapitalUnknown, DeniedReason::KindNotCopied] {
+        let effects = desk.step(Event::Plan { order: Arc::clone(&order), decision: Decision::Deny(reason) });
+        assert_eq!(changes(&effects), Vec::<String>::new(), "{reason}");
+    }
+    let effects = desk.step(Event::Plan { order, decision: Decision::Deny(DeniedReason::BelowOneLot) });
+    assert_eq!(changes(&effects), ["1 cancel"]);
+}
