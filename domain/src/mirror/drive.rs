@@ -1,39 +1,36 @@
-//! From what is wanted to requests: how a quantity is spread over child orders, and what each is asked for next.
+//! From what is wanted to requests: what each child order is asked for next.
 
 use super::child::{Change, ChangeRequest, ChangeState, Child, OrderPart};
 use super::evidence::RETRY_DOUBLINGS_MAX;
 use super::target::Wanted;
+use super::terms::{
+    as_placed, desired, difference, is_chase_due, is_entry_done, is_placed_to_trade, marketable, next_chase,
+    standing,
+};
 use super::{COPY, Mirror, MirrorEffect, Moment, Outcome, REPAIR, Target, Word, rank_of};
 use crate::gates::DeniedReason;
 use crate::ids::ChildKey;
 use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
-use crate::order::{ExitLegs, OrderForm, OrderTerms, OrderType, TimeInForce};
+use crate::order::{OrderForm, OrderTerms};
 use crate::pacing::Purpose;
-use crate::policy::{AtModificationLimit, Bps, MarketOrders};
+use crate::policy::AtModificationLimit;
 use crate::price::Price;
 use crate::quantity::{LotSize, Quantity};
-use crate::time::Timestamp;
-use crate::translate::{at_limit, disclosed};
 
 /// How often one exit is sent, each time to no avail, before a person must look.
 pub const ATTEMPTS_MAX: u16 = 3;
-/// The wait between two moves of a chased price doubles this often: an hour's budget must last.
-const CHASE_DOUBLINGS_MAX: u32 = 5;
-/// A chased limit goes beyond the price by the band once, twice, ... up to this many times.
-const CHASE_BANDS_MAX: u16 = 8;
-
 /// What the children of one part of a mirror must come to.
 #[derive(Debug)]
-struct Aim {
-    leg: u8,
+pub(super) struct Aim {
+    pub(super) leg: u8,
     /// Their quantity is the total.
-    terms: OrderTerms,
-    is_chase: bool,
-    purpose: Purpose,
-    lot: LotSize,
-    freeze: u32,
-    tick: Price,
-    reference: Option<Price>,
+    pub(super) terms: OrderTerms,
+    pub(super) is_chase: bool,
+    pub(super) purpose: Purpose,
+    pub(super) lot: LotSize,
+    pub(super) freeze: u32,
+    pub(super) tick: Price,
+    pub(super) reference: Option<Price>,
 }
 
 impl Mirror {
@@ -137,91 +134,6 @@ impl Mirror {
         {
             self.reason = None;
         }
-    }
-
-    /// How much each living child should be, and the new ones beside them: what is there is kept as far as possible, the
-    /// oldest first; more goes to those that have room before it becomes an order of its own.
-    fn spread(&mut self, aim: &Aim, at: &Moment<'_>) -> (Vec<(usize, u32)>, Vec<u32>) {
-        let total = aim.terms.quantity.get();
-        let used: u64 = self.of(aim.leg).map(|child| u64::from(self.used_up(child, aim))).sum();
-        let mut left = u32::try_from(u64::from(total).saturating_sub(used)).unwrap_or(total);
-        let mut wants: Vec<(usize, u32)> = Vec::new();
-        for (index, child) in self.children.iter().enumerate() {
-            if child.key.leg == aim.leg && child.is_live() && !child.is_retired {
-                let kept = child.terms.quantity.get().min(left);
-                left -= kept;
-                wants.push((index, kept));
-            }
-        }
-        if left < aim.lot.get() || self.is_raise_refused(aim, at, &wants) {
-            return (wants, Vec::new());
-        }
-        // P5: nothing more while what is out may still come to the whole.
-        let at_worst: u64 = self
-            .of(aim.leg)
-            .map(|child| {
-                let planned =
-                    if child.state == ChildState::Planned { child.terms.quantity } else { Quantity::ZERO };
-                u64::from(child.worst_case().max(planned).get())
-            })
-            .sum();
-        let open = u32::try_from(u64::from(total).saturating_sub(at_worst)).unwrap_or(total);
-        let mut more = left.min(open);
-        more -= more % aim.lot.get();
-        for (index, quantity) in &mut wants {
-            let child = &self.children[*index];
-            let room = aim.freeze.saturating_sub(*quantity);
-            let added = more.min(room - room % aim.lot.get());
-            if added > 0 && can_grow(child, at) {
-                // What is under way cannot be changed before its answer, but it is what will grow.
-                if !child.is_in_flight() {
-                    *quantity += added;
-                }
-                more -= added;
-            }
-        }
-        let mut new = Vec::new();
-        while more >= aim.lot.get() {
-            let slice = more.min(aim.freeze);
-            new.push(slice);
-            more -= slice;
-        }
-        (wants, new)
-    }
-
-    /// Units of the total that a child has taken and no other may take any more.
-    fn used_up(&self, child: &Child, aim: &Aim) -> u32 {
-        if child.is_live() {
-            // Those that stay are dealt with one by one.
-            return if child.is_retired { child.worst_case().max(child.terms.quantity).get() } else { 0 };
-        }
-        let filled = child.cumulative;
-        let unfilled = child.terms.quantity.saturating_sub(filled);
-        // The leader has left: so must the follower, whatever became of the first try.
-        let is_owed = aim.purpose == Purpose::Exit && (aim.leg == REPAIR || self.leader.status.is_terminal());
-        let is_made_up = match child.state {
-            _ if child.is_retired || child.cancel_asked => true,
-            ChildState::Cancelled => is_owed,
-            ChildState::Rejected | ChildState::Refused => is_owed && child.key.attempt < ATTEMPTS_MAX,
-            _ => false,
-        };
-        if is_made_up { filled.get() } else { filled.get() + unfilled.get() }
-    }
-
-    /// A raise of an entry passes the entry gates for the difference; refused, the old quantity stands until the leader
-    /// changes his mind.
-    fn is_raise_refused(&mut self, aim: &Aim, at: &Moment<'_>, wants: &[(usize, u32)]) -> bool {
-        let is_first = wants.is_empty() && self.of(aim.leg).next().is_none();
-        if aim.purpose == Purpose::Exit || is_first {
-            return false;
-        }
-        if self.refused_raise == Some(aim.terms.quantity) {
-            return true;
-        }
-        let Some(reason) = at.raise_denial else { return false };
-        self.refused_raise = Some(aim.terms.quantity);
-        self.reason = Some(reason);
-        true
     }
 
     /// Asks one child for what it should be.
@@ -499,17 +411,6 @@ fn repair_purpose(purpose: Option<Purpose>) -> Purpose {
     }
 }
 
-fn can_grow(child: &Child, at: &Moment<'_>) -> bool {
-    let immediate = child.terms.time_in_force == TimeInForce::Ioc;
-    let changes_left = child.changes < at.rules.changes.per_order_max;
-    child.state == ChildState::Planned || (!immediate && changes_left && !is_entry_done(child))
-}
-
-/// Whether a super order's entry is through: only its legs can be changed any more.
-fn is_entry_done(child: &Child) -> bool {
-    matches!(child.terms.form, OrderForm::Super(_)) && child.cumulative >= child.terms.quantity
-}
-
 /// Whether what is asked of a child makes room for another change: what waits does, and what was taken and is not it.
 fn may_give_way(request: &ChangeRequest, change: &Change) -> bool {
     match request.state {
@@ -525,132 +426,4 @@ fn full_cancel(child: &Child) -> Change {
         OrderForm::Ordinary | OrderForm::Forever(_) => OrderPart::Whole,
     };
     Change::Cancel { part }
-}
-
-/// What a child asks for as the exchange has it by now.
-fn standing(child: &Child) -> OrderTerms {
-    if child.has_fired { fired(child.terms.clone()) } else { child.terms.clone() }
-}
-
-/// What the exchange makes of a stop whose trigger was touched (`dhanhq-v2.md` section 2.9).
-fn fired(terms: OrderTerms) -> OrderTerms {
-    if !terms.order_type.is_stop() {
-        return terms;
-    }
-    OrderTerms { order_type: OrderType::Limit, trigger: Price::ZERO, ..terms }
-}
-
-/// What a child of this quantity should ask for.
-fn desired(child: &Child, units: Quantity, aim: &Aim) -> OrderTerms {
-    let mut terms = OrderTerms {
-        quantity: units,
-        disclosed: disclosed(aim.terms.disclosed, aim.terms.quantity, units, aim.lot),
-        // What no change can change.
-        product: child.terms.product,
-        after_market: child.terms.after_market,
-        ..aim.terms.clone()
-    };
-    if child.has_fired {
-        terms = fired(terms);
-    }
-    if let OrderForm::Forever(Some(second)) = &mut terms.form {
-        second.quantity = units;
-    }
-    terms
-}
-
-/// What a child that was not sent yet should ask for.
-fn as_placed(child: &Child, units: Quantity, aim: &Aim, at: &Moment<'_>) -> OrderTerms {
-    let wanted = desired(child, units, aim);
-    if is_placed_to_trade(child, aim) {
-        marketable(wanted, child.key.attempt.saturating_sub(1), aim, at)
-    } else {
-        wanted
-    }
-}
-
-/// What takes the place of a chased order, or makes a gap good, is to trade from the first.
-fn is_placed_to_trade(child: &Child, aim: &Aim) -> bool {
-    aim.is_chase && (child.key.attempt > 1 || aim.leg == REPAIR)
-}
-
-/// An order that should trade now.
-fn marketable(terms: OrderTerms, tries: u16, aim: &Aim, at: &Moment<'_>) -> OrderTerms {
-    let terms = OrderTerms { time_in_force: TimeInForce::Day, disclosed: Quantity::ZERO, ..terms };
-    match (at.rules.translation.market_orders, aim.reference) {
-        (MarketOrders::ProtectedLimit, Some(reference)) => {
-            let band = at
-                .rules
-                .translation
-                .price_band
-                .get()
-                .saturating_mul(u32::from(tries.min(CHASE_BANDS_MAX)) + 1);
-            at_limit(terms, reference, Bps::new(band.min(Bps::WHOLE / 2)), aim.tick)
-        }
-        // Without a price of our own the broker's protection stands in.
-        (MarketOrders::ProtectedLimit, None) | (MarketOrders::AsIs, _) => {
-            OrderTerms { order_type: OrderType::Market, price: Price::ZERO, trigger: Price::ZERO, ..terms }
-        }
-    }
-}
-
-fn next_chase(child: &Child, at: &Moment<'_>) -> Timestamp {
-    // What takes the place of another goes on waiting where that one was.
-    let moves = child.changes.saturating_sub(1).saturating_add(child.key.attempt - 1);
-    let doublings = u32::from(moves).min(CHASE_DOUBLINGS_MAX);
-    let last = child.ts_changed.or(child.ts_sent).unwrap_or(at.now);
-    last.plus(at.rules.parting.chase_interval.saturating_mul(1 << doublings))
-}
-
-/// Whether a price that follows the market should move again. The first move is due at once, but for an order that was
-/// sent to the market.
-fn is_chase_due(child: &Child, now: Timestamp, at: &Moment<'_>) -> bool {
-    let follows = child.is_chased || child.terms.order_type == OrderType::Market;
-    !follows || now >= next_chase(child, at)
-}
-
-/// The next request that brings an order nearer to what is wanted of it; none when it is there. A request about one leg
-/// leaves the rest of the order as it is: that is the next request's.
-fn difference(has: &OrderTerms, wanted: &OrderTerms, even_if_same: bool, entry_done: bool) -> Option<Change> {
-    let modify = |part, terms: OrderTerms| Some(Change::Modify { terms, part });
-    let by_type = |terms: &OrderTerms| {
-        let price = if terms.order_type == OrderType::Market { Price::ZERO } else { terms.price };
-        let trigger = if terms.order_type.is_stop() { terms.trigger } else { Price::ZERO };
-        (terms.order_type, price, trigger, terms.quantity)
-    };
-    let main_differs = even_if_same
-        || by_type(has) != by_type(wanted)
-        || (has.time_in_force, has.disclosed) != (wanted.time_in_force, wanted.disclosed);
-    match (has.form, wanted.form) {
-        (OrderForm::Super(has_legs), OrderForm::Super(wants)) => {
-            if main_differs && !entry_done {
-                return modify(OrderPart::Entry, wanted.clone());
-            }
-            let with = |legs| OrderTerms { form: OrderForm::Super(legs), ..has.clone() };
-            match (has_legs.target, wants.target) {
-                (Some(_), None) => return Some(Change::Cancel { part: OrderPart::Target }),
-                (Some(from), Some(to)) if from != to => {
-                    return modify(OrderPart::Target, with(ExitLegs { target: Some(to), ..has_legs }));
-                }
-                // A leg that was cancelled cannot be added again (`dhanhq-v2.md` section 3.1).
-                _ => {}
-            }
-            match (has_legs.stop, wants.stop) {
-                (Some(_), None) => Some(Change::Cancel { part: OrderPart::Stop }),
-                (Some(from), Some(to)) if (from, has_legs.trailing) != (to, wants.trailing) => {
-                    let legs = ExitLegs { stop: Some(to), trailing: wants.trailing, ..has_legs };
-                    modify(OrderPart::Stop, with(legs))
-                }
-                _ => None,
-            }
-        }
-        (OrderForm::Forever(Some(has_leg)), OrderForm::Forever(Some(wants))) if !main_differs => {
-            if has_leg == wants { None } else { modify(OrderPart::Stop, wanted.clone()) }
-        }
-        (OrderForm::Forever(Some(_)), OrderForm::Forever(Some(_))) => {
-            modify(OrderPart::Target, OrderTerms { form: has.form, ..wanted.clone() })
-        }
-        _ if main_differs => modify(OrderPart::Whole, wanted.clone()),
-        _ => None,
-    }
 }

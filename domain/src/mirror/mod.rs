@@ -3,8 +3,9 @@
 //! news and says what to do; nothing here is a special path: every event changes what is known, and then the same
 //! comparison ([`drive`]) asks for what is missing.
 //!
-//! Rooms: [`child`] what is known of one order; `target` what is wanted now; `drive` how it is spread over children and
-//! asked for; `evidence` what the broker said; `parting` what happens when leader and follower differ in the end.
+//! Rooms: [`child`] what is known of one order; `target` what is wanted now; `spread` how it is laid over children;
+//! `drive` and `terms` what each is asked for next; `evidence` what the broker said; `parting` what happens when leader
+//! and follower differ in the end.
 //!
 //! Which event does what in which state is the table in `docs/architecture.md`, which a test holds to the code.
 
@@ -12,7 +13,9 @@ mod child;
 mod drive;
 mod evidence;
 mod parting;
+mod spread;
 mod target;
+mod terms;
 
 use std::sync::Arc;
 use std::time::Duration;

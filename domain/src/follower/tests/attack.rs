@@ -385,7 +385,8 @@ fn a_word_that_is_not_about_the_leaders_order_takes_nothing_back() {
     let client_order_id = desk.sent("L", terms(BUY, 65));
     desk.accepted(&client_order_id, "1");
     let order = leader_order("L", terms(BUY, 65), desk.now);
-    for reason in [DeniedReason::UnknownInstrument, DeniedReason::CapitalUnknown, DeniedReason::KindNotCopied] {
+    for reason in [DeniedReason::UnknownInstrument, DeniedReason::CapitalUnknown, DeniedReason::KindNotCopied]
+    {
         let effects = desk.step(Event::Plan { order: Arc::clone(&order), decision: Decision::Deny(reason) });
         assert_eq!(changes(&effects), Vec::<String>::new(), "{reason}");
     }

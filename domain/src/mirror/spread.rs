@@ -1,0 +1,103 @@
+//! How a quantity is spread over child orders.
+
+use super::child::Child;
+use super::drive::{ATTEMPTS_MAX, Aim};
+use super::terms::is_entry_done;
+use super::{Mirror, Moment, REPAIR};
+use crate::order::TimeInForce;
+use crate::order::lifecycle::ChildState;
+use crate::pacing::Purpose;
+use crate::quantity::Quantity;
+
+impl Mirror {
+    /// How much each living child should be, and the new ones beside them: what is there is kept as far as possible, the
+    /// oldest first; more goes to those that have room before it becomes an order of its own.
+    pub(super) fn spread(&mut self, aim: &Aim, at: &Moment<'_>) -> (Vec<(usize, u32)>, Vec<u32>) {
+        let total = aim.terms.quantity.get();
+        let used: u64 = self.of(aim.leg).map(|child| u64::from(self.used_up(child, aim))).sum();
+        let mut left = u32::try_from(u64::from(total).saturating_sub(used)).unwrap_or(total);
+        let mut wants: Vec<(usize, u32)> = Vec::new();
+        for (index, child) in self.children.iter().enumerate() {
+            if child.key.leg == aim.leg && child.is_live() && !child.is_retired {
+                let kept = child.terms.quantity.get().min(left);
+                left -= kept;
+                wants.push((index, kept));
+            }
+        }
+        if left < aim.lot.get() || self.is_raise_refused(aim, at, &wants) {
+            return (wants, Vec::new());
+        }
+        // P5: nothing more while what is out may still come to the whole.
+        let at_worst: u64 = self
+            .of(aim.leg)
+            .map(|child| {
+                let planned =
+                    if child.state == ChildState::Planned { child.terms.quantity } else { Quantity::ZERO };
+                u64::from(child.worst_case().max(planned).get())
+            })
+            .sum();
+        let open = u32::try_from(u64::from(total).saturating_sub(at_worst)).unwrap_or(total);
+        let mut more = left.min(open);
+        more -= more % aim.lot.get();
+        for (index, quantity) in &mut wants {
+            let child = &self.children[*index];
+            let room = aim.freeze.saturating_sub(*quantity);
+            let added = more.min(room - room % aim.lot.get());
+            if added > 0 && can_grow(child, at) {
+                // What is under way cannot be changed before its answer, but it is what will grow.
+                if !child.is_in_flight() {
+                    *quantity += added;
+                }
+                more -= added;
+            }
+        }
+        let mut new = Vec::new();
+        while more >= aim.lot.get() {
+            let slice = more.min(aim.freeze);
+            new.push(slice);
+            more -= slice;
+        }
+        (wants, new)
+    }
+
+    /// Units of the total that a child has taken and no other may take any more.
+    fn used_up(&self, child: &Child, aim: &Aim) -> u32 {
+        if child.is_live() {
+            // Those that stay are dealt with one by one.
+            return if child.is_retired { child.worst_case().max(child.terms.quantity).get() } else { 0 };
+        }
+        let filled = child.cumulative;
+        let unfilled = child.terms.quantity.saturating_sub(filled);
+        // The leader has left: so must the follower, whatever became of the first try.
+        let is_owed = aim.purpose == Purpose::Exit && (aim.leg == REPAIR || self.leader.status.is_terminal());
+        let is_made_up = match child.state {
+            _ if child.is_retired || child.cancel_asked => true,
+            ChildState::Cancelled => is_owed,
+            ChildState::Rejected | ChildState::Refused => is_owed && child.key.attempt < ATTEMPTS_MAX,
+            _ => false,
+        };
+        if is_made_up { filled.get() } else { filled.get() + unfilled.get() }
+    }
+
+    /// A raise of an entry passes the entry gates for the difference; refused, the old quantity stands until the leader
+    /// changes his mind.
+    fn is_raise_refused(&mut self, aim: &Aim, at: &Moment<'_>, wants: &[(usize, u32)]) -> bool {
+        let is_first = wants.is_empty() && self.of(aim.leg).next().is_none();
+        if aim.purpose == Purpose::Exit || is_first {
+            return false;
+        }
+        if self.refused_raise == Some(aim.terms.quantity) {
+            return true;
+        }
+        let Some(reason) = at.raise_denial else { return false };
+        self.refused_raise = Some(aim.terms.quantity);
+        self.reason = Some(reason);
+        true
+    }
+}
+
+fn can_grow(child: &Child, at: &Moment<'_>) -> bool {
+    let immediate = child.terms.time_in_force == TimeInForce::Ioc;
+    let changes_left = child.changes < at.rules.changes.per_order_max;
+    child.state == ChildState::Planned || (!immediate && changes_left && !is_entry_done(child))
+}
