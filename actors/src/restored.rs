@@ -118,6 +118,7 @@ fn restore_leg(order: &AccountOrder) -> ChildLeg {
         broker_order_id: order.report.broker_order_id.clone(),
         leg: order.report.leg,
         cumulative: order.report.cumulative,
+        has_fired: order.report.status == BrokerStatus::Triggered || !order.report.cumulative.is_zero(),
         is_over: order.report.status.is_terminal(),
     }
 }

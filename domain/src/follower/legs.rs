@@ -54,6 +54,7 @@ impl FollowerBook {
             leg: report.leg,
             status: report.status.clone(),
             cumulative: report.cumulative,
+            reason: report.reason.clone(),
             is_of_whole_book,
         };
         let event = MirrorEvent::Leg { client_order_id: entry.clone(), news };

@@ -119,6 +119,8 @@ pub struct ChildLeg {
     pub leg: Leg,
     /// Units it has closed.
     pub cumulative: Quantity,
+    /// Whether it has fired: the other is cancelled then, by the broker.
+    pub has_fired: bool,
     /// Whether it is over.
     pub is_over: bool,
 }

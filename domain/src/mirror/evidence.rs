@@ -67,6 +67,8 @@ pub struct LegNews {
     pub status: BrokerStatus,
     /// Units it has closed.
     pub cumulative: Quantity,
+    /// Why it ended.
+    pub reason: Option<Arc<str>>,
     /// Whether a read of the whole book tells it, in which what fired was told before what was cancelled.
     pub is_of_whole_book: bool,
 }
@@ -446,6 +448,7 @@ impl Mirror {
                 broker_order_id: news.broker_order_id.clone(),
                 leg: news.leg,
                 cumulative: Quantity::ZERO,
+                has_fired: false,
                 is_over: false,
             });
             child.legs.len() - 1
@@ -453,13 +456,17 @@ impl Mirror {
         let leg = &mut child.legs[place];
         let growth = news.cumulative.saturating_sub(leg.cumulative);
         leg.cumulative = leg.cumulative.max(news.cumulative);
+        leg.has_fired |= news.status == BrokerStatus::Triggered || !news.cumulative.is_zero();
         leg.is_over |= news.status.is_terminal();
         if !growth.is_zero() {
             effects.push(MirrorEffect::Exited(client_order_id.clone(), growth));
         }
         // When one leg fires the other is cancelled, and that may be told first: only a whole book tells a hand.
         let is_cancelled = news.status == BrokerStatus::Cancelled;
-        let by_hand = is_cancelled && news.is_of_whole_book && child.exited().is_zero();
+        let by_hand = is_cancelled
+            && news.is_of_whole_book
+            && !child.legs.iter().any(|leg| leg.has_fired)
+            && !is_brokers_doing(news.reason.as_deref());
         let by_us =
             child.cancel_asked || !has_leg(&child.terms.form, news.leg) || is_leaving(child, news.leg);
         let entry_is_through = child.cumulative >= child.terms.quantity;

@@ -393,3 +393,23 @@ fn a_word_that_is_not_about_the_leaders_order_takes_nothing_back() {
     let effects = desk.step(Event::Plan { order, decision: Decision::Deny(DeniedReason::BelowOneLot) });
     assert_eq!(changes(&effects), ["1 cancel"]);
 }
+
+#[test]
+fn a_leg_that_the_broker_cancels_is_nobodys_hand() {
+    let (mut desk, ours) = super_filled();
+    let entry = desk.row(&ours, "1", BrokerStatus::Traded, 65);
+    // The target has fired and is not filled yet: the stop goes.
+    let gone = leg("2", "1", Leg::StopLoss, BrokerStatus::Cancelled, 0);
+    let fires = leg("3", "1", Leg::Target, BrokerStatus::Triggered, 0);
+    desk.reads(vec![entry, gone, fires]);
+    assert_eq!(desk.outcome("L").0, Outcome::Sent);
+
+    let (mut desk, ours) = super_filled();
+    let entry = desk.row(&ours, "1", BrokerStatus::Traded, 65);
+    let squared_off = |id, of| OrderReport {
+        reason: Some("Order cancelled by the broker".into()),
+        ..leg(id, "1", of, BrokerStatus::Cancelled, 0)
+    };
+    desk.reads(vec![entry, squared_off("2", Leg::StopLoss), squared_off("3", Leg::Target)]);
+    assert_eq!(desk.outcome("L").0, Outcome::Sent);
+}
