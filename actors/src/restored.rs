@@ -139,7 +139,11 @@ fn restore_change(child: &mut Child, intent: IntentRow) {
     };
     match &change {
         Change::Modify { .. } => child.changes = child.changes.saturating_add(u16::from(is_sent)),
-        Change::Cancel { .. } => child.cancel_asked |= is_sent && change.is_full_cancel(),
+        Change::Cancel { .. } => {
+            let may_act = is_sent && intent.state != IntentState::Refused && change.is_full_cancel();
+            child.cancel_may_act |= may_act;
+            child.cancel_asked |= may_act;
+        }
     }
     // What was taken is held against the next book: its effect may not have been seen yet.
     let state = match intent.state {

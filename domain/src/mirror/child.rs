@@ -98,8 +98,10 @@ pub struct Child {
     pub failures: u16,
     /// No request before this moment.
     pub held_until: Option<Timestamp>,
-    /// A cancel of all of it has left: that it ends cancelled is our doing.
+    /// A cancel of all of it has left and was not refused: that it ends cancelled is our doing.
     pub cancel_asked: bool,
+    /// A cancel of all of it was taken, or its answer lost: it may act still, whatever became of later ones.
+    pub cancel_may_act: bool,
     /// Changed as often as is allowed: to be cancelled, its rest to be placed anew.
     pub is_retired: bool,
     /// Its price follows the market by now.
@@ -241,6 +243,7 @@ impl Child {
             failures: 0,
             held_until: None,
             cancel_asked: false,
+            cancel_may_act: false,
             is_retired: false,
             is_chased: false,
             refused_change: None,

@@ -130,6 +130,10 @@ impl Mirror {
             return;
         }
         let before = self.request_state(index);
+        let child = &mut self.children[index];
+        let is_cancel = child.request.as_deref().is_some_and(|request| request.change.is_full_cancel());
+        child.cancel_may_act |=
+            is_cancel && matches!(answer, Answer::Accepted(_) | Answer::Busy | Answer::Lost);
         match answer {
             Answer::Accepted(_) => {
                 self.record_change(index, before, IntentState::Acked);
@@ -137,10 +141,12 @@ impl Mirror {
             }
             Answer::Refused(why, words) => {
                 self.record_change(index, before, IntentState::Refused);
+                self.forget_cancel(index);
                 self.on_change_refused(index, why, words, at, effects);
             }
             Answer::NotSent => {
                 self.record_change(index, before, IntentState::NotSent);
+                self.forget_cancel(index);
                 self.children[index].failures = self.children[index].failures.saturating_add(1);
                 self.drop_request(index, at);
             }
@@ -166,6 +172,13 @@ impl Mirror {
                 effects.push(MirrorEffect::ReadBook);
             }
         }
+    }
+
+    /// A cancel that was not done is not ours to answer for: should the order end cancelled, it was somebody else.
+    fn forget_cancel(&mut self, index: usize) {
+        let child = &mut self.children[index];
+        let is_cancel = child.request.as_deref().is_some_and(|request| request.change.is_full_cancel());
+        child.cancel_asked &= child.cancel_may_act || !is_cancel;
     }
 
     fn on_change_refused(

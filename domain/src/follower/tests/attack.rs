@@ -413,3 +413,18 @@ fn a_leg_that_the_broker_cancels_is_nobodys_hand() {
     desk.reads(vec![entry, squared_off("2", Leg::StopLoss), squared_off("3", Leg::Target)]);
     assert_eq!(desk.outcome("L").0, Outcome::Sent);
 }
+
+#[test]
+fn a_cancel_that_was_refused_is_not_ours_when_somebody_else_cancels() {
+    let mut desk = Desk::new();
+    let ours = desk.sent("L", terms(BUY, 65));
+    desk.accepted(&ours, "1");
+    let order = leader_order("L", terms(BUY, 65), desk.now);
+    desk.step(Event::Plan { order, decision: Decision::Deny(DeniedReason::BelowOneLot) });
+    desk.answer_to(&ours, 1, Answer::Refused(Refused::InTransit, "Order is in Transit state".into()));
+    // He wants it again; and then the owner cancels it by hand.
+    assert_eq!(changes(&desk.plan("L", terms(BUY, 65))), Vec::<String>::new());
+    let cancelled = desk.row(&ours, "1", BrokerStatus::Cancelled, 0);
+    desk.reads(vec![cancelled]);
+    assert_eq!(desk.outcome("L").0, Outcome::Detached);
+}
