@@ -6,15 +6,15 @@ use tandem_domain::follower::Record;
 use tandem_domain::gap::{Gap, GapKind};
 use tandem_domain::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
-use tandem_domain::mirror::{ChangeRecord, Child, IntentState as ChildIntentState};
+use tandem_domain::mirror::{ChangeRecord, Child, IntentState};
 use tandem_domain::order::OrderReport;
 use tandem_domain::order::lifecycle::ChildState;
 use tandem_domain::time::Timestamp;
 use tracing::warn;
 
 use crate::store::{
-    AccountOrder, FillComparison, GapRow, IntentChange, IntentKind, IntentRow, IntentState, IntentTiming,
-    Job, LeaderEvent, MappingRow, MirrorKey, OrderRole, RefusalRow, StoreHandle, Write, WriterId,
+    AccountOrder, FillComparison, GapRow, IntentChange, IntentKind, IntentRow, IntentTiming, Job,
+    LeaderEvent, MappingRow, MirrorKey, OrderRole, RefusalRow, StoreHandle, Write, WriterId,
 };
 use crate::vitals::Vitals;
 
@@ -188,7 +188,7 @@ fn new_intent(
 ) -> IntentRow {
     let timing = timing(&child, around);
     IntentRow {
-        state: stored(child.intent_state()),
+        state: child.intent_state(),
         client_order_id: child.client_order_id,
         kind: IntentKind::Place,
         serial: 0,
@@ -216,10 +216,10 @@ fn timing(child: &Child, around: &Circumstances) -> IntentTiming {
     timing
 }
 
-fn changed_intent(child: Child, before: ChildIntentState, around: &Circumstances) -> IntentChange {
-    let state = stored(child.intent_state());
+fn changed_intent(child: Child, before: IntentState, around: &Circumstances) -> IntentChange {
+    let state = child.intent_state();
     // The target may have moved while it was held; once it was sent, its terms stand.
-    let was_held = matches!(before, ChildIntentState::Planned | ChildIntentState::NotSent);
+    let was_held = matches!(before, IntentState::Planned | IntentState::NotSent);
     let news = around.of(&child).cloned();
     let timing = timing(&child, around);
     IntentChange {
@@ -255,7 +255,7 @@ fn new_change(
         kind: kind_of(&change),
         serial: change.serial,
         part: Some(change.part),
-        state: stored(change.state),
+        state: change.state,
         client_order_id: change.client_order_id,
         child: change.key,
         leader_account,
@@ -277,7 +277,7 @@ fn changed_change(change: ChangeRecord, around: &Circumstances) -> IntentChange 
         kind: kind_of(&change),
         serial: change.serial,
         part: None,
-        state: stored(change.state),
+        state: change.state,
         client_order_id: change.client_order_id,
         terms: None,
         broker_order_id: change.broker_order_id,
@@ -286,33 +286,6 @@ fn changed_change(change: ChangeRecord, around: &Circumstances) -> IntentChange 
         request: news.as_ref().and_then(|news| news.request.clone()),
         response: news.and_then(|news| news.response),
         updated_at: around.now,
-    }
-}
-
-const fn stored(state: ChildIntentState) -> IntentState {
-    match state {
-        ChildIntentState::Planned => IntentState::Planned,
-        ChildIntentState::Sending => IntentState::Sending,
-        ChildIntentState::Acked => IntentState::Acked,
-        ChildIntentState::Refused => IntentState::Refused,
-        ChildIntentState::Unknown => IntentState::Unknown,
-        ChildIntentState::NotSent => IntentState::NotSent,
-        ChildIntentState::Voided => IntentState::Voided,
-        ChildIntentState::Absent => IntentState::Absent,
-    }
-}
-
-/// A stored state in the words of the domain.
-pub(crate) const fn from_stored(state: IntentState) -> ChildIntentState {
-    match state {
-        IntentState::Planned => ChildIntentState::Planned,
-        IntentState::Sending => ChildIntentState::Sending,
-        IntentState::Acked => ChildIntentState::Acked,
-        IntentState::Refused => ChildIntentState::Refused,
-        IntentState::Unknown => ChildIntentState::Unknown,
-        IntentState::NotSent => ChildIntentState::NotSent,
-        IntentState::Voided => ChildIntentState::Voided,
-        IntentState::Absent => ChildIntentState::Absent,
     }
 }
 

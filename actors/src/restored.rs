@@ -10,7 +10,6 @@ use tandem_domain::mirror::{
 use tandem_domain::order::lifecycle::ChildState;
 use tandem_domain::order::{BrokerStatus, OrderForm, OrderTerms, OrderType};
 
-use crate::records::from_stored;
 use crate::store::{AccountOrder, IntentKind, IntentRow, IntentState, MirrorRows};
 
 /// The mirrors of a day's rows.
@@ -86,7 +85,7 @@ fn restore_child(intent: IntentRow, orders: &[AccountOrder]) -> Child {
     child.client_order_id = intent.client_order_id;
     child.state = child_state(intent.state, broker_order_id.as_ref(), report.map(|report| &report.status));
     child.ts_sent = ts_sent;
-    child.recorded = Some(from_stored(intent.state));
+    child.recorded = Some(intent.state);
     child.reason =
         report.and_then(|report| report.reason.clone()).or(intent.refusal.map(|refusal| refusal.text));
     if let Some(report) = report {

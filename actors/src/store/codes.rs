@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use tandem_domain::mirror::IntentState;
 use tandem_domain::order::{EvidenceSource, Leg};
 use tandem_domain::pacing::Purpose;
 use thiserror::Error;
@@ -78,64 +79,25 @@ stored_enum! {
     }
 }
 
-stored_enum! {
-    /// Where an intent stands.
-    IntentState {
-        /// Decided and held; nothing may be on the wire.
-        Planned = "PLANNED",
-        /// May be on the wire.
-        Sending = "SENDING",
-        /// The broker has it, under a broker order id.
-        Acked = "ACKED",
-        /// The broker refused it.
-        Refused = "REFUSED",
-        /// Sent, outcome not proven; only evidence ends this (P3).
-        Unknown = "UNKNOWN",
-        /// Proven never to have left the process; may be sent again under the same id.
-        NotSent = "NOT_SENT",
-        /// Will not be sent.
-        Voided = "VOIDED",
-        /// Proven not to be at the broker (P4); of a change or a cancel, proven to be without effect.
-        Absent = "ABSENT",
-    }
-}
-
-impl IntentState {
-    /// From which states an intent of this kind may come to this one. The database write is guarded with this list.
-    ///
-    /// `Planned` again means that the request provably never left, or that a held intent took new terms. Placing is
-    /// `Acked` from every state in which a request may have left, whatever was concluded meanwhile: the broker's book
-    /// outranks our conclusions. A change or a cancel is not: its effect, seen late, shows in the order itself. `Acked`
-    /// is repeated when the answer and the stream both bring it.
-    pub const fn predecessors(self, kind: IntentKind) -> &'static [Self] {
-        match (self, kind) {
-            (Self::Acked, IntentKind::Modify | IntentKind::Cancel) => {
-                &[Self::Sending, Self::Unknown, Self::Acked]
-            }
-            (Self::Sending, IntentKind::Modify | IntentKind::Cancel) => &[Self::Planned, Self::NotSent],
-            (state, _) => state.predecessors_of_placing(),
+/// From which states an intent of this kind may come to this one. The database write is guarded with this list.
+///
+/// `Planned` again means that the request provably never left, or that a held intent took new terms. Placing is
+/// `Acked` from every state in which a request may have left, whatever was concluded meanwhile: the broker's book
+/// outranks our conclusions. A change or a cancel is not: its effect, seen late, shows in the order itself. `Acked`
+/// is repeated when the answer and the stream both bring it.
+pub const fn predecessors(state: IntentState, kind: IntentKind) -> &'static [IntentState] {
+    use IntentState as S;
+    match (state, kind) {
+        (S::Acked, IntentKind::Modify | IntentKind::Cancel) => &[S::Sending, S::Unknown, S::Acked],
+        (S::Sending, IntentKind::Modify | IntentKind::Cancel) | (S::Voided, _) => &[S::Planned, S::NotSent],
+        (S::Planned, _) => &[S::Planned, S::Sending, S::NotSent],
+        (S::Sending, _) => &[S::Planned, S::NotSent, S::Absent],
+        (S::Acked, _) => {
+            &[S::Planned, S::Sending, S::Unknown, S::Absent, S::NotSent, S::Refused, S::Voided, S::Acked]
         }
-    }
-
-    const fn predecessors_of_placing(self) -> &'static [Self] {
-        match self {
-            Self::Planned => &[Self::Planned, Self::Sending, Self::NotSent],
-            Self::Sending => &[Self::Planned, Self::NotSent, Self::Absent],
-            Self::Acked => &[
-                Self::Planned,
-                Self::Sending,
-                Self::Unknown,
-                Self::Absent,
-                Self::NotSent,
-                Self::Refused,
-                Self::Voided,
-                Self::Acked,
-            ],
-            Self::Refused | Self::Unknown => &[Self::Sending, Self::Unknown],
-            Self::NotSent => &[Self::Sending],
-            Self::Voided => &[Self::Planned, Self::NotSent],
-            Self::Absent => &[Self::Unknown],
-        }
+        (S::Refused | S::Unknown, _) => &[S::Sending, S::Unknown],
+        (S::NotSent, _) => &[S::Sending],
+        (S::Absent, _) => &[S::Unknown],
     }
 }
 

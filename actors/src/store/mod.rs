@@ -34,13 +34,14 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use codes::{FundsMark, IntentKind, IntentState, OrderRole, UnknownWord};
+pub use codes::{FundsMark, IntentKind, OrderRole, UnknownWord, predecessors};
 pub use error::{OpenError, ReaderError, StoreError, SubmitError};
 pub use handle::{StoreHandle, StoreStats};
 pub use instruments::{InstrumentsWrite, instrument_parts};
 pub use reader::*;
 pub use rows::*;
 pub use settings::StoreSettings;
+pub use tandem_domain::mirror::IntentState;
 pub use write::{Committed, Job, Reply, Write, WriterId};
 
 /// An open store. Dropping it does not end the writer; [`Store::stop`] does, as does the last handle's drop.

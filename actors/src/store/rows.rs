@@ -10,7 +10,7 @@ use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::leader::LeaderOrder;
-use tandem_domain::mirror::{OrderPart, Outcome};
+use tandem_domain::mirror::{IntentState, OrderPart, Outcome};
 use tandem_domain::order::{OrderReport, OrderTerms};
 use tandem_domain::pacing::Purpose;
 use tandem_domain::price::{Money, Price};
@@ -18,7 +18,7 @@ use tandem_domain::quantity::Quantity;
 use tandem_domain::sizing::Sizing;
 use tandem_domain::time::{Timestamp, TradingDay};
 
-use super::codes::{FundsMark, IntentKind, IntentState, OrderRole};
+use super::codes::{FundsMark, IntentKind, OrderRole};
 
 /// A state of a leader order: a row of the inbox (inserted once for each [`LeaderOrder::fingerprint`], ignored when it
 /// comes again) and the newest state in `orders`.
@@ -201,7 +201,7 @@ pub struct RefusalRow {
 }
 
 /// A change of an intent's state. Refused ([`super::StoreError::IllegalTransition`]) unless the stored state is one of
-/// [`IntentState::predecessors`] of its kind, and a second acknowledgement carries the same broker order id.
+/// [`super::predecessors`] of its kind, and a second acknowledgement carries the same broker order id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntentChange {
     /// Which child order.

@@ -1,4 +1,4 @@
-//! Intents: inserted once, changed only along [`IntentState::predecessors`].
+//! Intents: inserted once, changed only along [`codes::predecessors`].
 
 use rusqlite::{Connection, params};
 use tandem_domain::ids::BrokerOrderId;
@@ -7,9 +7,10 @@ use tandem_domain::order::OrderTerms;
 use tandem_domain::time::Timestamp;
 
 use super::{ApplyError, form_text};
-use crate::store::codes::{IntentKind, IntentState, purpose_word};
+use crate::store::codes::{self, IntentKind, purpose_word};
 use crate::store::error::StoreError;
 use crate::store::rows::{IntentChange, IntentRow};
+use tandem_domain::mirror::IntentState;
 
 const INSERT: &str = "
 INSERT INTO intents (client_order_id, kind, serial, trading_day, leader_account, leader_order_id, follower_id, leg, slice,
@@ -144,5 +145,5 @@ fn one_row(changed: usize, change: &IntentChange) -> Result<(), ApplyError> {
 }
 
 fn predecessors(state: IntentState, kind: IntentKind) -> String {
-    state.predecessors(kind).iter().fold(String::from(","), |list, from| list + from.as_str() + ",")
+    codes::predecessors(state, kind).iter().fold(String::from(","), |list, from| list + from.as_str() + ",")
 }

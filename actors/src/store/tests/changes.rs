@@ -80,7 +80,7 @@ fn the_states_of_a_change_are_the_table_and_nothing_else() {
                 let row = crate::store::IntentRow { state: from, ..request(&row.child, kind, 1, 130) };
                 bench.commit(vec![requested(&row)]).unwrap();
                 let result = bench.commit(vec![answered(&row, to)]);
-                if to.predecessors(kind).contains(&from) {
+                if crate::store::predecessors(to, kind).contains(&from) {
                     result.unwrap();
                 } else {
                     is_illegal(result);

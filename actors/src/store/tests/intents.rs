@@ -154,7 +154,7 @@ fn transitions_are_the_table_and_nothing_else() {
             bench.commit(ground()).unwrap();
             bench.commit(vec![planned(&child(0, 1), from, 130)]).unwrap();
             let result = bench.commit(vec![changed(&child(0, 1), to)]);
-            if to.predecessors(IntentKind::Place).contains(&from) {
+            if crate::store::predecessors(to, IntentKind::Place).contains(&from) {
                 result.unwrap();
                 assert_eq!(bench.state(&child(0, 1)), to.as_str());
             } else {
