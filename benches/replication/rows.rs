@@ -78,6 +78,7 @@ pub(crate) fn leader_order(report: &OrderReport, day: TradingDay, now: Timestamp
         exited: Quantity::ZERO,
         last_price: None,
         forever_parent: None,
+        known_fingerprint: tandem_domain::leader::KnownFingerprint::default(),
         ts_event: report.ts_event,
         ts_first_event: report.ts_event,
         ts_first_seen: now,

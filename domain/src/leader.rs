@@ -12,7 +12,7 @@ mod forever;
 mod legs;
 
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -55,12 +55,24 @@ pub struct LeaderOrder {
     pub last_price: Option<Price>,
     /// The forever order whose firing left this order; such a child is not copied a second time.
     pub forever_parent: Option<BrokerOrderId>,
+    /// Computed at most once, for all followers.
+    pub known_fingerprint: KnownFingerprint,
     /// The broker's time of the newest evidence.
     pub ts_event: Timestamp,
     /// When the order was entered, by the earliest of all evidence: how old it is.
     pub ts_first_event: Timestamp,
     /// When we first saw it, by our clock.
     pub ts_first_seen: Timestamp,
+}
+
+/// What [`LeaderOrder::fingerprint`] came to. A clone may be changed, so it knows nothing yet.
+#[derive(Debug, Default)]
+pub struct KnownFingerprint(OnceLock<i64>);
+
+impl Clone for KnownFingerprint {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl LeaderOrder {
@@ -93,6 +105,10 @@ impl LeaderOrder {
     /// A stable number of this state: equal states have equal numbers across runs and versions. The key under which
     /// an event is stored once.
     pub fn fingerprint(&self) -> i64 {
+        *self.known_fingerprint.0.get_or_init(|| self.compute_fingerprint())
+    }
+
+    fn compute_fingerprint(&self) -> i64 {
         let terms = &self.terms;
         let mut text = format!(
             "{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}",
@@ -153,6 +169,7 @@ impl PartialEq for LeaderOrder {
             exited,
             last_price: _,
             forever_parent,
+            known_fingerprint: _,
             ts_event,
             ts_first_event,
             ts_first_seen,

@@ -71,6 +71,7 @@ fn leader_state(status: BrokerStatus, terms: OrderTerms, filled: u32, event: u64
         exited: Quantity::ZERO,
         last_price: None,
         forever_parent: None,
+        known_fingerprint: tandem_domain::leader::KnownFingerprint::default(),
         ts_event: ms(event),
         ts_first_event: ms(1_000),
         ts_first_seen: ms(1_412),

@@ -40,6 +40,7 @@ fn order() -> LeaderOrder {
         exited: Quantity::ZERO,
         last_price: None,
         forever_parent: None,
+        known_fingerprint: crate::leader::KnownFingerprint::default(),
         ts_event: start,
         ts_first_event: start,
         ts_first_seen: start,

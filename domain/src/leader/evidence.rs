@@ -158,6 +158,7 @@ impl Evidence {
     pub(super) fn conclude(&self, beside: Beside) -> LeaderOrder {
         let newest = self.shown.last().map_or(self.status.at, |shown| shown.at);
         LeaderOrder {
+            known_fingerprint: super::KnownFingerprint::default(),
             account: self.account.clone(),
             trading_day: beside.trading_day,
             broker_order_id: self.broker_order_id.clone(),

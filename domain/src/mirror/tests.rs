@@ -51,6 +51,7 @@ fn leader(status: BrokerStatus, cumulative: u32) -> LeaderOrder {
         exited: Quantity::ZERO,
         last_price: None,
         forever_parent: None,
+        known_fingerprint: crate::leader::KnownFingerprint::default(),
         ts_event: at(1),
         ts_first_event: at(0),
         ts_first_seen: at(0),

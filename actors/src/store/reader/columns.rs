@@ -165,6 +165,7 @@ pub(super) fn leader_order(row: &Row<'_>) -> rusqlite::Result<Arc<LeaderOrder>> 
         exited: quantity(row, "exited")?,
         last_price: price_or_none(row, "last_price")?,
         forever_parent: id_or_none(row, "parent_order_id", BrokerOrderId::new)?,
+        known_fingerprint: tandem_domain::leader::KnownFingerprint::default(),
         ts_event: time(row, "ts_event")?,
         ts_first_event: time(row, "ts_first_event")?,
         ts_first_seen: time(row, "first_seen_at")?,

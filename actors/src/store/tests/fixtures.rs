@@ -161,6 +161,7 @@ pub(super) fn leader_order() -> LeaderOrder {
         exited: Quantity::ZERO,
         last_price: None,
         forever_parent: None,
+        known_fingerprint: tandem_domain::leader::KnownFingerprint::default(),
         ts_event: at(1),
         ts_first_event: at(1),
         ts_first_seen: at(1),

@@ -119,6 +119,7 @@ fn leader_order(id: &str, terms: OrderTerms, since: Timestamp) -> Arc<LeaderOrde
         exited: Quantity::ZERO,
         last_price: None,
         forever_parent: None,
+        known_fingerprint: crate::leader::KnownFingerprint::default(),
         ts_event: since,
         ts_first_event: since,
         ts_first_seen: since,
