@@ -133,6 +133,9 @@ pub struct SimVariants {
     pub total_quantity_spelled: bool,
     /// The API takes the products `CO` and `BO` (section 2.10).
     pub brackets_by_api: bool,
+    /// Forever orders are taken on derivatives too, product MARGIN among them: the broker's pages list the segment, but
+    /// not the products. Default false.
+    pub forever_on_derivatives: bool,
 }
 
 /// Spelling of order updates (section 5.4).
@@ -212,6 +215,7 @@ impl Default for SimVariants {
             own_leg_ids: false,
             total_quantity_spelled: false,
             brackets_by_api: core.brackets_by_api,
+            forever_on_derivatives: core.forever_on_derivatives,
         }
     }
 }
@@ -327,6 +331,7 @@ impl SimVariants {
             refuse_modify_in_transit: self.refuse_modify_in_transit,
             leg_tags: if self.legs_keep_tag { LegTags::Entry } else { LegTags::Invented },
             brackets_by_api: self.brackets_by_api,
+            forever_on_derivatives: self.forever_on_derivatives,
             ..exchange::Variants::default()
         }
     }

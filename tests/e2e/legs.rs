@@ -533,3 +533,26 @@ fn a16_forever_order_while_only_options_are_copied() {
     assert_eq!(broker.writes(ASHA), []);
     daemon.end();
 }
+
+#[test]
+fn a16_forever_order_on_a_derivative() {
+    let Stage { broker, daemon } =
+        with_equity().sim(|sim| sim.variants.forever_on_derivatives = true).stage();
+    let option = broker.option();
+    let terms = forever("97.00", "95.00", buy(option, 260));
+    let order = broker.lead_forever(OrderTerms { product: Product::Margin, ..terms });
+    daemon.until_refused(&order, "asha", "skipped", "forever_on_derivatives");
+    broker.quiet();
+    assert_eq!(broker.writes(ASHA), []);
+
+    // The order it leaves when it fires is an ordinary one, and the only one that is copied.
+    broker.price(option, "95.00");
+    let child = until("the leader's forever order has left its child", || {
+        broker.orders(LEADER).first().map(|child| child.id.clone())
+    });
+    daemon.until_filled(&child, "asha", 130);
+    broker.quiet();
+    assert_eq!(broker.calls(ASHA), ["POST /orders"]);
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
+    daemon.end();
+}

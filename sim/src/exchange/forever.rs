@@ -247,10 +247,12 @@ impl Exchange {
         if self.universe.get(terms.instrument).is_none() {
             return Err(ApiError::input("Invalid SecurityId"));
         }
-        if terms.instrument.segment != ExchangeSegment::NseEquity {
+        let everywhere = self.settings.variants.forever_on_derivatives;
+        if terms.instrument.segment != ExchangeSegment::NseEquity && !everywhere {
             return Err(ApiError::order("Forever orders are not allowed for this segment"));
         }
-        if !matches!(terms.product, Product::Cnc | Product::Mtf) || terms.after_market {
+        let delivered = matches!(terms.product, Product::Cnc | Product::Mtf) || everywhere;
+        if !delivered || terms.after_market {
             return Err(ApiError::input(ApiError::GENERIC_INPUT));
         }
         let priced = match terms.order_type {

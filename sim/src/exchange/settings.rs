@@ -168,6 +168,9 @@ pub struct Variants {
     pub leg_tags: LegTags,
     /// Whether the API takes the products CO and BO. Default false (section 2.10: super orders replace them).
     pub brackets_by_api: bool,
+    /// Forever orders are taken on derivatives too, product MARGIN among them: the broker's pages list the segment, but
+    /// not the products. Default false.
+    pub forever_on_derivatives: bool,
 }
 
 /// What becomes of MARKET orders of the API (`dhanhq-v2.md` section 2.9).
@@ -216,6 +219,7 @@ impl Default for Variants {
             refuse_modify_in_transit: false,
             leg_tags: LegTags::Invented,
             brackets_by_api: false,
+            forever_on_derivatives: false,
         }
     }
 }
