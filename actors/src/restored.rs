@@ -8,7 +8,7 @@ use tandem_domain::mirror::{
     COPY, Change, ChangeRequest, ChangeState, Child, ChildLeg, Mirror, OrderPart, Target,
 };
 use tandem_domain::order::lifecycle::ChildState;
-use tandem_domain::order::{BrokerStatus, OrderForm, OrderTerms, OrderType};
+use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType};
 
 use crate::store::{AccountOrder, IntentKind, IntentRow, IntentState, MirrorRows};
 
@@ -161,15 +161,7 @@ fn restore_change(child: &mut Child, intent: IntentRow) {
         }
         // Should it have come about late, it is still no human's hand.
         (IntentState::Absent, Change::Modify { terms, .. }) => child.asked_before.push(terms),
-        (IntentState::Acked, Change::Cancel { part }) => {
-            if let OrderForm::Super(legs) = &mut child.terms.form {
-                match part {
-                    OrderPart::Target => legs.target = None,
-                    OrderPart::Stop => legs.stop = None,
-                    OrderPart::Whole | OrderPart::Entry => {}
-                }
-            }
-        }
+        (IntentState::Acked, Change::Cancel { part }) => child.forget_leg(part),
         _ => {}
     }
 }

@@ -7,7 +7,7 @@ mod explain;
 mod place;
 mod run;
 mod sim;
-mod spans;
+pub(crate) mod spans;
 mod status;
 
 use std::io::Write;

@@ -15,7 +15,7 @@ pub(in crate::cli) fn span(micros: i64) -> String {
 }
 
 /// A number of hundredths with its point: -274 is -2.74.
-pub(in crate::cli) fn hundredths(number: i64) -> String {
+pub(crate) fn hundredths(number: i64) -> String {
     let sign = if number < 0 { "-" } else { "" };
     let number = number.unsigned_abs();
     format!("{sign}{}.{:02}", number / 100, number % 100)

@@ -13,6 +13,7 @@ use tandem_domain::order::BrokerStatus;
 use super::books::{Books, Evidence, FollowerEvidence, Recorded};
 use super::day::{Day, FOLLOWERS};
 use super::stage::Stage;
+use crate::cli::spans::hundredths;
 
 const WIDTH: u16 = 110;
 /// More differences than anybody reads; the first ones tell what went wrong.
@@ -188,13 +189,6 @@ fn slippage(follower: &FollowerEvidence) -> Option<Vec<String>> {
         if_known(sum.ticks_x100()),
         if_known(sum.bps_x100()),
     ])
-}
-
-/// A number of hundredths with its point.
-fn hundredths(number: i64) -> String {
-    let sign = if number < 0 { "-" } else { "" };
-    let number = number.unsigned_abs();
-    format!("{sign}{}.{:02}", number / 100, number % 100)
 }
 
 /// One stretch of the way from the leader's order to the follower's fill.

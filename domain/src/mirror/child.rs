@@ -317,6 +317,17 @@ impl Child {
         }
     }
 
+    /// A leg whose cancel was taken is none any more.
+    pub const fn forget_leg(&mut self, part: OrderPart) {
+        if let OrderForm::Super(legs) = &mut self.terms.form {
+            match part {
+                OrderPart::Target => legs.target = None,
+                OrderPart::Stop => legs.stop = None,
+                OrderPart::Whole | OrderPart::Entry => {}
+            }
+        }
+    }
+
     /// Whether it is a super order.
     pub const fn is_super(&self) -> bool {
         matches!(self.terms.form, OrderForm::Super(_))

@@ -253,7 +253,7 @@ impl Mirror {
                     }
                 }
             }
-            Change::Cancel { part } => forget_leg(&mut child.terms.form, part),
+            Change::Cancel { part } => child.forget_leg(part),
         }
         if is_seen || !child.is_live() {
             child.request = None;
@@ -510,7 +510,7 @@ impl Mirror {
                 let part = request.change.part();
                 let child = &mut self.children[index];
                 child.request = None;
-                forget_leg(&mut child.terms.form, part);
+                child.forget_leg(part);
             }
             ChangeState::Acked => {}
         }
@@ -549,15 +549,4 @@ fn has_leg(form: &OrderForm, leg: Leg) -> bool {
 fn is_leaving(child: &super::Child, leg: Leg) -> bool {
     let part = if leg == Leg::Target { OrderPart::Target } else { OrderPart::Stop };
     child.request.as_deref().is_some_and(|request| request.change == Change::Cancel { part })
-}
-
-/// A leg whose cancel was taken is none any more.
-fn forget_leg(form: &mut OrderForm, part: OrderPart) {
-    if let OrderForm::Super(legs) = form {
-        match part {
-            OrderPart::Target => legs.target = None,
-            OrderPart::Stop => legs.stop = None,
-            OrderPart::Whole | OrderPart::Entry => {}
-        }
-    }
 }
