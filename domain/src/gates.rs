@@ -4,6 +4,8 @@
 //! follower's state of the moment (breaker, halted account, age at sending) are applied by [`crate::follower`] before it
 //! wraps a placement as [`RiskApproved`]. Sessions, caps, margin and loss limits join this list with the sizing issue.
 
+pub mod entry;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

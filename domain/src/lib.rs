@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod breaker;
+pub mod calendar;
 pub mod decision;
 mod flaw;
 pub mod follower;
@@ -31,4 +32,5 @@ pub mod restart;
 pub mod sizing;
 pub mod slippage;
 pub mod time;
+pub mod trading;
 pub mod translate;

@@ -18,10 +18,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use absence::BookRead;
-pub use record::{MappingState, Record};
+pub use record::{MappingState, Opening, Record};
 
 use self::absence::Unknown;
 use self::queue::Queue;
+use crate::account::{Funds, PositionReport};
 use crate::decision::Decision;
 use crate::gap::Gap;
 use crate::gates::{CopyPolicy, DeniedReason};
@@ -30,11 +31,13 @@ use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
 use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rules};
 use crate::order::lifecycle::IllegalTransition;
-use crate::order::{BrokerStatus, ForeverReport, OrderReport, Product, SuperReport, TradeReport};
+use crate::order::{BrokerStatus, ForeverReport, OrderReport, OrderTerms, Product, SuperReport, TradeReport};
 use crate::pacing::{Pacer, PacingLimits};
+use crate::price::Money;
 use crate::quantity::Quantity;
 use crate::slippage::FillComparison;
 use crate::time::Timestamp;
+use crate::trading::{Control, HaltCause};
 
 /// What a follower book is told once.
 #[derive(Debug, Clone)]
@@ -105,6 +108,38 @@ pub enum Event {
         /// Whether they are refused.
         refused: bool,
     },
+    /// An operator, or a limit, asks something of the account.
+    Control(Control),
+    /// The account's positions, all of them.
+    Positions {
+        /// When the request for them left.
+        started_at: Timestamp,
+        /// Its rows.
+        positions: Vec<PositionReport>,
+    },
+    /// The leader's positions, all of them: what he held before today, and in which products.
+    LeaderPositions {
+        /// When the request for them left.
+        started_at: Timestamp,
+        /// Its rows.
+        positions: Vec<PositionReport>,
+    },
+    /// The account's money.
+    Funds {
+        /// When the request for it left.
+        started_at: Timestamp,
+        /// The figures.
+        funds: Funds,
+    },
+    /// What the broker's calculator says an entry needs; none when it did not say in time.
+    Margin {
+        /// Which child.
+        client_order_id: ClientOrderId,
+        /// The money.
+        required: Option<Money>,
+    },
+    /// The owner changed his settings.
+    Settings(Box<FollowerSettings>),
     /// Send nothing new: the process is stopping. What waits is on record, and waits for the next start.
     Stop,
     /// Time passed.
@@ -132,15 +167,57 @@ pub enum Effect {
     ReadBook,
     /// Read the account's list of super orders: a leg is to be linked to its entry.
     ReadSupers,
+    /// Read the account's positions soon.
+    ReadPositions,
+    /// Ask the broker's calculator what this needs, and answer with [`Event::Margin`] in any case.
+    AskMargin {
+        /// Which child.
+        client_order_id: ClientOrderId,
+        /// The order.
+        terms: OrderTerms,
+    },
+    /// Convert what is held to another product (`dhanhq-v2.md` section 4.6), as the leader did.
+    Convert(Conversion),
     /// Tick at this moment.
     WakeAt(Timestamp),
+    /// What was said in this alert is so no more.
+    Over(Alert),
     /// A person should know.
     Alert(Alert),
+}
+
+/// A part of a position that changes its product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conversion {
+    /// The instrument.
+    pub instrument: InstrumentKey,
+    /// From this product.
+    pub from: Product,
+    /// To this one.
+    pub to: Product,
+    /// Units, signed: what is short is negative.
+    pub units: i64,
 }
 
 /// What a person should know, in one shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alert {
+    /// The account trades less than it did.
+    Stopped(HaltCause),
+    /// Everything copied is closed.
+    SquaredOff,
+    /// What is still to be closed of a square-off: instruments, and units in all.
+    SquaringOff(usize, u64),
+    /// Our rows and the broker's account differ in this instrument by so many units; nothing more is opened in it.
+    Drift(InstrumentKey, i64),
+    /// More was closed than was held: the excess is bought or sold back at once.
+    Overshot(InstrumentKey, i64),
+    /// A sell that the leader has covered was not copied, because the follower's cover is missing.
+    CoverMissing(BrokerOrderId),
+    /// The broker closed a copied position by itself.
+    SquaredOffByBroker(InstrumentKey, i64),
+    /// The leader converted a position to another product.
+    LeaderConverted(Conversion),
     /// The broker refuses the account's credentials: it is halted (P15).
     AccountHalted,
     /// More was filled than was ordered (P10).
@@ -326,7 +403,13 @@ impl FollowerBook {
             }
             Event::Stop => self.stopping = true,
             Event::Left => self.pacer.left(now),
-            Event::Tick => {}
+            Event::Control(_)
+            | Event::Positions { .. }
+            | Event::LeaderPositions { .. }
+            | Event::Funds { .. }
+            | Event::Margin { .. }
+            | Event::Settings(_)
+            | Event::Tick => {}
         }
         self.ring(now, &mut effects);
         self.release(now, &mut effects);

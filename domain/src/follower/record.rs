@@ -5,12 +5,14 @@ use std::sync::Arc;
 use crate::gap::Gap;
 use crate::gates::DeniedReason;
 use crate::ids::{ClientOrderId, DhanClientId, FollowerId};
+use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
 use crate::mirror::{ChangeRecord, Child, IntentState, Mirror, Outcome, Target};
 use crate::order::{OrderReport, TradeReport};
 use crate::quantity::Quantity;
 use crate::sizing::Sizing;
 use crate::slippage::FillComparison;
+use crate::trading::Trading;
 use crate::translate::Note;
 
 /// One fact.
@@ -78,8 +80,26 @@ pub enum Record {
         /// The gap.
         gap: Gap,
     },
+    /// The account's trading state.
+    Trading(Trading),
+    /// What was held in an instrument before anything of this day was copied.
+    Opening(Opening),
     /// A fill.
     Trade(TradeReport),
+}
+
+/// What is held in an instrument at the start of a day's copying: recorded once, so that what is copied can be told from
+/// what is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// The instrument.
+    pub instrument: InstrumentKey,
+    /// Units that the leader holds, signed: never copied, part of his net when fractions are taken.
+    pub leader: i64,
+    /// Units that the follower holds because of copies of earlier days.
+    pub copied: i64,
+    /// Units that his owner holds apart from the copies: never sold.
+    pub own: i64,
 }
 
 /// The part of a mapping that changes.
