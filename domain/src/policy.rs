@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::gap::GapPolicy;
 use crate::instrument::coded_enum;
 use crate::price::Price;
+use crate::trading::{Control, HaltCause};
 
 coded_enum! {
     /// What of a leader's order makes a copy of it due.
@@ -52,6 +53,75 @@ coded_enum! {
         Keep = "keep",
         /// Its price is moved after the market, within the price band.
         Chase = "chase",
+    }
+}
+
+coded_enum! {
+    /// What becomes of a sell to open that the leader has covered, when the follower's cover does not fill in time.
+    MissingCover {
+        /// It is skipped, with an incident.
+        Skip = "skip",
+        /// It is sent all the same, uncovered.
+        Send = "send",
+    }
+}
+
+coded_enum! {
+    /// What becomes of an account that reached a limit of its owner's.
+    OnBreach {
+        /// It trades on.
+        Off = "off",
+        /// It opens nothing more; what works goes on working.
+        Reduce = "reduce",
+        /// It opens nothing more, and its entries that work are cancelled.
+        Halt = "halt",
+        /// It is halted, and everything copied is closed.
+        SquareOff = "square_off",
+    }
+}
+
+impl OnBreach {
+    /// What is asked of the account for this cause; none where it trades on.
+    pub const fn control(self, cause: HaltCause) -> Option<Control> {
+        match self {
+            Self::Off => None,
+            Self::Reduce => Some(Control::Reduce(cause)),
+            Self::Halt => Some(Control::Halt { cause, cancel_working: false }),
+            Self::SquareOff => Some(Control::SquareOff(cause)),
+        }
+    }
+}
+
+coded_enum! {
+    /// What becomes of an account when our rows and the broker's differ in an instrument.
+    OnDrift {
+        /// Nothing is opened in that instrument until they agree again.
+        Freeze = "freeze",
+        /// Beside that, the account opens nothing more anywhere.
+        Reduce = "reduce",
+        /// Beside that, the account is halted.
+        Halt = "halt",
+    }
+}
+
+impl OnDrift {
+    /// What is asked of the account beside freezing the instrument.
+    pub const fn control(self) -> Option<Control> {
+        match self {
+            Self::Freeze => None,
+            Self::Reduce => OnBreach::Reduce.control(HaltCause::Drift),
+            Self::Halt => OnBreach::Halt.control(HaltCause::Drift),
+        }
+    }
+}
+
+coded_enum! {
+    /// What happens when the leader converts a position to another product.
+    Conversions {
+        /// A person is told.
+        Alert = "alert",
+        /// The follower's share is converted, too.
+        Copy = "copy",
     }
 }
 
@@ -114,6 +184,39 @@ pub struct Parting {
     pub gap: GapPolicy,
 }
 
+/// How the legs of a spread wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spread {
+    /// How long a sell to open that the leader has covered waits for the follower's cover to fill.
+    pub cover_wait: Duration,
+    /// What becomes of it then.
+    pub on_missing_cover: MissingCover,
+    /// How long the sale of a cover waits until the short it covers is bought back.
+    pub exit_wait: Duration,
+}
+
+/// What a follower's account is watched for, and what follows. What is allowed to be opened at all is in
+/// [`EntryPolicy`](crate::gates::entry::EntryPolicy).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RiskPolicy {
+    /// What follows when the day's loss reaches the entry policy's bound; never [`OnBreach::Off`].
+    pub on_daily_loss: OnBreach,
+    /// Rejections in a row that count as too many; zero for none.
+    pub rejections_max: u32,
+    /// What follows then; never [`OnBreach::SquareOff`].
+    pub on_rejections: OnBreach,
+    /// What follows when our rows and the broker's account differ.
+    pub on_drift: OnDrift,
+    /// How often the account's positions are read.
+    pub positions_poll: Duration,
+    /// How often its money is read.
+    pub funds_poll: Duration,
+    /// How long an entry waits for the word of the broker's margin calculator.
+    pub margin_wait: Duration,
+    /// What happens when the leader converts a position.
+    pub conversions: Conversions,
+}
+
 /// Changes of one order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Changes {
@@ -159,6 +262,17 @@ mod tests {
             let price = Price::from_units(units).unwrap();
             prop_assert!(Bps::new(bps).of(price) <= price);
         }
+    }
+
+    #[test]
+    fn a_breach_asks_what_its_owner_chose() {
+        let loss = HaltCause::DailyLoss;
+        assert_eq!(OnBreach::Off.control(loss), None);
+        assert_eq!(OnBreach::Reduce.control(loss), Some(Control::Reduce(loss)));
+        assert_eq!(OnBreach::Halt.control(loss), Some(Control::Halt { cause: loss, cancel_working: false }));
+        assert_eq!(OnBreach::SquareOff.control(loss), Some(Control::SquareOff(loss)));
+        assert_eq!(OnDrift::Freeze.control(), None);
+        assert_eq!(OnDrift::Reduce.control(), Some(Control::Reduce(HaltCause::Drift)));
     }
 
     #[test]
