@@ -1,8 +1,10 @@
 //! What a person should know, in one shape: a log line, and a row that stays until it is dealt with.
 
+use std::sync::Arc;
+
 use tandem_domain::ids::FollowerId;
 use tandem_domain::time::Timestamp;
-use tracing::error;
+use tracing::{error, info};
 
 use crate::records::submit_quietly;
 use crate::store::{IncidentRow, StoreHandle, Write};
@@ -31,7 +33,7 @@ pub fn raise(
     let of = follower.map_or("-", FollowerId::as_str);
     error!(alert = kind, follower = of, subject, "{text}");
     let row = IncidentRow {
-        id: format!("{}/{kind}/{of}/{subject}", now.trading_day()).into(),
+        id: incident_id(kind, follower, &subject, now),
         opened_at: now,
         kind: kind.into(),
         follower: follower.cloned(),
@@ -39,4 +41,24 @@ pub fn raise(
         text,
     };
     submit_quietly(store, vitals, vec![Write::IncidentOpen(row)]);
+}
+
+/// Ends the incident that an alert of today opened; there may be none.
+pub fn close(
+    store: &StoreHandle,
+    vitals: &Vitals,
+    follower: Option<&FollowerId>,
+    kind: &'static str,
+    subject: &str,
+    now: Timestamp,
+) {
+    let of = follower.map_or("-", FollowerId::as_str);
+    info!(alert = kind, follower = of, subject, "this is so no more");
+    let id = incident_id(kind, follower, subject, now);
+    submit_quietly(store, vitals, vec![Write::IncidentClose { id, closed_at: now }]);
+}
+
+fn incident_id(kind: &str, follower: Option<&FollowerId>, subject: &str, now: Timestamp) -> Arc<str> {
+    let of = follower.map_or("-", FollowerId::as_str);
+    format!("{}/{kind}/{of}/{subject}", now.trading_day()).into()
 }

@@ -5,6 +5,8 @@
 //! (P1), never sends twice (P2, P3), and sends only what is [`RiskApproved`] (P16). On restart the book is rebuilt from
 //! the rows of the day, and what was being sent is looked up.
 
+mod alerting;
+mod asking;
 mod reads;
 mod sending;
 mod stream;
@@ -20,19 +22,19 @@ use tandem_dhan::codes::AmoTime;
 use tandem_dhan::rest::{AccountClient, ClientError};
 use tandem_dhan::stream::StreamSettings;
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
-use tandem_domain::follower::{Alert, Effect, Event, FollowerBook, FollowerSettings};
+use tandem_domain::follower::{Effect, Event, FollowerBook, FollowerSettings};
 use tandem_domain::ids::{ClientOrderId, FollowerId};
 use tandem_domain::order::OrderReport;
 use tandem_domain::time::Timestamp;
-use tracing::{error, info};
+use tracing::info;
 
 use crate::account::{AccountParams, ReadPacer};
-use crate::alerts::{AlertText, raise};
+use crate::alerts::AlertText;
 use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
 use crate::messages::{Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, Link, Plan, Probe};
 use crate::order_stream::OrderStreamLink;
-use crate::records::{About, Circumstances, News, gap_text};
+use crate::records::{About, Circumstances, News};
 use crate::restored::restored;
 use crate::store::{ExternalOrder, IntentTiming, Job, MirrorRows, Reader, ReaderError, StoreHandle};
 use crate::vitals::{Health, Ping, Vitals};
@@ -293,7 +295,13 @@ impl FollowerOrderActor {
                 }
                 Effect::ReadBook => self.read_book_now(ctx),
                 Effect::ReadSupers => self.read_supers(ctx),
+                Effect::ReadPositions => self.read_positions(ctx),
+                Effect::AskMargin { client_order_id, terms } => {
+                    self.ask_margin(client_order_id, terms, Instant::now() + asking::MARGIN_WAIT, ctx);
+                }
+                Effect::Convert(conversion) => self.convert(conversion, ctx),
                 Effect::WakeAt(at) => self.wake_at(at, ctx),
+                Effect::Over(alert) => self.over(&alert),
                 Effect::Alert(alert) => self.alert(alert),
             }
         }
@@ -320,98 +328,6 @@ impl FollowerOrderActor {
             actor.step(Event::Tick, ctx);
         });
         self.wake = Some((at, handle));
-    }
-
-    fn alert(&mut self, alert: Alert) {
-        let (kind, subject, text) = match alert {
-            Alert::AccountHalted => (
-                "account_halted",
-                self.params.account.account.masked(),
-                "the broker refuses this follower's access token: nothing is sent until it is replaced".to_owned(),
-            ),
-            Alert::Overfill(id) => {
-                ("overfill", id.to_string(), "more was filled than was ordered: check the account".to_owned())
-            }
-            Alert::LookAlike(id) => (
-                "outcome_in_doubt",
-                id.to_string(),
-                "an order's answer was lost, and the book holds an unexplained order like it: check the account"
-                    .to_owned(),
-            ),
-            Alert::Unrecorded(id) => (
-                "unrecorded_order",
-                id.to_string(),
-                "an order carries Tandem's tag and is on no record here; it is left alone".to_owned(),
-            ),
-            Alert::AppearedLate(id) => (
-                "appeared_late",
-                id.to_string(),
-                "an order that was thought absent or refused appeared in the book: it is tracked, check the account"
-                    .to_owned(),
-            ),
-            Alert::Duplicate(id) => (
-                "duplicate_order",
-                id.to_string(),
-                "a second order carries the tag of one of ours; it is left alone: check the account".to_owned(),
-            ),
-            Alert::ExitGivenUp(id) => (
-                "exit_given_up",
-                id.to_string(),
-                "an exit was tried three times to no avail: close the position by hand".to_owned(),
-            ),
-            Alert::NoEquivalent(id, reason) => (
-                "no_equivalent",
-                id.to_string(),
-                format!("the broker has no order like this one of the leader's, so it is not copied ({reason})"),
-            ),
-            Alert::CopyGap(id, gap) => ("copy_gap", id.to_string(), gap_text(gap)),
-            Alert::Detached(id) => (
-                "detached",
-                id.to_string(),
-                "the copy was changed or cancelled by hand: it is left alone from now on".to_owned(),
-            ),
-            Alert::LateFill(id) => (
-                "late_fill",
-                id.to_string(),
-                "an order filled after the broker had said it was over: it is counted, check the account".to_owned(),
-            ),
-            Alert::ChangesExhausted(id) => (
-                "changes_exhausted",
-                id.to_string(),
-                "the copy was changed as often as the broker allows and is left as it is: change it by hand".to_owned(),
-            ),
-            Alert::ChangeRefused(id) => (
-                "change_refused",
-                id.to_string(),
-                "the broker does not take a change or cancel of the copy: look at it in the account".to_owned(),
-            ),
-            Alert::Slippage(id, comparison) => (
-                "slippage",
-                id.to_string(),
-                format!(
-                    "{} units cost {} rupees more than the leader's price: {}.{:02} basis points",
-                    comparison.filled,
-                    comparison.slippage,
-                    comparison.bps_x100 / 100,
-                    comparison.bps_x100.unsigned_abs() % 100
-                ),
-            ),
-            Alert::LegUnlinked(id) => (
-                "leg_unlinked",
-                id.to_string(),
-                "an exit leg belongs to no order that is known: look at it in the account".to_owned(),
-            ),
-            Alert::Illegal(illegal) => {
-                self.vitals.failed(&illegal);
-                return error!(follower = %self.id(), %illegal, "an event that makes no sense");
-            }
-        };
-        self.raise(AlertText { kind, subject, text });
-    }
-
-    fn raise(&self, alert: AlertText) {
-        let follower = &self.id();
-        raise(&self.params.store, &self.vitals, Some(follower), alert, self.params.clock.now());
     }
 
     pub(super) fn id(&self) -> &FollowerId {

@@ -76,11 +76,12 @@ impl Circumstances {
 
 /// The rows of some records of one follower's account.
 pub fn writes(records: Vec<Record>, account: &DhanClientId, around: &Circumstances) -> Vec<Write> {
-    records.into_iter().map(|record| write(record, account, around)).collect()
+    records.into_iter().filter_map(|record| write(record, account, around)).collect()
 }
 
-fn write(record: Record, account: &DhanClientId, around: &Circumstances) -> Write {
-    match record {
+fn write(record: Record, account: &DhanClientId, around: &Circumstances) -> Option<Write> {
+    Some(match record {
+        Record::Trading(_) | Record::Opening(_) => return None,
         Record::LeaderEvent(order) => Write::LeaderEvent(LeaderEvent { order, ts_init: around.now }),
         Record::Mapping { leader, follower, state, sizing } => Write::Mapping(Box::new(MappingRow {
             key: mirror_key(&leader, &follower),
@@ -130,7 +131,7 @@ fn write(record: Record, account: &DhanClientId, around: &Circumstances) -> Writ
             report: Box::new(report),
             ts_init: around.now,
         },
-    }
+    })
 }
 
 fn account_order(

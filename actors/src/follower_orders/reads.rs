@@ -236,7 +236,7 @@ impl FollowerOrderActor {
     }
 
     /// Positions are kept on record after each fill; nothing is decided by them yet.
-    fn read_positions(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn read_positions(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone().filter(|_| !self.positions_due) else { return };
         if let Err(wait) = self.reads.take() {
             self.positions_due = true;

@@ -131,7 +131,7 @@ impl AccountClient {
             product_type: terms.product.as_str().to_owned(),
             security_id: terms.instrument.security_id.to_string(),
             price: terms.price.into(),
-            trigger_price: Some(terms.trigger.into()),
+            trigger_price: terms.order_type.is_stop().then(|| terms.trigger.into()),
         };
         let answer: MarginAnswer =
             self.record(Method::POST, "/margincalculator", Some(to_json(&request)?)).await?;

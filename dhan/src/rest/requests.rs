@@ -3,6 +3,7 @@
 
 use awc::http::Method;
 use serde::Serialize;
+use tandem_domain::follower::Conversion;
 use tandem_domain::ids::{BrokerOrderId, DhanClientId};
 use tandem_domain::mirror::OrderPart;
 use tandem_domain::order::{ExitLegs, OcoLeg, OrderForm, OrderTerms, OrderType};
@@ -11,8 +12,8 @@ use tandem_domain::price::Price;
 use super::error::OrderRequestError;
 use super::writes::{CancelOrder, ChangeOrder, NewOrder};
 use crate::wire::{
-    CreateForeverOrderRequest, Decimal, ModifyForeverOrderRequest, ModifyOrderRequest,
-    ModifySuperOrderRequest, PlaceOrderRequest, PlaceSuperOrderRequest,
+    ConvertPositionRequest, CreateForeverOrderRequest, Decimal, ModifyForeverOrderRequest,
+    ModifyOrderRequest, ModifySuperOrderRequest, PlaceOrderRequest, PlaceSuperOrderRequest,
 };
 
 const ENTRY_LEG: &str = "ENTRY_LEG";
@@ -59,6 +60,24 @@ pub(super) fn cancel(order: &CancelOrder<'_>) -> Result<WriteRequest, OrderReque
         path = format!("{path}/{}", super_leg(order.part));
     }
     Ok(WriteRequest { method: Method::DELETE, path, body: None })
+}
+
+/// `POST` of a conversion (section 4.6): the units without their sign, which the position type tells.
+pub(super) fn convert(
+    account: &DhanClientId,
+    conversion: &Conversion,
+) -> Result<WriteRequest, OrderRequestError> {
+    let request = ConvertPositionRequest {
+        dhan_client_id: account.as_str().to_owned(),
+        from_product_type: conversion.from.as_str().to_owned(),
+        to_product_type: conversion.to.as_str().to_owned(),
+        exchange_segment: conversion.instrument.segment.as_str().to_owned(),
+        position_type: if conversion.units < 0 { "SHORT" } else { "LONG" }.to_owned(),
+        security_id: conversion.instrument.security_id.to_string(),
+        convert_qty: conversion.units.saturating_abs(),
+    };
+    let body = to_json(&request)?;
+    Ok(WriteRequest { method: Method::POST, path: "/positions/convert".to_owned(), body: Some(body) })
 }
 
 fn ordinary(account: &DhanClientId, order: &NewOrder<'_>) -> PlaceOrderRequest {

@@ -1,5 +1,6 @@
-//! Place, modify, cancel. Nothing here repeats a request.
+//! Place, modify, cancel, convert. Nothing here repeats a request.
 
+use tandem_domain::follower::Conversion;
 use tandem_domain::ids::{BrokerOrderId, ClientOrderId};
 use tandem_domain::mirror::OrderPart;
 use tandem_domain::order::{BrokerStatus, OrderTerms};
@@ -10,6 +11,7 @@ use super::requests::{self, WriteRequest};
 use super::transport::{Answer, NoAnswer};
 use crate::codes::AmoTime;
 use crate::parse;
+use crate::refusal;
 use crate::wire::{OrderAnswer, decode_row};
 
 /// An order to place.
@@ -89,6 +91,16 @@ impl AccountClient {
     /// `/super/orders/{orderId}/{legName}` or `/forever/orders/{orderId}`.
     pub async fn cancel(&self, order: &CancelOrder<'_>) -> Result<ChangedOrder, OrderRequestError> {
         self.change(requests::cancel(order)?).await
+    }
+
+    /// Converts a part of a position to another product: `POST /positions/convert` (section 4.6). The broker takes it
+    /// with 202 and no documented body; whether it is done, the positions tell.
+    pub async fn convert(&self, conversion: &Conversion) -> Result<(), OrderRequestError> {
+        let answer = self.write(requests::convert(&self.account, conversion)?).await?;
+        if answer.is_success() && refusal::read(answer.http, &answer.body).is_none() {
+            return Ok(());
+        }
+        Err(answer.write_error(&self.transport))
     }
 
     /// The body of a placing request as it goes over the wire, for the record. It holds no token.

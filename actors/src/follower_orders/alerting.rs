@@ -1,0 +1,226 @@
+//! What a person should know of an account, in words that say what happened and what to do.
+
+use tandem_domain::follower::{Alert, Conversion};
+use tandem_domain::order::lifecycle::IllegalTransition;
+use tandem_domain::slippage::FillComparison;
+use tandem_domain::trading::HaltCause;
+use tracing::error;
+
+use super::FollowerOrderActor;
+use crate::alerts::{AlertText, close, raise};
+use crate::records::gap_text;
+
+impl FollowerOrderActor {
+    pub(super) fn alert(&mut self, alert: Alert) {
+        if let Alert::Illegal(illegal) = alert {
+            return self.on_illegal(&illegal);
+        }
+        if let Some(text) = self.words(&alert) {
+            self.raise(text);
+        }
+    }
+
+    /// What was said in this alert is so no more: its incident ends.
+    pub(super) fn over(&self, alert: &Alert) {
+        let Some(AlertText { kind, subject, .. }) = self.words(alert) else { return };
+        close(&self.params.store, &self.vitals, Some(self.id()), kind, &subject, self.params.clock.now());
+    }
+
+    pub(super) fn raise(&self, alert: AlertText) {
+        raise(&self.params.store, &self.vitals, Some(self.id()), alert, self.params.clock.now());
+    }
+
+    fn on_illegal(&mut self, illegal: &IllegalTransition) {
+        self.vitals.failed(illegal);
+        error!(follower = %self.id(), %illegal, "an event that makes no sense");
+    }
+
+    fn words(&self, alert: &Alert) -> Option<AlertText> {
+        let account = || self.params.account.account.masked();
+        of_account(alert, account).or_else(|| of_position(alert)).or_else(|| of_order(alert))
+    }
+}
+
+/// What concerns the whole account.
+fn of_account(alert: &Alert, account: impl Fn() -> String) -> Option<AlertText> {
+    Some(match alert {
+        Alert::AccountHalted => AlertText {
+            kind: "account_halted",
+            subject: account(),
+            text: "the broker refuses this follower's access token: nothing is sent until it is replaced"
+                .to_owned(),
+        },
+        Alert::Stopped(cause) => AlertText {
+            kind: "trading_stopped",
+            subject: cause.to_string(),
+            text: stopped(*cause).to_owned(),
+        },
+        Alert::SquaredOff => AlertText {
+            kind: "squared_off",
+            subject: account(),
+            text:
+                "everything that was copied is closed; nothing new is copied until you resume this follower"
+                    .to_owned(),
+        },
+        Alert::SquaringOff(instruments, units) => AlertText {
+            kind: "squaring_off",
+            subject: account(),
+            text: format!(
+                "a square-off goes on: {units} units in {instruments} instruments are still to be closed; \
+                 look at the account if this does not become less"
+            ),
+        },
+        _ => return None,
+    })
+}
+
+const fn stopped(cause: HaltCause) -> &'static str {
+    match cause {
+        HaltCause::Operator => "an operator stopped this follower: nothing new is opened until you resume it",
+        HaltCause::DailyLoss => {
+            "the account lost more today than risk.daily_loss_max_rupees: nothing new is opened until you resume it"
+        }
+        HaltCause::Rejections => {
+            "the broker rejected order after order: nothing new is opened; find out why, then resume this follower"
+        }
+        HaltCause::Drift => {
+            "the account does not hold what it should: nothing new is opened; compare the two, then resume this follower"
+        }
+    }
+}
+
+/// What concerns what is held.
+fn of_position(alert: &Alert) -> Option<AlertText> {
+    let (kind, subject, text) = match alert {
+        Alert::Drift(instrument, units) => (
+            "ledger_drift",
+            instrument,
+            format!(
+                "the account holds {units:+} units of {instrument} that no record explains: nothing more is opened in it \
+                 until they agree; if you traded by hand, it settles by itself, else look at the account"
+            ),
+        ),
+        Alert::Overshot(instrument, units) => (
+            "overshot",
+            instrument,
+            format!(
+                "more of {instrument} was closed than was held: {units:+} units are traded back at once; check the account"
+            ),
+        ),
+        Alert::SquaredOffByBroker(instrument, units) => (
+            "squared_off_by_broker",
+            instrument,
+            format!(
+                "the broker closed {units:+} copied units of {instrument} by itself: they are no longer followed; \
+                 check the account"
+            ),
+        ),
+        Alert::LeaderConverted(conversion) => return Some(converted(conversion)),
+        _ => return None,
+    };
+    Some(AlertText { kind, subject: subject.to_string(), text })
+}
+
+fn converted(conversion: &Conversion) -> AlertText {
+    let Conversion { instrument, from, to, units } = conversion;
+    AlertText {
+        kind: "leader_converted",
+        subject: format!("{instrument}/{from}/{to}"),
+        text: format!(
+            "the leader converted {units:+} units of {instrument} from {from} to {to}: convert the copies by hand, or set \
+             copy.conversions = \"copy\""
+        ),
+    }
+}
+
+/// What concerns one order.
+fn of_order(alert: &Alert) -> Option<AlertText> {
+    let (kind, subject, text) = match alert {
+        Alert::Overfill(id) => {
+            ("overfill", id.to_string(), "more was filled than was ordered: check the account")
+        }
+        Alert::LookAlike(id) => (
+            "outcome_in_doubt",
+            id.to_string(),
+            "an order's answer was lost, and the book holds an unexplained order like it: check the account",
+        ),
+        Alert::Unrecorded(id) => (
+            "unrecorded_order",
+            id.to_string(),
+            "an order carries Tandem's tag and is on no record here; it is left alone",
+        ),
+        Alert::AppearedLate(id) => (
+            "appeared_late",
+            id.to_string(),
+            "an order that was thought absent or refused appeared in the book: it is tracked, check the account",
+        ),
+        Alert::Duplicate(id) => (
+            "duplicate_order",
+            id.to_string(),
+            "a second order carries the tag of one of ours; it is left alone: check the account",
+        ),
+        Alert::ExitGivenUp(id) => (
+            "exit_given_up",
+            id.to_string(),
+            "an exit was tried three times to no avail: close the position by hand",
+        ),
+        Alert::Detached(id) => (
+            "detached",
+            id.to_string(),
+            "the copy was changed or cancelled by hand: it is left alone from now on",
+        ),
+        Alert::LateFill(id) => (
+            "late_fill",
+            id.to_string(),
+            "an order filled after the broker had said it was over: it is counted, check the account",
+        ),
+        Alert::ChangesExhausted(id) => (
+            "changes_exhausted",
+            id.to_string(),
+            "the copy was changed as often as the broker allows and is left as it is: change it by hand",
+        ),
+        Alert::ChangeRefused(id) => (
+            "change_refused",
+            id.to_string(),
+            "the broker does not take a change or cancel of the copy: look at it in the account",
+        ),
+        Alert::LegUnlinked(id) => (
+            "leg_unlinked",
+            id.to_string(),
+            "an exit leg belongs to no order that is known: look at it in the account",
+        ),
+        Alert::CoverMissing(id) => (
+            "cover_missing",
+            id.to_string(),
+            "the leader sold this covered by a bought leg, and the follower's cover had not filled in time: the sale was \
+             not copied; see spread.on_missing_cover",
+        ),
+        _ => return of_leader_order(alert),
+    };
+    Some(AlertText { kind, subject, text: text.to_owned() })
+}
+
+/// What concerns the copy of one leader order, with figures.
+fn of_leader_order(alert: &Alert) -> Option<AlertText> {
+    let (kind, id, text) = match alert {
+        Alert::NoEquivalent(id, reason) => (
+            "no_equivalent",
+            id,
+            format!("the broker has no order like this one of the leader's, so it is not copied ({reason})"),
+        ),
+        Alert::CopyGap(id, gap) => ("copy_gap", id, gap_text(*gap)),
+        Alert::Slippage(id, comparison) => ("slippage", id, slipped(comparison)),
+        _ => return None,
+    };
+    Some(AlertText { kind, subject: id.to_string(), text })
+}
+
+fn slipped(comparison: &FillComparison) -> String {
+    format!(
+        "{} units cost {} rupees more than the leader's price: {}.{:02} basis points",
+        comparison.filled,
+        comparison.slippage,
+        comparison.bps_x100 / 100,
+        comparison.bps_x100.unsigned_abs() % 100
+    )
+}
