@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Message;
+use tandem_dhan::codes::AmoTime;
 use tandem_domain::account::Funds;
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::decision::Decision;
+use tandem_domain::follower::FollowerSettings;
 use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
 
 use crate::in_flight::Underway;
 use crate::vitals::Mailbox;
-use crate::{CircuitBreaker, FollowerOrderActor, LeaderStream, Sizer};
+use crate::{CircuitBreaker, FollowerOrderActor, FollowerPolicy, LeaderStream, Sizer};
 
 /// The present addresses. Sent to every actor whenever any of them changed; each then says again what the others
 /// must know, so that a new life learns it.
@@ -113,6 +115,22 @@ pub struct BreakerIs {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Probe;
+
+/// Supervisor to follower: the owner changed his settings; these are in force from now on.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Reload {
+    /// What its book goes by.
+    pub settings: Box<FollowerSettings>,
+    /// When its after-market orders go to the exchange.
+    pub amo_time: AmoTime,
+}
+
+/// Supervisor to Sizer: the owner changed his settings; these policies are in force from now on, one for each follower,
+/// in the order they had.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ReloadPolicies(pub Vec<FollowerPolicy>);
 
 /// The process is stopping: take nothing new in.
 #[derive(Debug, Clone, Copy, Message)]
