@@ -279,7 +279,7 @@ fn house(
     let followers: Vec<&FollowerSettings> = settings.enabled_followers().collect();
     let sizer = SizerParams {
         leader: settings.leader.client_id.clone(),
-        leader_capital: settings.sizing.capital,
+        leader_capital: settings.leader.capital,
         followers: followers.iter().map(|follower| policy(follower)).collect(),
         instruments: ground.instruments.clone(),
         source: ground.source.clone(),
