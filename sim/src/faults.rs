@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use tandem_domain::ids::DhanClientId;
 
+use crate::exchange::OverlappingExits;
 use crate::stream::delivery::{Delivery, JoinStyle, Mute};
 
 /// The kinds of REST calls that can fail separately.
@@ -17,8 +18,25 @@ pub enum Operation {
     Modify,
     /// `DELETE /orders/{orderId}`; super and forever orders alike.
     Cancel,
-    /// Everything else: books, funds, margins, quotes, profile, IP.
+    /// `POST /positions/convert`.
+    Convert,
+    /// `DELETE /positions` and `POST /killswitch`.
+    Sweep,
+    /// `GET /positions`.
+    Positions,
+    /// `GET /fundlimit`.
+    Funds,
+    /// `POST /margincalculator` and `/margincalculator/multi`.
+    Margin,
+    /// Everything else that changes no order: books, quotes, profile, IP. As a fault: every read, the three above too.
     Read,
+}
+
+impl Operation {
+    /// Whether such calls change neither orders nor positions.
+    pub const fn is_read(self) -> bool {
+        matches!(self, Self::Positions | Self::Funds | Self::Margin | Self::Read)
+    }
 }
 
 /// What goes wrong with one answer.
@@ -156,6 +174,11 @@ pub enum Fault {
         /// How many; 0 ends it.
         count: u32,
     },
+    /// What becomes of exits beside others for the same units, in place of the account's setting.
+    OverlappingExits {
+        /// What.
+        how: OverlappingExits,
+    },
     /// The next order cancelled is reported cancelled and then fills, at its own price.
     LateFill {
         /// Units; never more than was left of the order. 0 ends it.
@@ -190,7 +213,8 @@ impl AccountFaults {
 
     /// What goes wrong with the answer to this call, if anything; each asked-for fault once.
     pub(crate) fn next_answer(&mut self, operation: Operation) -> Option<AnswerFault> {
-        let at = self.answers.iter().position(|(of, _)| *of == operation)?;
+        let any_read = operation.is_read().then_some(Operation::Read);
+        let at = self.answers.iter().position(|(of, _)| *of == operation || Some(*of) == any_read)?;
         self.answers.remove(at).map(|(_, answer)| answer)
     }
 
@@ -232,8 +256,17 @@ mod tests {
         faults.spoil(Operation::Place, 2, AnswerFault::LoseAfter);
         faults.spoil(Operation::Read, 1, AnswerFault::Busy);
         faults.spoil(Operation::Place, 1, AnswerFault::Delay { ms: 5 });
+        faults.spoil(Operation::Margin, 1, AnswerFault::LoseBefore);
         assert_eq!(faults.next_answer(Operation::Cancel), None);
         assert_eq!(faults.next_answer(Operation::Read), Some(AnswerFault::Busy));
+        assert_eq!(faults.next_answer(Operation::Funds), None);
+        faults.spoil(Operation::Read, 1, AnswerFault::Busy);
+        let margins: Vec<_> = std::iter::from_fn(|| faults.next_answer(Operation::Margin)).collect();
+        assert_eq!(
+            margins,
+            [AnswerFault::LoseBefore, AnswerFault::Busy],
+            "every read, and none of the others"
+        );
         let places: Vec<_> = std::iter::from_fn(|| faults.next_answer(Operation::Place)).collect();
         assert_eq!(places, [AnswerFault::LoseAfter, AnswerFault::LoseAfter, AnswerFault::Delay { ms: 5 }]);
     }
@@ -264,6 +297,10 @@ mod tests {
             ),
             (r#"{"fault":"stream_mute","mute":"everything"}"#, Fault::StreamMute { mute: Mute::Everything }),
             (r#"{"fault":"stream_close"}"#, Fault::StreamClose),
+            (
+                r#"{"fault":"overlapping_exits","how":"rejected_later"}"#,
+                Fault::OverlappingExits { how: OverlappingExits::RejectedLater },
+            ),
         ];
         for (text, expect) in cases {
             assert_eq!(serde_json::from_str::<Fault>(text).unwrap(), expect, "{text}");

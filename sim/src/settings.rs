@@ -3,16 +3,18 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use chrono::{NaiveDateTime, NaiveTime};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use tandem_dhan::wire::FrameStyle;
+use tandem_dhan::wire::{Decimal, FrameStyle};
 use tandem_domain::ids::DhanClientId;
+use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
+use tandem_domain::order::Product;
 use tandem_domain::price::Money;
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
 
 use crate::clock::Rate;
-use crate::exchange;
+use crate::exchange::{self, Exchange, OverlappingExits};
 use crate::faults::LoginRefusal;
 use crate::simulator::SimError;
 
@@ -41,6 +43,11 @@ pub struct SimSettings {
     pub token_hours: u32,
     /// Simulated milliseconds an order travels to the exchange.
     pub exchange_latency_ms: u64,
+    /// When the broker closes INTRADAY positions, `HH:MM:SS` by the clock in India, or `never`.
+    #[serde(with = "time_text")]
+    pub square_off: Option<NaiveTime>,
+    /// Days without trading besides weekends, `YYYY-MM-DD`.
+    pub holidays: Vec<NaiveDate>,
     /// Strikes listed above and below the spot, for each expiry.
     pub strikes_each_side: u32,
     /// How much stands in the books besides the accounts' orders.
@@ -50,7 +57,7 @@ pub struct SimSettings {
 }
 
 /// One account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimAccount {
     /// Client id.
@@ -66,6 +73,37 @@ pub struct SimAccount {
     /// The address order writes must come from; all are let in when left out.
     #[serde(default)]
     pub whitelisted_ip: Option<IpAddr>,
+    /// What becomes of an exit beside others for the same units.
+    #[serde(default)]
+    pub overlapping_exits: OverlappingExits,
+    /// What it holds from earlier days.
+    #[serde(default)]
+    pub positions: Vec<SimPosition>,
+}
+
+/// A position from earlier days.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimPosition {
+    /// Segment, `NSE_FNO`.
+    pub segment: ExchangeSegment,
+    /// Security id, as the instrument file of the first day has it.
+    pub security_id: u32,
+    /// Product, not `CNC`.
+    pub product: Product,
+    /// Units in whole lots, negative for a short position.
+    pub units: i64,
+    /// Rupees that each cost or brought.
+    pub price: Decimal,
+}
+
+impl SimPosition {
+    /// The same in the exchange's words; none when the price is none.
+    pub(crate) fn carried(&self) -> Option<exchange::CarriedPosition> {
+        let Self { segment, security_id, product, units, price } = *self;
+        let instrument = InstrumentKey { segment, security_id: SecurityId(security_id) };
+        Some(exchange::CarriedPosition { instrument, product, units, price: price.price()? })
+    }
 }
 
 /// How much stands in the books.
@@ -178,7 +216,15 @@ impl Casing {
 impl SimAccount {
     /// An account with this id and money.
     pub fn new(client_id: DhanClientId, name: &str, capital_rupees: i64) -> Self {
-        Self { client_id, access_token: None, capital_rupees, name: name.to_owned(), whitelisted_ip: None }
+        Self {
+            client_id,
+            access_token: None,
+            capital_rupees,
+            name: name.to_owned(),
+            whitelisted_ip: None,
+            overlapping_exits: OverlappingExits::default(),
+            positions: Vec::new(),
+        }
     }
 
     /// The token taken for it.
@@ -241,6 +287,8 @@ impl Default for SimSettings {
             rate_limits: true,
             token_hours: 24,
             exchange_latency_ms: 0,
+            square_off: core.session.square_off,
+            holidays: core.holidays,
             strikes_each_side: core.strikes_each_side,
             depth: SimDepth::Synthetic,
             variants: SimVariants::default(),
@@ -253,7 +301,7 @@ impl SimSettings {
     pub(crate) fn exchange(&self) -> Result<exchange::ExchangeSettings, SimError> {
         self.check_accounts()?;
         let defaults = exchange::ExchangeSettings::default();
-        let mut session = defaults.session;
+        let mut session = exchange::Session { square_off: self.square_off, ..defaults.session };
         if self.variants.close_at_1530 {
             session.close = NaiveTime::from_hms_opt(15, 30, 0).unwrap_or(session.close);
         }
@@ -261,6 +309,7 @@ impl SimSettings {
             seed: self.seed,
             start: self.start,
             session,
+            holidays: self.holidays.clone(),
             accounts: self.accounts.iter().map(exchange_account).collect(),
             strikes_each_side: self.strikes_each_side,
             exchange_latency: Duration::from_millis(self.exchange_latency_ms),
@@ -269,6 +318,21 @@ impl SimSettings {
             variants: self.variants.exchange(),
             ..defaults
         })
+    }
+
+    /// The same, and in it what the accounts hold from earlier days.
+    pub(crate) fn exchange_with_positions(&self) -> Result<Exchange, SimError> {
+        let mut exchange = Exchange::new(self.exchange()?);
+        for account in &self.accounts {
+            for position in &account.positions {
+                let carried = position.carried();
+                if !carried.is_some_and(|carried| exchange.carry(&account.client_id, &carried)) {
+                    let why = format!("accounts: {} cannot hold {position:?}", account.client_id);
+                    return Err(SimError::Settings(why));
+                }
+            }
+        }
+        Ok(exchange)
     }
 
     fn check_accounts(&self) -> Result<(), SimError> {
@@ -296,6 +360,7 @@ fn exchange_account(account: &SimAccount) -> exchange::AccountSettings {
         Money::from_rupees(account.capital_rupees),
     );
     settings.whitelisted_ip = account.whitelisted_ip;
+    settings.overlapping_exits = account.overlapping_exits;
     settings
 }
 
@@ -358,6 +423,27 @@ mod ist_text {
     }
 }
 
+/// A time of day, or `never`.
+mod time_text {
+    use super::{Deserialize, Deserializer, NaiveTime, Serializer, de};
+
+    const NEVER: &str = "never";
+
+    pub(super) fn serialize<S: Serializer>(at: &Option<NaiveTime>, serializer: S) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => serializer.collect_str(&at.format("%H:%M:%S")),
+            None => serializer.serialize_str(NEVER),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<NaiveTime>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == NEVER { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,6 +463,35 @@ mod tests {
             SimSettings { rate: Rate::FASTEST, depth: SimDepth::Capped(130), ..SimSettings::default() };
         let text = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<SimSettings>(&text).unwrap(), settings);
+    }
+
+    #[test]
+    fn a_position_from_earlier_days_is_there_or_refused() {
+        let with = |security_id: u32, units: i64| {
+            let mut settings = SimSettings::default();
+            settings.accounts[0].positions = vec![SimPosition {
+                segment: ExchangeSegment::NseFno,
+                security_id,
+                product: Product::Margin,
+                units,
+                price: Decimal::new(120.5),
+            }];
+            settings
+        };
+        let settings = with(43_023, -130);
+        let exchange = settings.exchange_with_positions().unwrap();
+        let held = exchange.positions(&settings.accounts[0].client_id);
+        assert_eq!((held[0].net(), held[0].carried_value), (-130, Money::from_rupees(15_665)));
+        assert!(with(9, 65).exchange_with_positions().is_err(), "no such instrument");
+        assert!(with(43_023, 64).exchange_with_positions().is_err(), "no whole lot");
+    }
+
+    #[test]
+    fn the_square_off_has_a_time_or_none() {
+        let read = |text: &str| serde_json::from_str::<SimSettings>(text).map(|read| read.square_off);
+        assert_eq!(read(r#"{"square_off":"never"}"#).unwrap(), None);
+        assert_eq!(read(r#"{"square_off":"15:25:00"}"#).unwrap(), NaiveTime::from_hms_opt(15, 25, 0));
+        assert!(read(r#"{"square_off":"soon"}"#).is_err());
     }
 
     #[test]

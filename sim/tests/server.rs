@@ -11,6 +11,8 @@ mod composites;
 mod control;
 #[path = "server/faults.rs"]
 mod faults;
+#[path = "server/positions.rs"]
+mod positions;
 #[path = "server/rest.rs"]
 mod rest;
 #[path = "server/stream.rs"]

@@ -59,7 +59,7 @@ impl Shared {
     pub(crate) fn new(settings: SimSettings) -> Result<Arc<Self>, SimError> {
         let began = Instant::now();
         let broker = Broker {
-            exchange: Exchange::new(settings.exchange()?),
+            exchange: settings.exchange_with_positions()?,
             clock: Anchor::new(settings.start, began, settings.rate),
             accounts: Accounts::new(&settings),
             faults: FaultBoard::default(),
@@ -218,6 +218,9 @@ impl Broker {
             Fault::VoidModifies { count } => {
                 self.exchange.void_changes(account, count);
             }
+            Fault::OverlappingExits { how } => {
+                self.exchange.set_overlapping_exits(account, how);
+            }
             Fault::LateFill { units, after_ms } => {
                 let late = (Quantity::new(units), Duration::from_millis(after_ms));
                 self.exchange.fill_after_cancel(account, Some(late).filter(|_| units > 0));
@@ -239,5 +242,8 @@ impl Broker {
         self.exchange.reject_next(account, 0, "");
         self.exchange.void_changes(account, 0);
         self.exchange.fill_after_cancel(account, None);
+        if let Some(set) = self.settings.accounts.iter().find(|of| of.client_id == *account) {
+            self.exchange.set_overlapping_exits(account, set.overlapping_exits);
+        }
     }
 }

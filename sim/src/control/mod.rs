@@ -1,8 +1,10 @@
-//! The control API (`docs/simulator.md`): the leader's app, faults, the market by hand, the books, the clock.
+//! The control API (`docs/simulator.md`): the app, faults, the market and the positions by hand, the books,
+//! the clock.
 
 mod books;
 mod clock_socket;
 mod orders;
+mod positions;
 mod routes;
 
 use std::net::TcpListener;

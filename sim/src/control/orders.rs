@@ -13,7 +13,7 @@ use tandem_domain::quantity::Quantity;
 
 use super::bad_request;
 use crate::broker::Shared;
-use crate::exchange::{ApiError, Exchange, OrderAnswer, Source};
+use crate::exchange::{self, ApiError, Exchange, OrderAnswer, Source};
 use crate::server::{orders, plain, reply::Reply, requests};
 
 /// What somebody does in the app of any account, a copy's owner included. Bodies as on the REST wire.
@@ -117,6 +117,24 @@ pub(super) async fn fill(shared: Data<Shared>, fill: Json<Fill>) -> HttpResponse
     done(filled, &format!("no order {order_id} of which {quantity} can fill"))
 }
 
+/// Fills of one moment.
+pub(super) async fn fill_together(shared: Data<Shared>, fills: Json<Vec<Fill>>) -> HttpResponse {
+    let read = fills.into_inner().into_iter().map(|fill| {
+        Ok(exchange::Fill {
+            price: requests::price(Some(fill.price))?,
+            order_id: fill.order_id,
+            quantity: Quantity::new(fill.quantity),
+        })
+    });
+    match read.collect::<Result<Vec<_>, ApiError>>() {
+        Ok(fills) => {
+            let filled = shared.with(|broker| broker.exchange.fill_together(&fills));
+            done(filled, "one of them does not work, or has less than that left")
+        }
+        Err(error) => bad_request(&error.message),
+    }
+}
+
 /// A rejection by hand.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,6 +149,6 @@ pub(super) async fn reject(shared: Data<Shared>, rejection: Json<Rejection>) -> 
     done(rejected, &format!("no order {order_id} rests"))
 }
 
-fn done(done: bool, otherwise: &str) -> HttpResponse {
+pub(super) fn done(done: bool, otherwise: &str) -> HttpResponse {
     if done { HttpResponse::Ok().json(json!({"ok": true})) } else { bad_request(otherwise) }
 }

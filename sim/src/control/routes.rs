@@ -13,7 +13,7 @@ use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
 use tandem_domain::price::Money;
 use tandem_domain::quantity::Quantity;
 
-use super::{bad_request, books, clock_socket, orders};
+use super::{bad_request, books, clock_socket, orders, positions};
 use crate::broker::Shared;
 use crate::clock::{ClockControl, Rate};
 use crate::exchange::{ApiError, Depth, Level, RateLimits};
@@ -27,7 +27,11 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(resource("/sim").route(get().to(describe)))
         .service(resource("/sim/orders").route(post().to(orders::app_order)))
         .service(resource("/sim/fills").route(post().to(orders::fill)))
+        .service(resource("/sim/fills/together").route(post().to(orders::fill_together)))
         .service(resource("/sim/rejections").route(post().to(orders::reject)))
+        .service(resource("/sim/positions").route(post().to(positions::change)))
+        .service(resource("/sim/square_off").route(post().to(positions::square_off)))
+        .service(resource("/sim/funds").route(post().to(positions::pay)))
         .service(resource("/sim/faults").route(post().to(inject)))
         .service(resource("/sim/market").route(post().to(change_market)))
         .service(resource("/sim/exchange").route(post().to(change_exchange)))
@@ -97,6 +101,8 @@ enum MarketChange {
     Depth(Option<SimDepth>),
     /// Exactly these levels, best first: `[[rupees, units], ...]`.
     Levels { bids: Vec<(Decimal, u32)>, asks: Vec<(Decimal, u32)> },
+    /// Lowest and highest price of an order, in rupees; `null` for the day's own.
+    Band(Option<(Decimal, Decimal)>),
 }
 
 async fn change_market(shared: Data<Shared>, order: Json<MarketOrder>) -> HttpResponse {
@@ -115,11 +121,16 @@ async fn change_market(shared: Data<Shared>, order: Json<MarketOrder>) -> HttpRe
                 let depth = Depth::Fixed { bids: levels(bids)?, asks: levels(asks)? };
                 exchange.set_depth(instrument, Some(depth))
             }
+            MarketChange::Band(None) => exchange.set_band(instrument, None),
+            MarketChange::Band(Some((low, high))) => {
+                let band = (requests::price(Some(low))?, requests::price(Some(high))?);
+                exchange.set_band(instrument, Some(band))
+            }
         })
     });
     match outcome {
         Ok(true) => HttpResponse::Ok().json(json!({"ok": true})),
-        Ok(false) => bad_request(&format!("no instrument {instrument}")),
+        Ok(false) => bad_request(&format!("no instrument {instrument}, or no band")),
         Err(error) => bad_request(&error.message),
     }
 }

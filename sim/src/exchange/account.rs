@@ -11,7 +11,7 @@ use tandem_domain::quantity::Quantity;
 
 use super::limits::WriteHistory;
 use super::order::average;
-use super::settings::AccountSettings;
+use super::settings::{AccountSettings, CarriedPosition, OverlappingExits};
 
 /// One row of `GET /positions`: one instrument in one product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,16 +91,40 @@ impl SimPosition {
         average(self.open_value, self.net().abs())
     }
 
-    /// Counts a fill in. What closes takes its share of the open value with it, the last unit all that is left.
+    /// A row brought in from before today.
+    pub(super) fn brought_in(held: &CarriedPosition) -> Self {
+        let value = Money::from_units(held.price.units().saturating_mul(held.units.abs()));
+        Self {
+            carried: held.units,
+            carried_value: value,
+            open_value: value,
+            ..Self::new(held.instrument, held.product)
+        }
+    }
+
+    /// Counts a fill in.
     pub(super) fn fill(&mut self, side: Side, quantity: Quantity, price: Price) {
-        let units = i64::from(quantity.get());
+        self.count(side, quantity.get().into(), price.notional(quantity));
+    }
+
+    /// Moves open units to another row at exactly what they cost: nothing is earned or lost by it.
+    pub(super) fn hand_over(&mut self, units: i64, to: &mut Self) {
         let net = self.net();
-        let value = price.notional(quantity);
+        let side = if net > 0 { Side::Buy } else { Side::Sell };
+        let value = share(self.open_value, units, net.abs());
+        self.count(side.opposite(), units, value);
+        to.count(side, units, value);
+    }
+
+    /// Counts units and their value in. What closes takes its share of the open value with it, the last unit all that
+    /// is left.
+    fn count(&mut self, side: Side, units: i64, value: Money) {
+        let net = self.net();
         let against = (side == Side::Buy) != (net > 0) && net != 0;
         if against {
             let closing = units.min(net.abs());
             let released = share(self.open_value, closing, net.abs());
-            let traded = Money::from_units(price.units().saturating_mul(closing));
+            let traded = share(value, closing, units);
             let profit = if net > 0 { traded.minus(released) } else { released.minus(traded) };
             self.realised = self.realised.plus(profit);
             self.open_value = self.open_value.minus(released).plus(value.minus(traded));
@@ -153,6 +177,8 @@ pub(super) struct Account {
     pub(super) settings: AccountSettings,
     /// Money at the start of the day.
     pub(super) capital: Money,
+    /// Money paid in today, less what was paid out.
+    pub(super) paid_in: Money,
     pub(super) positions: BTreeMap<(InstrumentKey, Product), SimPosition>,
     pub(super) holdings: BTreeMap<InstrumentKey, SimHolding>,
     /// All orders ever, by their index in the exchange.
@@ -168,6 +194,10 @@ pub(super) struct Account {
     pub(super) late_fill: Option<(Quantity, Duration)>,
     /// Fault: how late new orders show in reads.
     pub(super) visibility_delay: Duration,
+    /// What becomes of an exit beside others for the same units.
+    pub(super) overlapping_exits: OverlappingExits,
+    /// The owner's kill switch at the broker; ends with the day.
+    pub(super) kill_switch: bool,
 }
 
 impl Account {
@@ -179,6 +209,7 @@ impl Account {
         });
         Self {
             capital: settings.capital,
+            paid_in: Money::ZERO,
             positions: BTreeMap::new(),
             holdings: holdings.collect(),
             orders: Vec::new(),
@@ -188,6 +219,8 @@ impl Account {
             void_changes: 0,
             late_fill: None,
             visibility_delay: Duration::ZERO,
+            overlapping_exits: settings.overlapping_exits,
+            kill_switch: false,
             settings,
         }
     }
@@ -211,9 +244,16 @@ impl Account {
         self.positions.values().fold(Money::ZERO, |sum, row| sum.plus(row.realised))
     }
 
-    /// The end of the day: profits become capital, deliveries holdings, open positions carried ones.
+    /// All money there is, what is held in reserve included.
+    pub(super) fn money(&self) -> Money {
+        self.capital.plus(self.paid_in).plus(self.realised())
+    }
+
+    /// The end of the day: payments and profits become capital, deliveries holdings, open positions carried ones.
     pub(super) fn roll(&mut self) {
-        self.capital = self.capital.plus(self.realised());
+        self.capital = self.money();
+        self.paid_in = Money::ZERO;
+        self.kill_switch = false;
         let deliveries: Vec<SimPosition> =
             self.positions.values().filter(|row| row.product == Product::Cnc).copied().collect();
         for row in deliveries {

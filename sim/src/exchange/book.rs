@@ -27,12 +27,14 @@ pub(super) struct Book {
     pub(super) depth: Option<Depth>,
     /// Last price set by hand.
     pub(super) pinned_price: Option<Price>,
+    /// Lowest and highest price of an order, set by hand.
+    pub(super) band: Option<(Price, Price)>,
 }
 
 impl Book {
-    /// What stands in the exchange while somebody works on `book`: its price, nothing else.
+    /// What stands in the exchange while somebody works on `book`: its price and band, nothing else.
     pub(super) fn stand_in(book: &Self) -> Self {
-        Self { pinned_price: book.pinned_price, ..Self::default() }
+        Self { pinned_price: book.pinned_price, band: book.band, ..Self::default() }
     }
 
     /// Whether an order rests or waits here.

@@ -121,6 +121,7 @@ impl Exchange {
             return Err(ApiError::order(reject(order, &variants.freeze_text)));
         }
         self.refuse_prices(changed, contract, order.id.as_str()).map_err(ApiError::order)?;
+        self.refuse_overlap_of_change(order, changed)?;
         let imagined = SimOrder {
             terms: changed.clone(),
             working_price: if changed.price.is_zero() { order.working_price } else { changed.price },

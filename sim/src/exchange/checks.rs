@@ -61,6 +61,7 @@ impl Exchange {
         self.refuse_contract(order, contract)?;
         self.refuse_prices(&order.terms, contract, order.id.as_str())?;
         self.refuse_exit_prices(order, contract)?;
+        self.refuse_overlap_later(order)?;
         self.refuse_money(order)
     }
 
@@ -70,14 +71,8 @@ impl Exchange {
         if contract.kind == InstrumentKind::Index || contract.expiry.is_some_and(|expiry| expiry < today) {
             return Err(NOT_TRADABLE.to_owned());
         }
-        let equity = contract.key.segment == ExchangeSegment::NseEquity;
-        let product_fits = match terms.product {
-            Product::Cnc | Product::Mtf => equity,
-            Product::Margin => !equity,
-            Product::Intraday => true,
-            Product::Cover | Product::Bracket => order.part.is_some() || order.source == Source::Broker,
-        };
-        if !product_fits {
+        let with_exits = order.part.is_some() || order.source == Source::Broker;
+        if !product_fits(terms.product, contract, with_exits) {
             return Err(reject(order, "RMS:<id>:Product type is not allowed for this segment."));
         }
         if !terms.quantity.get().is_multiple_of(contract.lot_size.get()) {
@@ -86,11 +81,15 @@ impl Exchange {
         if contract.freeze_quantity.is_some_and(|freeze| terms.quantity > freeze) {
             return Err(reject(order, &variants.freeze_text));
         }
-        let too_late = self.settings.session.square_off.is_some_and(|at| self.now.ist().time() >= at);
-        if is_intraday_only(terms.product) && too_late && order.source != Source::Broker {
+        if is_intraday_only(terms.product) && self.is_past_square_off() && order.source != Source::Broker {
             return Err(reject(order, "RMS:<id>:Intraday orders cannot be placed at this time"));
         }
         Ok(())
+    }
+
+    /// Whether the broker opens nothing in INTRADAY any more today.
+    pub(super) fn is_past_square_off(&self) -> bool {
+        self.settings.session.square_off.is_some_and(|at| self.now.ist().time() >= at)
     }
 
     /// Whether prices lie on the tick and within the band.
@@ -157,7 +156,7 @@ impl Exchange {
         let before = self.reserve(account, true, &demands);
         let after =
             self.reserve(account, true, &demands.into_iter().chain(self.demand(order)).collect::<Vec<_>>());
-        let free = account.capital.plus(account.realised()).minus(after);
+        let free = account.money().minus(after);
         if after > before && free < Money::ZERO { Money::ZERO.minus(free) } else { Money::ZERO }
     }
 
@@ -216,16 +215,31 @@ impl Exchange {
         self.reserve(account, true, &demands)
     }
 
-    /// Lowest and highest price an order may carry; wider where a price was set by hand.
+    /// Lowest and highest price an order may carry: as set by hand, else the day's, wider where a price was set by hand.
     pub(super) fn band(&self, contract: &Contract) -> (Price, Price) {
+        let book = self.books.get(&contract.key);
+        if let Some(band) = book.and_then(|book| book.band) {
+            return band;
+        }
         let (low, high) = self.market.circuit(contract);
-        let Some(pinned) = self.books.get(&contract.key).and_then(|book| book.pinned_price) else {
+        let Some(pinned) = book.and_then(|book| book.pinned_price) else {
             return (low, high);
         };
         let tick = contract.tick.units().max(1);
         let half = super::market::on_tick(pinned.units() / 2, tick);
         let double = super::market::on_tick(pinned.units().saturating_mul(2), tick);
         (low.min(half), high.max(double))
+    }
+}
+
+/// Whether a product exists for an instrument; covers and brackets only `with_exits` of their own.
+pub(super) fn product_fits(product: Product, contract: &Contract, with_exits: bool) -> bool {
+    let equity = contract.key.segment == ExchangeSegment::NseEquity;
+    match product {
+        Product::Cnc | Product::Mtf => equity,
+        Product::Margin => !equity,
+        Product::Intraday => true,
+        Product::Cover | Product::Bracket => with_exits,
     }
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use chrono::{Days, NaiveTime};
-use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType, Product, Side, TimeInForce};
+use tandem_domain::order::{BrokerStatus, Leg, Product, Side};
 use tandem_domain::price::Price;
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use super::Exchange;
-use super::request::{ModifyRequest, PlaceRequest, Source, SuperChange};
+use super::request::{ModifyRequest, SuperChange};
 use super::settings::Session;
 
 const SECOND_US: i64 = 1_000_000;
@@ -145,49 +145,6 @@ impl Exchange {
             Step::SquareOff if trading => self.square_off(),
             Step::Close if trading => self.close_session(),
             Step::SquareOff | Step::Close => {}
-        }
-    }
-
-    /// The broker's own closing of INTRADAY positions.
-    fn square_off(&mut self) {
-        for account in 0..self.accounts.len() {
-            self.close_out(account, is_intraday_only);
-        }
-    }
-
-    /// Cancels an account's orders in some products, then closes its positions in them at the market.
-    pub(super) fn close_out(&mut self, account: usize, concerns: impl Fn(Product) -> bool) {
-        let open: Vec<usize> = self.accounts[account].open.iter().copied().collect();
-        for index in open {
-            let order = &self.orders[index];
-            if concerns(order.terms.product) && !order.is_terminal() {
-                self.take_out(index, BrokerStatus::Cancelled, "Order cancelled by the broker");
-            }
-        }
-        let positions: Vec<_> = self.accounts[account]
-            .positions
-            .values()
-            .filter(|row| concerns(row.product) && row.net() != 0)
-            .map(|row| (row.instrument, row.product, row.net()))
-            .collect();
-        for (instrument, product, net) in positions {
-            let terms = OrderTerms {
-                instrument,
-                side: if net > 0 { Side::Sell } else { Side::Buy },
-                product,
-                order_type: OrderType::Market,
-                time_in_force: TimeInForce::Day,
-                quantity: Quantity::new(u32::try_from(net.unsigned_abs()).unwrap_or(u32::MAX)),
-                disclosed: Quantity::ZERO,
-                price: Price::ZERO,
-                trigger: Price::ZERO,
-                after_market: false,
-                form: tandem_domain::order::OrderForm::Ordinary,
-            };
-            for quantity in self.slices(instrument, terms.quantity) {
-                let slice = OrderTerms { quantity, ..terms.clone() };
-                self.submit(account, Source::Broker, &PlaceRequest::new(slice));
-            }
         }
     }
 

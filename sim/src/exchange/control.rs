@@ -11,7 +11,8 @@ use tandem_domain::quantity::Quantity;
 use super::Exchange;
 use super::account::Account;
 use super::checks::reject;
-use super::settings::{Depth, RateLimits};
+use super::request::Fill;
+use super::settings::{Depth, OverlappingExits, RateLimits};
 
 /// All of them answer whether the instrument or account is known. What follows from a change (fills, stops that fire)
 /// happens at once.
@@ -98,6 +99,25 @@ impl Exchange {
         fits
     }
 
+    /// Fills several working orders in one moment, as a spike through all their prices does: nobody gets a word in between.
+    /// A stop that waits for its trigger fires first; orders that end by another's fill, as the legs of one super order
+    /// do, fill all the same. False, and nothing happens, when one of them does not work or has less than that left.
+    pub fn fill_together(&mut self, fills: &[Fill]) -> bool {
+        let found = fills.iter().map(|fill| {
+            let index = self.resting_order(&fill.order_id)?;
+            let fits = !fill.quantity.is_zero() && fill.quantity <= self.orders[index].remaining();
+            fits.then_some((index, fill))
+        });
+        let Some(found) = found.collect::<Option<Vec<_>>>() else { return false };
+        for (index, _) in &found {
+            self.spring(*index);
+        }
+        for (index, fill) in found {
+            self.report(index, fill.quantity, fill.price);
+        }
+        true
+    }
+
     /// Tells of a fill whatever the order's state and quantity: after its end, or more than it asked for. False when the
     /// exchange never had the order.
     pub fn report_fill(&mut self, order_id: &BrokerOrderId, quantity: Quantity, price: Price) -> bool {
@@ -126,6 +146,30 @@ impl Exchange {
     /// Sets an account's money at the start of the day.
     pub fn set_capital(&mut self, account: &DhanClientId, capital: Money) -> bool {
         self.change_account(account, |account| account.capital = capital)
+    }
+
+    /// Pays money in, or out when it is negative; the start-of-day money stays. False when the account is not known or does
+    /// not have so much to spare.
+    pub fn pay_in(&mut self, account: &DhanClientId, money: Money) -> bool {
+        let spare = self.funds(account).map_or(Money::ZERO, |funds| funds.withdrawable);
+        let covered = spare.plus(money) >= Money::ZERO;
+        covered && self.change_account(account, |account| account.paid_in = account.paid_in.plus(money))
+    }
+
+    /// Sets what becomes of exits beside others for the same units.
+    pub fn set_overlapping_exits(&mut self, account: &DhanClientId, how: OverlappingExits) -> bool {
+        self.change_account(account, |account| account.overlapping_exits = how)
+    }
+
+    /// Sets the lowest and highest price an order of an instrument may carry; `None` for the day's own. Orders that rest
+    /// stay. The instrument files show it from now on. False as well when the prices are no band.
+    pub fn set_band(&mut self, instrument: InstrumentKey, band: Option<(Price, Price)>) -> bool {
+        let sound = band.is_none_or(|(low, high)| !low.is_zero() && low <= high);
+        let known = self.universe.get(instrument).is_some();
+        if sound && known {
+            self.books.entry(instrument).or_default().band = band;
+        }
+        sound && known
     }
 
     /// A fill from nowhere.

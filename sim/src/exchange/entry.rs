@@ -10,7 +10,7 @@ use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 
-use super::checks::{OFFLINE, reject};
+use super::checks::reject;
 use super::clock::Errand;
 use super::market::on_tick;
 use super::order::SimOrder;
@@ -36,6 +36,7 @@ impl Exchange {
         self.admit_write(owner, source)?;
         refuse_composite(request)?;
         self.refuse_at_once(source, request)?;
+        self.refuse_overlap_at_once(owner, source, &request.terms, None)?;
         Ok(self.submit(owner, source, request))
     }
 
@@ -50,6 +51,7 @@ impl Exchange {
         self.admit_write(owner, source)?;
         refuse_composite(request)?;
         self.refuse_at_once(source, request)?;
+        self.refuse_overlap_at_once(owner, source, &request.terms, None)?;
         let (instrument, quantity) = (request.terms.instrument, request.terms.quantity);
         let most = self.slice_max(instrument).map_or(u32::MAX, Quantity::get);
         if quantity.get().div_ceil(most) > SLICES_MAX {
@@ -65,41 +67,11 @@ impl Exchange {
         Ok(answers.collect())
     }
 
-    /// Cancels all orders and closes all positions at the market (`DELETE /positions`, `dhanhq-v2.md` section 3.6).
-    pub fn exit_all(&mut self, account: &DhanClientId, source: Source) -> Result<(), ApiError> {
-        let owner = self.account_of(account)?;
-        self.admit_write(owner, source)?;
-        if !self.is_open() {
-            return Err(ApiError::order(OFFLINE));
-        }
-        self.close_out(owner, |_| true);
-        Ok(())
-    }
-
-    /// Moves a position, or part of one, to another product at its cost (`POST /positions/convert`, section 4.6).
-    pub fn convert_position(
-        &mut self,
-        account: &DhanClientId,
-        instrument: InstrumentKey,
-        from: Product,
-        to: Product,
-        quantity: Quantity,
-    ) -> Result<(), ApiError> {
-        let owner = self.account_of(account)?;
-        let account = &mut self.accounts[owner];
-        let net = account.net(instrument, from);
-        if from == to || quantity.is_zero() || i64::from(quantity.get()) > net.abs() {
-            return Err(ApiError::order(ApiError::INCORRECT_REQUEST));
-        }
-        let side = if net > 0 { Side::Buy } else { Side::Sell };
-        let cost = account.position(instrument, from).cost_price();
-        account.position(instrument, from).fill(side.opposite(), quantity, cost);
-        account.position(instrument, to).fill(side, quantity, cost);
-        Ok(())
-    }
-
     pub(super) fn admit_write(&mut self, owner: usize, source: Source) -> Result<(), ApiError> {
         let now = self.now;
+        if self.accounts[owner].kill_switch && source != Source::Broker {
+            return Err(ApiError::order("Kill switch is active"));
+        }
         match &self.settings.rate_limits {
             Some(limits) if source == Source::Api && !self.accounts[owner].writes.admit(limits, now) => {
                 Err(ApiError::rate_limit())
@@ -129,7 +101,7 @@ impl Exchange {
         };
         let index = self.record(owner, source, tag, request.terms.clone());
         let rejections = &mut self.accounts[owner].rejections;
-        if rejections.0 > 0 {
+        if rejections.0 > 0 && source != Source::Broker {
             rejections.0 -= 1;
             self.orders[index].forced_rejection = Some(rejections.1.clone());
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKind};
-use tandem_domain::price::UNITS_PER_RUPEE;
+use tandem_domain::price::{Price, UNITS_PER_RUPEE};
 
 use super::Exchange;
 use super::universe::Contract;
@@ -19,7 +19,7 @@ BUY_CO_MIN_MARGIN_PER,SELL_CO_MIN_MARGIN_PER,BUY_CO_SL_RANGE_MAX_PERC,SELL_CO_SL
 BUY_CO_SL_RANGE_MIN_PERC,SELL_CO_SL_RANGE_MIN_PERC,BUY_BO_MIN_MARGIN_PER,SELL_BO_MIN_MARGIN_PER,\
 BUY_BO_SL_RANGE_MAX_PERC,SELL_BO_SL_RANGE_MAX_PERC,BUY_BO_SL_RANGE_MIN_PERC,SELL_BO_SL_MIN_RANGE,\
 BUY_BO_PROFIT_RANGE_MAX_PERC,SELL_BO_PROFIT_RANGE_MAX_PERC,BUY_BO_PROFIT_RANGE_MIN_PERC,\
-SELL_BO_PROFIT_RANGE_MIN_PERC,MTF_LEVERAGE,SM_FREEZE_QTY";
+SELL_BO_PROFIT_RANGE_MIN_PERC,MTF_LEVERAGE,SM_UPPER_LIMIT,SM_LOWER_LIMIT,SM_FREEZE_QTY";
 
 /// Columns from `BUY_CO_MIN_MARGIN_PER` to `MTF_LEVERAGE`, in which the simulator has nothing to say.
 const UNUSED_COLUMNS: usize = 17;
@@ -34,7 +34,8 @@ impl Exchange {
         text
     }
 
-    /// `api-scrip-master-detailed.csv`, with the column `SM_FREEZE_QTY` that newer files are reported to have.
+    /// `api-scrip-master-detailed.csv`, with the columns `SM_UPPER_LIMIT`, `SM_LOWER_LIMIT` (the price band in
+    /// rupees) and `SM_FREEZE_QTY` that newer files are reported to have.
     pub fn detailed_csv(&self) -> String {
         self.detailed_rows(|_| true)
     }
@@ -47,7 +48,7 @@ impl Exchange {
     fn detailed_rows(&self, wanted: impl Fn(&Contract) -> bool) -> String {
         let mut text = format!("{DETAILED_HEADER}\n");
         for contract in self.contracts().iter().filter(|contract| wanted(contract)) {
-            detailed_row(contract, &mut text);
+            detailed_row(contract, self.band(contract), &mut text);
         }
         text
     }
@@ -94,7 +95,7 @@ fn compact_row(contract: &Contract, text: &mut String) {
     let _ = writeln!(text, "{head},{tail}");
 }
 
-fn detailed_row(contract: &Contract, text: &mut String) {
+fn detailed_row(contract: &Contract, (low, high): (Price, Price), text: &mut String) {
     let (exchange, segment) = exchange_and_segment(contract);
     let expiry = contract.expiry.map_or_else(|| "0001-01-01".to_owned(), |date| date.to_string());
     let (strike, option_type) = contract.option.map_or(("0".to_owned(), "XX".to_owned()), |option| {
@@ -128,7 +129,8 @@ fn detailed_row(contract: &Contract, text: &mut String) {
     ];
     let unused = "0,".repeat(UNUSED_COLUMNS);
     let freeze = contract.freeze_quantity.map(|freeze| freeze.to_string()).unwrap_or_default();
-    let _ = writeln!(text, "{},{unused}{freeze}", fields.join(","));
+    let band = if contract.kind == InstrumentKind::Index { ",".to_owned() } else { format!("{high},{low}") };
+    let _ = writeln!(text, "{},{unused}{band},{freeze}", fields.join(","));
 }
 
 /// The exchange's own token of an underlying, which is not its `IDX_I` id (section 8.4).

@@ -162,8 +162,15 @@ impl Exchange {
         }
     }
 
-    /// A touched stop becomes a limit without trigger, which is how the stream shows it (`dhanhq-v2.md` section 2.9).
+    /// A touched stop trades or rests as a limit.
     fn fire(&mut self, book: &mut Book, index: usize) {
+        self.disarm(index);
+        self.close_entry(book, index);
+        self.trade_or_rest(book, index);
+    }
+
+    /// A touched stop becomes a limit without trigger, which is how the stream shows it (`dhanhq-v2.md` section 2.9).
+    fn disarm(&mut self, index: usize) {
         let order = &mut self.orders[index];
         order.terms.order_type =
             if order.terms.price.is_zero() { OrderType::Market } else { OrderType::Limit };
@@ -173,8 +180,20 @@ impl Exchange {
         }
         self.orders[index].priority = draw(&mut self.counters.priority);
         self.tell(index, BrokerStatus::Pending);
-        self.close_entry(book, index);
-        self.trade_or_rest(book, index);
+    }
+
+    /// Lets a stop that waits become a resting limit, wherever the price is and without trading.
+    pub(super) fn spring(&mut self, index: usize) {
+        if !self.orders[index].waits_for_trigger() {
+            return;
+        }
+        let instrument = self.orders[index].terms.instrument;
+        self.with_book(instrument, |exchange, book| {
+            book.remove(index);
+            exchange.disarm(index);
+            exchange.close_entry(book, index);
+            book.rest(index, &exchange.orders);
+        });
     }
 
     fn trade_or_rest(&mut self, book: &mut Book, index: usize) {

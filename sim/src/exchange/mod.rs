@@ -8,6 +8,7 @@
 //! - `market`, `tape`: prices; `ladder`, `book`, `matching`: depth, queues, fills.
 //! - `supers`, `exits`, `forever`: orders that bring their own exits, and those that rest at the broker.
 //! - `entry`, `changes`, `checks`: placing, changing, cancelling.
+//! - `overlap`: exits beside exits; `positions`: what is held as a whole, converted, squared off.
 //! - `account`, `margin`, `limits`: whose money and how much.
 //! - `clock`: ticks and the steps of a day; `control`: faults and prices by hand; `reads`: all questions.
 
@@ -28,6 +29,8 @@ mod margin;
 mod market;
 mod matching;
 mod order;
+mod overlap;
+mod positions;
 mod reads;
 mod request;
 mod settings;
@@ -52,11 +55,12 @@ pub use self::margin::MarginEstimate;
 pub use self::order::{BracketValues, Family, Part, SimOrder, SimTrade, StreamEvent};
 pub use self::reads::Quote;
 pub use self::request::{
-    AmoRelease, ApiError, ForeverChange, ModifyRequest, OrderAnswer, PlaceRequest, Source, SuperChange,
+    AmoRelease, ApiError, Conversion, Fill, ForeverChange, ModifyRequest, OrderAnswer, PlaceRequest, Source,
+    SuperChange,
 };
 pub use self::settings::{
-    AccountSettings, Depth, ExchangeSettings, HoldingSettings, LegTags, Level, MarketOrders, RateLimits,
-    Session, StopMarketOrders, Variants,
+    AccountSettings, CarriedPosition, Depth, ExchangeSettings, HoldingSettings, LegTags, Level, MarketOrders,
+    OverlappingExits, RateLimits, Session, StopMarketOrders, Variants,
 };
 pub use self::supers::{SimExit, SimSuper};
 pub use self::universe::Contract;

@@ -99,7 +99,7 @@ impl Exchange {
     pub fn funds(&self, account: &DhanClientId) -> Option<Funds> {
         let account = self.find(account)?;
         let utilised = self.utilised(account);
-        let available = account.capital.plus(account.realised()).minus(utilised);
+        let available = account.money().minus(utilised);
         Some(Funds {
             available,
             utilised,
@@ -135,8 +135,13 @@ impl Exchange {
             });
         }
         let total = self.reserve(account, include_positions, &demands);
-        let available = account.capital.plus(account.realised()).minus(self.utilised(account));
+        let available = account.money().minus(self.utilised(account));
         Some(MarginEstimate { total, available, insufficient: total.minus(available).max(Money::ZERO) })
+    }
+
+    /// Lowest and highest price an order of an instrument may carry now.
+    pub fn price_band(&self, instrument: InstrumentKey) -> Option<(Price, Price)> {
+        self.universe.get(instrument).map(|contract| self.band(contract))
     }
 
     /// Everything a quote shows of an instrument.

@@ -5,7 +5,8 @@
 use std::fmt;
 
 use tandem_domain::ids::BrokerOrderId;
-use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType, TimeInForce};
+use tandem_domain::instrument::InstrumentKey;
+use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType, Product, Side, TimeInForce};
 use tandem_domain::price::Price;
 use tandem_domain::quantity::Quantity;
 
@@ -111,6 +112,32 @@ pub enum SuperChange {
         /// How far the price must move for the stop to follow.
         trailing: Price,
     },
+}
+
+/// A position's way to another product (`POST /positions/convert`, section 4.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conversion {
+    /// The instrument.
+    pub instrument: InstrumentKey,
+    /// The product it is held in.
+    pub from: Product,
+    /// The product it shall be held in.
+    pub to: Product,
+    /// `Buy` for a long position, `Sell` for a short one.
+    pub side: Side,
+    /// Units.
+    pub quantity: Quantity,
+}
+
+/// A fill by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fill {
+    /// Of which order.
+    pub order_id: BrokerOrderId,
+    /// Units.
+    pub quantity: Quantity,
+    /// At what price.
+    pub price: Price,
 }
 
 /// A change of one leg of a forever order (section 3.2). What is `None` stays as it is.

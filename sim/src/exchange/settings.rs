@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use serde::{Deserialize, Serialize};
 use tandem_domain::ids::DhanClientId;
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
+use tandem_domain::order::Product;
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
@@ -61,12 +63,21 @@ pub struct AccountSettings {
     pub whitelisted_ip: Option<IpAddr>,
     /// Shares held from before.
     pub holdings: Vec<HoldingSettings>,
+    /// What becomes of an exit beside others for the same units.
+    pub overlapping_exits: OverlappingExits,
 }
 
 impl AccountSettings {
     /// An account with money and nothing else.
     pub fn new(client_id: DhanClientId, token: impl Into<String>, capital: Money) -> Self {
-        Self { client_id, token: token.into(), capital, whitelisted_ip: None, holdings: Vec::new() }
+        Self {
+            client_id,
+            token: token.into(),
+            capital,
+            whitelisted_ip: None,
+            holdings: Vec::new(),
+            overlapping_exits: OverlappingExits::default(),
+        }
     }
 }
 
@@ -85,6 +96,33 @@ impl HoldingSettings {
     pub(super) const fn instrument(&self) -> InstrumentKey {
         InstrumentKey { segment: ExchangeSegment::NseEquity, security_id: SecurityId(self.security_id) }
     }
+}
+
+/// A position brought in from earlier days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CarriedPosition {
+    /// The instrument.
+    pub instrument: InstrumentKey,
+    /// The product.
+    pub product: Product,
+    /// Units, negative for a short position.
+    pub units: i64,
+    /// What each cost or brought.
+    pub price: Price,
+}
+
+/// What becomes of an order that would, beside others that rest, close more units than the account holds. An order that
+/// does so alone is a flip, and taken. Never documented: brokers differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverlappingExits {
+    /// It is taken, if the account has the margin for what it might open.
+    #[default]
+    Taken,
+    /// The call is refused with DH-906.
+    RefusedAtOnce,
+    /// It is taken and then REJECTED.
+    RejectedLater,
 }
 
 /// Order writes an account may make, in sliding windows of simulated time (`dhanhq-v2.md` section 9.1).

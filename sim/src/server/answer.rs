@@ -43,6 +43,11 @@ impl Call {
     pub(crate) const fn read(surface: Surface) -> Self {
         Self { operation: Operation::Read, surface, from_listed_address: false }
     }
+
+    /// A read of the trading surface that can fail by itself.
+    pub(crate) const fn read_of(operation: Operation) -> Self {
+        Self { operation, ..Self::read(Surface::Trading) }
+    }
 }
 
 /// What happens to the caller.
@@ -100,7 +105,7 @@ async fn carry_out(
     }
     let reply = shared.with(|broker| {
         // An answer that is late or never comes holds up no frames.
-        if fault.is_none() && call.operation != Operation::Read && shared.settings.variants.answer_first {
+        if fault.is_none() && !call.operation.is_read() && shared.settings.variants.answer_first {
             flight.goes_first(broker, &account);
         }
         record.executed = true;

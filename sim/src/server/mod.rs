@@ -11,6 +11,7 @@ mod portfolio;
 pub(crate) mod reply;
 pub(crate) mod requests;
 pub(crate) mod rows;
+mod sweep;
 
 use std::net::TcpListener;
 use std::sync::Arc;

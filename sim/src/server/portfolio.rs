@@ -1,6 +1,6 @@
 //! Funds, margin, holdings, positions (`dhanhq-v2.md` section 4).
 
-use actix_web::web::{Bytes, Data, ServiceConfig, get, post, resource};
+use actix_web::web::{Bytes, Data, ServiceConfig, delete, get, post, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use tandem_dhan::wire::{
     Decimal, FundLimit, MarginAnswer, MarginRequest, MultiMarginAnswer, MultiMarginRequest,
@@ -13,13 +13,20 @@ use tandem_domain::quantity::Quantity;
 
 use super::answer::{Call, answer};
 use super::reply::{Reply, Surface};
-use super::{requests, rows};
+use super::{requests, rows, sweep};
 use crate::broker::{Broker, Shared};
 use crate::exchange::{ApiError, MarginEstimate};
+use crate::faults::Operation;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
-        .service(resource("/positions").route(get().to(positions)))
+        .service(resource("/positions").route(get().to(positions)).route(delete().to(sweep::exit_all)))
+        .service(resource("/positions/convert").route(post().to(sweep::convert)))
+        .service(
+            resource("/killswitch")
+                .route(get().to(sweep::kill_switch))
+                .route(post().to(sweep::turn_kill_switch)),
+        )
         .service(resource("/holdings").route(get().to(holdings)))
         .service(resource("/fundlimit").route(get().to(funds)))
         .service(resource("/margincalculator").route(post().to(margin)))
@@ -27,9 +34,10 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 const READ: Call = Call::read(Surface::Trading);
+const MARGIN: Call = Call::read_of(Operation::Margin);
 
 async fn positions(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
-    answer(&shared, &request, &[], READ, |broker, account| {
+    answer(&shared, &request, &[], Call::read_of(Operation::Positions), |broker, account| {
         let exchange = &broker.exchange;
         let positions = exchange.positions(account);
         let rows: Vec<_> =
@@ -58,7 +66,7 @@ async fn holdings(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
 }
 
 async fn funds(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
-    answer(&shared, &request, &[], READ, |broker, account| {
+    answer(&shared, &request, &[], Call::read_of(Operation::Funds), |broker, account| {
         let funds = broker.exchange.funds(account).ok_or_else(ApiError::authentication)?;
         Ok(Reply::ok(&FundLimit {
             dhan_client_id: account.to_string(),
@@ -74,7 +82,7 @@ async fn funds(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
 }
 
 async fn margin(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    answer(&shared, &request, &body, READ, |broker, account| {
+    answer(&shared, &request, &body, MARGIN, |broker, account| {
         let wire: MarginRequest = requests::body(&body)?;
         let leg = leg(
             requests::instrument(&wire.exchange_segment, &wire.security_id)?,
@@ -97,7 +105,7 @@ async fn margin(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> Http
 }
 
 async fn margin_of_several(shared: Data<Shared>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    answer(&shared, &request, &body, READ, |broker, account| {
+    answer(&shared, &request, &body, MARGIN, |broker, account| {
         let wire: MultiMarginRequest = requests::body(&body)?;
         let legs: Vec<OrderTerms> = wire
             .scrip_list

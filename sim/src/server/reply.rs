@@ -37,6 +37,11 @@ impl Reply {
         }
     }
 
+    /// 202 without a body.
+    pub(crate) const fn accepted() -> Self {
+        Self { status: 202, body: Vec::new() }
+    }
+
     /// 200 with a body.
     pub(crate) fn ok(body: &impl Serialize) -> Self {
         Self::json(200, body)

@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tandem_dhan::wire::{
-    CreateForeverOrderRequest, Decimal, ModifyForeverOrderRequest, ModifyOrderRequest,
-    ModifySuperOrderRequest, PlaceOrderRequest, PlaceSuperOrderRequest,
+    ConvertPositionRequest, CreateForeverOrderRequest, Decimal, ModifyForeverOrderRequest,
+    ModifyOrderRequest, ModifySuperOrderRequest, PlaceOrderRequest, PlaceSuperOrderRequest,
 };
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
 use tandem_domain::order::{
@@ -13,7 +13,9 @@ use tandem_domain::order::{
 use tandem_domain::price::Price;
 use tandem_domain::quantity::Quantity;
 
-use crate::exchange::{AmoRelease, ApiError, ForeverChange, ModifyRequest, PlaceRequest, SuperChange};
+use crate::exchange::{
+    AmoRelease, ApiError, Conversion, ForeverChange, ModifyRequest, PlaceRequest, SuperChange,
+};
 
 /// Numeric fields of order bodies: an empty text in one of them is refused (`dhanhq-v2.md` section 2.2).
 const NUMBERS: [&str; 12] = [
@@ -100,6 +102,22 @@ fn release(amo_time: Option<&str>) -> Result<AmoRelease, ApiError> {
         Some("OPEN_60") => Ok(AmoRelease::Open60),
         Some(_) => Err(bad_fields()),
     }
+}
+
+/// Reads a position's way to another product; cover and bracket positions have none (section 4.6).
+pub(crate) fn conversion(wire: &ConvertPositionRequest) -> Result<Conversion, ApiError> {
+    let side = match wire.position_type.as_str() {
+        "LONG" => Side::Buy,
+        "SHORT" => Side::Sell,
+        _ => return Err(bad_fields()),
+    };
+    Ok(Conversion {
+        instrument: instrument(&wire.exchange_segment, &wire.security_id)?,
+        from: word::<Product>(&wire.from_product_type)?,
+        to: word::<Product>(&wire.to_product_type)?,
+        side,
+        quantity: units(wire.convert_qty)?,
+    })
 }
 
 /// Reads a change of an order. `legName` may be left out or name the entry; empty it is refused (section 2.4).

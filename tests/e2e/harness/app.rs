@@ -5,11 +5,11 @@ use serde_json::Value;
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::order::{ExitLegs, Leg, OcoLeg, OrderForm, OrderTerms, OrderType, Product};
 use tandem_domain::price::Price;
+use tandem_sim::RequestRecord;
 use tandem_sim::exchange::{
     ApiError, BracketValues, Exchange, ForeverChange, OrderAnswer, PlaceRequest, SimForever, SimSuper,
     Source, SuperChange,
 };
-use tandem_sim::{Operation, RequestRecord};
 
 use super::{Broker, LEADER, account, rupees};
 
@@ -147,9 +147,8 @@ impl Broker {
     /// Requests of the account that change something, oldest first.
     pub(crate) fn writes(&self, client_id: &str) -> Vec<RequestRecord> {
         let id = account(client_id);
-        let mine = |record: &RequestRecord| {
-            record.operation != Operation::Read && record.account.as_ref() == Some(&id)
-        };
+        let mine =
+            |record: &RequestRecord| !record.operation.is_read() && record.account.as_ref() == Some(&id);
         self.sim.requests().into_iter().filter(mine).collect()
     }
 

@@ -324,7 +324,7 @@ impl Drop for Broker {
         }
         eprintln!("--- requests to the broker, reads left out:");
         for request in self.sim.requests() {
-            if request.operation != Operation::Read {
+            if !request.operation.is_read() {
                 eprintln!("{request:?}");
             }
         }

@@ -1,11 +1,13 @@
 //! A broker, a daemon, and eyes on both.
 
+mod account;
 mod app;
 mod broker;
 mod daemon;
 mod records;
 mod setup;
 mod stories;
+mod verbs;
 mod wait;
 
 pub(crate) use app::{Exits, forever, one_cancels_other, stop_market, with_exits};

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use chrono::NaiveDateTime;
+use tandem_domain::time::Timestamp;
 use tandem_sim::SimSettings;
 
 use super::broker::token;
@@ -33,6 +35,7 @@ pub(crate) struct Setup {
     followers: Vec<Follower>,
     toml: String,
     instruments: Option<String>,
+    given: Option<Box<dyn FnOnce(&Broker)>>,
 }
 
 /// A broker and one daemon that follows the leader.
@@ -51,6 +54,7 @@ impl Setup {
             followers: vec![Follower::ASHA],
             toml: String::new(),
             instruments: None,
+            given: None,
         }
     }
 
@@ -75,6 +79,18 @@ impl Setup {
         self
     }
 
+    /// The clock starts at this moment in India, `2026-12-05 11:00:00`; tokens do not age.
+    pub(crate) fn starts(self, moment: &str) -> Self {
+        let start = NaiveDateTime::parse_from_str(moment, "%Y-%m-%d %H:%M:%S").unwrap();
+        self.sim(|sim| (sim.start, sim.token_hours) = (Timestamp::from_ist(start), 0))
+    }
+
+    /// Done at the broker before the daemon starts: positions from earlier days, a band for the instrument file.
+    pub(crate) fn given(mut self, prepare: impl FnOnce(&Broker) + 'static) -> Self {
+        self.given = Some(Box::new(prepare));
+        self
+    }
+
     /// The daemon reads this text as its instrument file.
     pub(crate) fn instruments(mut self, csv: String) -> Self {
         self.instruments = Some(csv);
@@ -82,8 +98,11 @@ impl Setup {
     }
 
     /// Starts the broker and the daemon, and waits until it is live.
-    pub(crate) fn stage(self) -> Stage {
+    pub(crate) fn stage(mut self) -> Stage {
         let broker = Broker::start(self.sim.clone());
+        if let Some(prepare) = self.given.take() {
+            prepare(&broker);
+        }
         let daemon = self.daemon(&broker);
         Stage { daemon, broker }
     }

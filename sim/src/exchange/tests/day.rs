@@ -97,21 +97,6 @@ fn exit_all_cancels_and_closes_everything() {
 }
 
 #[test]
-fn a_converted_position_keeps_its_cost() {
-    let (mut exchange, call) = quiet();
-    exchange.set_depth(call, Some(Depth::Unlimited));
-    place(&mut exchange, &leader(), &market(call, Side::Buy, 2 * LOT));
-    let mut convert =
-        |count| exchange.convert_position(&leader(), call, Product::Margin, Product::Intraday, units(count));
-    convert(LOT).unwrap();
-    assert!(convert(2 * LOT).is_err());
-    let rows = exchange.positions(&leader());
-    let seen: Vec<_> = rows.iter().map(|row| (row.product, row.net(), row.cost_price())).collect();
-    let expected = [(Product::Intraday, 65, rupees("100")), (Product::Margin, 65, rupees("100"))];
-    assert_eq!(seen, expected);
-}
-
-#[test]
 fn options_settle_in_cash_on_their_expiry_and_trade_no_more() {
     let mut exchange = Exchange::new(settings());
     let today = NaiveDate::from_ymd_opt(2026, 12, 1).unwrap();

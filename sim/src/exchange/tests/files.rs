@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn every_row_has_every_column() {
     let exchange = Exchange::new(settings());
-    for (text, columns) in [(exchange.compact_csv(), 16), (exchange.detailed_csv(), 40)] {
+    for (text, columns) in [(exchange.compact_csv(), 16), (exchange.detailed_csv(), 42)] {
         assert!(text.ends_with('\n'));
         assert_eq!(text.lines().count(), exchange.contracts().len() + 1);
         for line in text.lines() {
@@ -48,10 +48,12 @@ fn rows_look_like_the_real_ones() {
     ] {
         assert!(compact.lines().any(|line| line == row), "{row}");
     }
+    let (low, high) = exchange.price_band(call(&exchange)).unwrap();
+    let limits = format!(",{high},{low},1800");
     let row = format!(
         "NSE,D,{id},NA,OPTIDX,26000,NIFTY,NIFTY-Dec2026-26000-CE,NIFTY 08 DEC 26000 CALL,OP,NA,65,2026-12-08,26000,CE,5,W,N,N,N,NA,A,"
     );
-    assert!(detailed.lines().any(|line| line.starts_with(&row) && line.ends_with(",1800")), "{row}");
+    assert!(detailed.lines().any(|line| line.starts_with(&row) && line.ends_with(&limits)), "{row}");
 }
 
 #[test]

@@ -79,6 +79,63 @@ fn more_than_the_order_asked_for_may_be_told() {
     assert!(!exchange.report_fill(&id_of("1"), units(1), rupees("95")));
 }
 
+fn fill_of(text: &str, quantity: u32, price: &str) -> Fill {
+    Fill { order_id: id_of(text), quantity: units(quantity), price: rupees(price) }
+}
+
+#[test]
+fn a_target_and_a_stop_fill_on_one_spike() {
+    let (mut exchange, call) = quiet();
+    assert!(exchange.carry(
+        &follower(),
+        &CarriedPosition { instrument: call, product: Product::Margin, units: 65, price: rupees("100") }
+    ));
+    let target = place(&mut exchange, &follower(), &limit(call, Side::Sell, LOT, "120"));
+    let wait = place(&mut exchange, &follower(), &stop(call, Side::Sell, LOT, "90", "88"));
+    exchange.drain_events();
+    let both = |second: u32| [fill_of(&target, LOT, "120"), fill_of(&wait, second, "89")];
+    assert!(!exchange.fill_together(&both(LOT + 1)), "all or nothing");
+    assert!(!exchange.has_events());
+    assert!(exchange.fill_together(&both(LOT)));
+    assert_eq!(told(&mut exchange), words(&[("PENDING", 0), ("TRADED", 65), ("TRADED", 65)]));
+    assert_eq!(exchange.position(&follower(), call, Product::Margin), -65);
+    assert!(!exchange.fill_together(&both(LOT)), "they work no more");
+}
+
+#[test]
+fn both_legs_of_one_super_order_fill_on_one_spike() {
+    let (mut exchange, call) = quiet();
+    exchange.set_depth(call, Some(Depth::Unlimited));
+    let order = with_exits(limit(call, Side::Buy, LOT, "100"), "120", "90", "0");
+    exchange.place_super(&leader(), Source::App, &order).unwrap();
+    let legs: Vec<String> = exchange
+        .all_orders(&leader())
+        .into_iter()
+        .filter(|order| order.is_exit())
+        .map(|order| order.id.to_string())
+        .collect();
+    assert!(exchange.fill_together(&[fill_of(&legs[0], LOT, "90"), fill_of(&legs[1], LOT, "120")]));
+    assert_eq!(exchange.position(&leader(), call, Product::Margin), -65);
+}
+
+#[test]
+fn a_band_by_hand_holds_for_orders_to_come() {
+    let (mut exchange, call) = quiet();
+    let before = place(&mut exchange, &follower(), &limit(call, Side::Sell, LOT, "130"));
+    assert!(exchange.set_band(call, Some((rupees("80"), rupees("120")))));
+    let after = place(&mut exchange, &follower(), &limit(call, Side::Sell, LOT, "120.05"));
+    assert_eq!(status(&exchange, &follower(), &before), BrokerStatus::Pending);
+    let text = format!("RMS:{after}:Rate Not Within Ckt Limit 80.00 To 120.00");
+    assert_eq!(reason(&exchange, &follower(), &after), text);
+    assert!(exchange.detailed_csv().contains(",120.00,80.00,1800\n"));
+    let quote = exchange.quote(call).unwrap();
+    assert_eq!((quote.lower_circuit, quote.upper_circuit), (rupees("80"), rupees("120")));
+    assert!(!exchange.set_band(call, Some((rupees("121"), rupees("120")))));
+    assert!(exchange.set_band(call, None));
+    let again = place(&mut exchange, &follower(), &limit(call, Side::Sell, LOT, "120.05"));
+    assert_eq!(status(&exchange, &follower(), &again), BrokerStatus::Pending);
+}
+
 #[test]
 fn changes_may_be_taken_and_come_to_nothing() {
     let (mut exchange, call) = quiet();

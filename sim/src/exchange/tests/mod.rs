@@ -7,6 +7,8 @@ mod hand;
 mod life;
 mod matching;
 mod money;
+mod overlap;
+mod positions;
 mod prices;
 mod properties;
 mod refusals;

@@ -80,6 +80,46 @@ fn the_estimate_says_what_an_order_would_hold() {
 }
 
 #[test]
+fn payments_change_the_free_money_and_not_the_start_of_the_day() {
+    let (mut exchange, call) = quiet();
+    place(&mut exchange, &leader(), &limit(call, Side::Buy, LOT, "100"));
+    assert!(exchange.pay_in(&leader(), Money::from_rupees(250_000)));
+    let paid = exchange.funds(&leader()).unwrap();
+    assert_eq!(paid.start_of_day, Money::from_rupees(1_000_000));
+    assert_eq!(paid.available, Money::from_rupees(1_243_500));
+    assert!(!exchange.pay_in(&leader(), Money::from_rupees(-1_243_501)), "more than is free");
+    assert!(exchange.pay_in(&leader(), Money::from_rupees(-1_243_500)));
+    assert_eq!(exchange.funds(&leader()).unwrap().available, Money::ZERO);
+    assert!(!exchange.pay_in(&client(7), Money::from_rupees(1)));
+    let next_day = exchange.now().plus(seconds(86_400));
+    while exchange.advance_to(next_day) < next_day {}
+    assert_eq!(exchange.funds(&leader()).unwrap().start_of_day, Money::from_rupees(6500));
+}
+
+#[test]
+fn the_days_profit_is_what_was_closed_and_what_the_open_units_are_worth() {
+    let (mut exchange, call) = quiet();
+    let put = strike(&exchange, "26000", OptionType::Put);
+    exchange.set_depth(call, Some(Depth::Unlimited));
+    exchange.set_depth(put, Some(Depth::Unlimited));
+    exchange.set_last_price(put, rupees("80"));
+    place(&mut exchange, &leader(), &market(call, Side::Buy, 3 * LOT));
+    place(&mut exchange, &leader(), &market(put, Side::Sell, LOT));
+    exchange.set_last_price(call, rupees("90"));
+    place(&mut exchange, &leader(), &market(call, Side::Sell, LOT));
+    exchange.set_last_price(call, rupees("85"));
+    exchange.set_last_price(put, rupees("99.50"));
+    let profits: Vec<_> = exchange
+        .positions(&leader())
+        .iter()
+        .map(|row| (row.net(), row.realised, row.unrealised(exchange.last_price(row.instrument).unwrap())))
+        .collect();
+    let rupees = Money::from_rupees;
+    let short = Money::from_units(-65 * 195_000);
+    assert_eq!(profits, [(130, rupees(-650), rupees(-1950)), (-65, Money::ZERO, short)]);
+}
+
+#[test]
 fn deliveries_are_sold_from_holdings_and_settle_over_night() {
     let mut settings = settings();
     settings.accounts[0].holdings =
