@@ -106,13 +106,22 @@ impl<T> RiskApproved<T> {
     }
 }
 
-/// Whether the leader's order is one that this follower copies, and with which terms (quantity still the leader's).
+/// What an examination found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// The leader's order in the follower's product, its quantity still the leader's.
+    pub terms: OrderTerms,
+    /// Why nothing may be opened by it. What was opened before may still be closed by it.
+    pub entry_denial: Option<DeniedReason>,
+}
+
+/// Whether the leader's order is one that this follower copies, and with which terms.
 pub fn examine(
     order: &LeaderOrder,
     instrument: Option<&Instrument>,
     policy: &CopyPolicy,
     follower: &DhanClientId,
-) -> Result<OrderTerms, DeniedReason> {
+) -> Result<Examined, DeniedReason> {
     let ours = order.tag.as_ref().is_some_and(crate::ids::Tag::is_tandem);
     if ours || order.account == *follower {
         return Err(DeniedReason::CopyLoop);
@@ -125,15 +134,6 @@ pub fn examine(
         return Err(if rejected { DeniedReason::LeaderRejected } else { DeniedReason::LeaderGone });
     }
     let instrument = instrument.ok_or(DeniedReason::UnknownInstrument)?;
-    if !policy.kinds.contains(&instrument.kind) {
-        let only_options = policy.kinds.iter().all(|kind| kind.is_option());
-        let refused = if only_options && !instrument.kind.is_option() {
-            DeniedReason::NotOption
-        } else {
-            DeniedReason::KindNotCopied
-        };
-        return Err(refused);
-    }
     if matches!(order.terms.form, OrderForm::Forever(_)) && instrument.kind != InstrumentKind::Equity {
         return Err(DeniedReason::ForeverOnDerivatives);
     }
@@ -141,7 +141,17 @@ pub fn examine(
         return Err(DeniedReason::ForeverChild);
     }
     let product = policy.product_map.get(&order.terms.product).copied().unwrap_or(order.terms.product);
-    Ok(OrderTerms { product, quantity: order.standing_quantity(), ..order.terms.clone() })
+    let terms = OrderTerms { product, quantity: order.standing_quantity(), ..order.terms.clone() };
+    Ok(Examined { terms, entry_denial: kind_denial(instrument.kind, policy) })
+}
+
+fn kind_denial(kind: InstrumentKind, policy: &CopyPolicy) -> Option<DeniedReason> {
+    if policy.kinds.contains(&kind) {
+        return None;
+    }
+    let only_options = policy.kinds.iter().all(|kind| kind.is_option());
+    let is_no_option = only_options && !kind.is_option();
+    Some(if is_no_option { DeniedReason::NotOption } else { DeniedReason::KindNotCopied })
 }
 
 /// Whether something the leader did is too old to be followed as an entry (P13), by the broker's own times.
