@@ -15,15 +15,18 @@ use tandem_actors::clock::Clock;
 use tandem_actors::in_flight::{FrameCounts, InFlight};
 use tandem_actors::instruments::{InstrumentFile, InstrumentSource, Instruments};
 use tandem_actors::lent_clock;
+use tandem_actors::messages::Directory;
 use tandem_actors::store::{
     AuditEntry, ConfigSnapshot, Job, OpenError, Store, StoreHandle, Write, WriterId, instrument_parts,
 };
 use tandem_actors::supervisor::{Ending, House, Shutdown, Supervisor, SupervisorParams};
+use tandem_actors::trading_fence::TradingFence;
 use tandem_actors::{BreakerParams, FollowerParams, FollowerPolicy, LeaderParams, SizerParams, WriterDeath};
 use tandem_domain::follower::FollowerSettings as BookSettings;
 use tandem_domain::instrument::InstrumentKind;
 use tandem_domain::mirror::Rules;
 use tandem_domain::time::TradingDay;
+use tandem_domain::trading::TradingState;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -318,6 +321,7 @@ fn house(
             .collect::<anyhow::Result<_>>()?,
         sizer,
         leader,
+        Directory::default(),
     ))
 }
 
@@ -383,6 +387,7 @@ fn follower_params(
         clock: ground.clock.clone(),
         in_flight: ground.in_flight.clone(),
         fence: Arc::default(),
+        trading: TradingFence::new(TradingState::Active),
     })
 }
 

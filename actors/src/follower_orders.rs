@@ -37,6 +37,7 @@ use crate::order_stream::OrderStreamLink;
 use crate::records::{About, Circumstances, News};
 use crate::restored::restored;
 use crate::store::{ExternalOrder, IntentTiming, Job, MirrorRows, Reader, ReaderError, StoreHandle};
+use crate::trading_fence::TradingFence;
 use crate::vitals::{Health, Ping, Vitals};
 
 /// What a follower's actor is told once.
@@ -66,6 +67,8 @@ pub struct FollowerParams {
     pub frames: FrameCounts,
     /// The generation that may send: checked again before each request leaves.
     pub fence: Arc<AtomicU32>,
+    /// Whether entries may leave: looked at last, right before the wire.
+    pub trading: TradingFence,
 }
 
 /// The actor.

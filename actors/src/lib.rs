@@ -22,6 +22,7 @@ mod restored;
 mod sizer;
 mod store_keeper;
 pub mod supervisor;
+pub mod trading_fence;
 
 pub use circuit_breaker::{BreakerParams, CircuitBreaker};
 pub use follower_orders::{FollowerOrderActor, FollowerParams};

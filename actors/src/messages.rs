@@ -4,15 +4,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Message;
+use arc_swap::ArcSwapOption;
+use tandem_dhan::codes::AmoTime;
 use tandem_domain::account::Funds;
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::decision::Decision;
+use tandem_domain::follower::FollowerSettings;
 use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
+use tandem_domain::trading::{Control, Trading};
+use tokio::sync::oneshot;
 
 use crate::in_flight::Underway;
 use crate::vitals::Mailbox;
-use crate::{CircuitBreaker, FollowerOrderActor, LeaderStream, Sizer};
+use crate::{CircuitBreaker, FollowerOrderActor, FollowerPolicy, LeaderStream, Sizer};
 
 /// The present addresses. Sent to every actor whenever any of them changed; each then says again what the others
 /// must know, so that a new life learns it.
@@ -40,6 +45,24 @@ pub struct FollowerAddresses {
     pub orders: Mailbox<FollowerOrderActor>,
     /// Its circuit breaker.
     pub breaker: Mailbox<CircuitBreaker>,
+}
+
+/// The present addresses for those who are no actors and get no [`Link`]: the control socket. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Directory(Arc<ArcSwapOption<Addresses>>);
+
+impl Directory {
+    /// From now on they are these.
+    pub fn publish(&self, addresses: Arc<Addresses>) {
+        self.0.store(Some(addresses));
+    }
+
+    /// The follower's order actor; none before all actors were started once.
+    pub fn orders_of(&self, follower: &FollowerId) -> Option<Mailbox<FollowerOrderActor>> {
+        let addresses = self.0.load();
+        let own = addresses.as_ref()?.followers.iter().find(|known| known.id == *follower)?;
+        Some(own.orders.clone())
+    }
 }
 
 /// LeaderStream to Sizer: the leader's order is in this state now.
@@ -113,6 +136,49 @@ pub struct BreakerIs {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Probe;
+
+/// Supervisor to follower: the owner changed his settings; these are in force from now on.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Reload {
+    /// What its book goes by.
+    pub settings: Box<FollowerSettings>,
+    /// When its after-market orders go to the exchange.
+    pub amo_time: AmoTime,
+}
+
+/// Supervisor to Sizer: the owner changed his settings; these policies are in force from now on, one for each follower,
+/// in the order they had.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ReloadPolicies(pub Vec<FollowerPolicy>);
+
+/// Control socket to follower: an operator asks this. Whoever sends it has shut the follower's
+/// [`TradingFence`](crate::trading_fence::TradingFence) before, where it stops something; he opens it himself after a
+/// `Resume` was answered as recorded. A reply that is dropped means: not taken in, ask again.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ControlSaid {
+    /// What is asked; the same may be asked twice. None asks only how the account stands.
+    pub control: Option<Control>,
+    /// Where the answer goes, once the state's row is durable or is known not to be. Its other end may be gone.
+    pub reply: oneshot::Sender<TradingNow>,
+    /// Kept until it is answered.
+    pub underway: Underway,
+}
+
+/// Follower to control socket: how the account stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TradingNow {
+    /// Its trading state.
+    pub trading: Trading,
+    /// Whether that state is durable (P27), or why it is not.
+    pub recorded: Result<(), Arc<str>>,
+    /// Copies that work at the broker and are being cancelled, or are to be.
+    pub cancelling: usize,
+    /// Units still to be sold or bought back by a square-off, over all instruments.
+    pub units_to_close: u64,
+}
 
 /// The process is stopping: take nothing new in.
 #[derive(Debug, Clone, Copy, Message)]

@@ -23,9 +23,9 @@ NSE,M,9001,FUTCOM,0,GOLD-Dec2026-FUT,1.0,GOLD DEC FUT,2026-12-29 14:30:00,-0.010
 ";
 
 const DETAILED: &str = "\
-EXCH_ID,SEGMENT,SECURITY_ID,ISIN,INSTRUMENT,UNDERLYING_SECURITY_ID,UNDERLYING_SYMBOL,SYMBOL_NAME,DISPLAY_NAME,INSTRUMENT_TYPE,SERIES,LOT_SIZE,SM_EXPIRY_DATE,STRIKE_PRICE,OPTION_TYPE,TICK_SIZE,EXPIRY_FLAG,BRACKET_FLAG,SM_FREEZE_QTY
-NSE,D,43125,NA,OPTIDX,26000,NIFTY,NIFTY-Dec2026-26000-CE,NIFTY 15 DEC 26000 CALL,OP,NA,65,2026-12-15,26000,CE,5,W,N,1800
-NSE,E,2885,INE002A01018,EQUITY,2885,RELIANCE,RELIANCE INDUSTRIES LTD,Reliance Industries,ES,EQ,1,0001-01-01,,XX,10,NA,N,
+EXCH_ID,SEGMENT,SECURITY_ID,ISIN,INSTRUMENT,UNDERLYING_SECURITY_ID,UNDERLYING_SYMBOL,SYMBOL_NAME,DISPLAY_NAME,INSTRUMENT_TYPE,SERIES,LOT_SIZE,SM_EXPIRY_DATE,STRIKE_PRICE,OPTION_TYPE,TICK_SIZE,EXPIRY_FLAG,BRACKET_FLAG,SM_FREEZE_QTY,SM_UPPER_LIMIT,SM_LOWER_LIMIT
+NSE,D,43125,NA,OPTIDX,26000,NIFTY,NIFTY-Dec2026-26000-CE,NIFTY 15 DEC 26000 CALL,OP,NA,65,2026-12-15,26000,CE,5,W,N,1800,412.3500,0.0500
+NSE,E,2885,INE002A01018,EQUITY,2885,RELIANCE,RELIANCE INDUSTRIES LTD,Reliance Industries,ES,EQ,1,0001-01-01,,XX,10,NA,N,,,NA
 ";
 
 fn compact() -> String {
@@ -38,7 +38,7 @@ fn get(table: &InstrumentTable, segment: ExchangeSegment, id: u32) -> Option<Ins
 
 fn describe(instrument: &Instrument) -> String {
     format!(
-        "{} {} {} [{}] lot {} tick {} {} {} freeze {:?}",
+        "{} {} {} [{}] lot {} tick {} {} {} freeze {:?} band {}",
         instrument.key,
         instrument.kind,
         instrument.symbol,
@@ -48,6 +48,7 @@ fn describe(instrument: &Instrument) -> String {
         instrument.expiry.map_or_else(|| "-".to_owned(), |date| date.to_string()),
         instrument.option.map_or_else(|| "-".to_owned(), |o| format!("{} {}", o.strike, o.option_type)),
         instrument.freeze_quantity.map(tandem_domain::quantity::Quantity::get),
+        instrument.band.map_or_else(|| "-".to_owned(), |(low, high)| format!("{low}..{high}")),
     )
 }
 
@@ -57,14 +58,14 @@ fn the_compact_file_is_read() {
     assert_eq!((loaded.rows, loaded.passed_over, loaded.malformed), (9, 1, 0));
     let lines: Vec<String> = loaded.table.iter().map(|instrument| describe(&instrument)).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
-    IDX_I:13 INDEX NIFTY [] lot 1 tick 0.05 - - freeze None
-    NSE_EQ:2885 EQUITY RELIANCE [] lot 1 tick 0.10 - - freeze None
-    NSE_FNO:43125 OPTIDX NIFTY-Dec2026-26000-CE [NIFTY] lot 65 tick 0.05 2026-12-15 26000.00 CE freeze None
-    NSE_FNO:51240 OPTIDX BANKNIFTY-Dec2026-60000-PE [BANKNIFTY] lot 30 tick 0.05 2026-12-29 60000.00 PE freeze None
-    NSE_FNO:58210 FUTIDX NIFTY-Dec2026-FUT [NIFTY] lot 65 tick 0.10 2026-12-29 - freeze None
-    NSE_FNO:61000 OPTSTK BAJAJ-AUTO-Dec2026-9000-CE [BAJAJ-AUTO] lot 75 tick 0.05 2026-12-29 9000.00 CE freeze None
-    NSE_CURRENCY:7001 OPTCUR USDINR-Dec2026-90.25-PE [USDINR] lot 1 tick 0.0025 2026-12-29 90.25 PE freeze None
-    BSE_FNO:1104562 OPTIDX SENSEX-Dec2026-85000-CE [SENSEX] lot 20 tick 0.05 2026-12-10 85000.00 CE freeze None
+    IDX_I:13 INDEX NIFTY [] lot 1 tick 0.05 - - freeze None band -
+    NSE_EQ:2885 EQUITY RELIANCE [] lot 1 tick 0.10 - - freeze None band -
+    NSE_FNO:43125 OPTIDX NIFTY-Dec2026-26000-CE [NIFTY] lot 65 tick 0.05 2026-12-15 26000.00 CE freeze None band -
+    NSE_FNO:51240 OPTIDX BANKNIFTY-Dec2026-60000-PE [BANKNIFTY] lot 30 tick 0.05 2026-12-29 60000.00 PE freeze None band -
+    NSE_FNO:58210 FUTIDX NIFTY-Dec2026-FUT [NIFTY] lot 65 tick 0.10 2026-12-29 - freeze None band -
+    NSE_FNO:61000 OPTSTK BAJAJ-AUTO-Dec2026-9000-CE [BAJAJ-AUTO] lot 75 tick 0.05 2026-12-29 9000.00 CE freeze None band -
+    NSE_CURRENCY:7001 OPTCUR USDINR-Dec2026-90.25-PE [USDINR] lot 1 tick 0.0025 2026-12-29 90.25 PE freeze None band -
+    BSE_FNO:1104562 OPTIDX SENSEX-Dec2026-85000-CE [SENSEX] lot 20 tick 0.05 2026-12-10 85000.00 CE freeze None band -
     ");
 }
 
@@ -73,8 +74,8 @@ fn the_detailed_file_is_read_with_freeze_quantities() {
     let loaded = load_complete(DETAILED.as_bytes(), 1).unwrap();
     let lines: Vec<String> = loaded.table.iter().map(|instrument| describe(&instrument)).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
-    NSE_EQ:2885 EQUITY RELIANCE [] lot 1 tick 0.10 - - freeze None
-    NSE_FNO:43125 OPTIDX NIFTY-Dec2026-26000-CE [NIFTY] lot 65 tick 0.05 2026-12-15 26000.00 CE freeze Some(1800)
+    NSE_EQ:2885 EQUITY RELIANCE [] lot 1 tick 0.10 - - freeze None band -
+    NSE_FNO:43125 OPTIDX NIFTY-Dec2026-26000-CE [NIFTY] lot 65 tick 0.05 2026-12-15 26000.00 CE freeze Some(1800) band 0.05..412.35
     ");
 }
 

@@ -39,6 +39,8 @@ pub struct PositionReport {
     pub product: Product,
     /// Bought minus sold, signed.
     pub net: SignedQuantity,
+    /// What of it was held before today: carried forward bought minus carried forward sold, signed.
+    pub carried: SignedQuantity,
     /// Average price bought at.
     pub buy_average: Price,
     /// Average price sold at.

@@ -191,6 +191,8 @@ pub struct Instrument {
     pub option: Option<OptionContract>,
     /// The largest quantity the exchange takes in one order, where the file says so.
     pub freeze_quantity: Option<Quantity>,
+    /// The lowest and the highest price the exchange takes today, where the file says so.
+    pub band: Option<(Price, Price)>,
 }
 
 /// The instruments of the day, in little memory: 200,000 of them must fit beside everything else in 64 MB.
@@ -216,6 +218,15 @@ struct Row {
     freeze_quantity: u32,
     expiry: Option<NaiveDate>,
     strike_units: i64,
+    /// Both zero where it is not known.
+    band_units: [u32; 2],
+}
+
+impl Row {
+    fn band(&self) -> Option<(Price, Price)> {
+        let [low, high] = self.band_units.map(|units| Price::from_units(units.into()));
+        Some((low?, high?)).filter(|(_, high)| !high.is_zero())
+    }
 }
 
 impl InstrumentTable {
@@ -260,6 +271,7 @@ impl InstrumentTable {
                 strike: Price::from_units(row.strike_units).unwrap_or(Price::ZERO),
             }),
             freeze_quantity: (row.freeze_quantity > 0).then(|| Quantity::new(row.freeze_quantity)),
+            band: row.band(),
         }
     }
 }
@@ -294,6 +306,9 @@ pub struct InstrumentRow<'a> {
     pub option: Option<OptionContract>,
     /// Largest quantity in one order, if known.
     pub freeze_quantity: Option<Quantity>,
+    /// Lowest and highest price of the day, if known. One that is empty, or ends above 429,496 rupees (no price does), is
+    /// taken for none.
+    pub band: Option<(Price, Price)>,
 }
 
 impl InstrumentTableBuilder {
@@ -318,6 +333,7 @@ impl InstrumentTableBuilder {
             freeze_quantity: row.freeze_quantity.map_or(0, Quantity::get),
             expiry: row.expiry,
             strike_units: row.option.map_or(0, |option| option.strike.units()),
+            band_units: row.band.and_then(band_units).unwrap_or_default(),
         });
     }
 
@@ -350,6 +366,11 @@ impl InstrumentTableBuilder {
     }
 }
 
+fn band_units((low, high): (Price, Price)) -> Option<[u32; 2]> {
+    let units = [u32::try_from(low.units()).ok()?, u32::try_from(high.units()).ok()?];
+    (low < high).then_some(units)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,6 +389,7 @@ mod tests {
                 strike: Price::from_paise(2_600_000),
             }),
             freeze_quantity: None,
+            band: None,
         }
     }
 
@@ -385,7 +407,25 @@ mod tests {
     }
 
     #[test]
+    fn a_band_is_kept_where_it_makes_sense() {
+        let price = Price::from_paise;
+        let table = [
+            (Some((price(5), price(30_000))), Some((price(5), price(30_000)))),
+            (Some((Price::ZERO, price(30_000))), Some((Price::ZERO, price(30_000)))),
+            (Some((price(30_000), price(30_000))), None),
+            (Some((Price::ZERO, Price::ZERO)), None),
+            (Some((price(5), price(50_000_000))), None),
+            (None, None),
+        ];
+        for (band, expected) in table {
+            let mut builder = InstrumentTable::builder();
+            builder.push(InstrumentRow { band, ..row(7, "A", 30) });
+            assert_eq!(builder.build().get(row(7, "", 1).key).unwrap().band, expected, "{band:?}");
+        }
+    }
+
+    #[test]
     fn a_row_stays_small() {
-        assert!(size_of::<Row>() <= 48, "{}", size_of::<Row>());
+        assert!(size_of::<Row>() <= 56, "{}", size_of::<Row>());
     }
 }

@@ -8,7 +8,7 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Recipient};
 use tandem_domain::ids::FollowerId;
 
 use super::{Birth, Household};
-use crate::messages::{Addresses, Drain, FollowerAddresses, Link};
+use crate::messages::{Addresses, Directory, Drain, FollowerAddresses, Link};
 use crate::store::StoreHandle;
 use crate::vitals::{ActorName, Mailbox, Ping};
 use crate::{
@@ -26,6 +26,8 @@ pub struct House {
     followers: Vec<FollowerParams>,
     sizer: SizerParams,
     leader: LeaderParams,
+    /// Where the present addresses stand for those who are no actors.
+    directory: Directory,
     present: Present,
 }
 
@@ -47,8 +49,10 @@ impl House {
         followers: Vec<FollowerParams>,
         sizer: SizerParams,
         leader: LeaderParams,
+        directory: Directory,
     ) -> Self {
-        Self { arbiter, store, writer_death, breakers, followers, sizer, leader, present: Present::default() }
+        let present = Present::default();
+        Self { arbiter, store, writer_death, breakers, followers, sizer, leader, directory, present }
     }
 
     fn start_one<A>(
@@ -138,6 +142,7 @@ impl Household for House {
 
     fn link(&self) {
         let Some(addresses) = self.addresses().map(Arc::new) else { return };
+        self.directory.publish(Arc::clone(&addresses));
         for breaker in self.present.breakers.values() {
             breaker.tell(Link(Arc::clone(&addresses)));
         }

@@ -20,6 +20,8 @@ pub(super) struct Columns {
     pub(super) underlying: Option<usize>,
     /// Newer detailed files only.
     pub(super) freeze_quantity: Option<usize>,
+    /// Lowest and highest price; newer detailed files only.
+    pub(super) band: Option<(usize, usize)>,
 }
 
 impl Columns {
@@ -46,6 +48,7 @@ impl Columns {
                 tick: needed("SEM_TICK_SIZE")?,
                 underlying: None,
                 freeze_quantity: None,
+                band: None,
             });
         }
         Ok(Self {
@@ -61,6 +64,7 @@ impl Columns {
             tick: needed("TICK_SIZE")?,
             underlying: position("UNDERLYING_SYMBOL"),
             freeze_quantity: position("SM_FREEZE_QTY"),
+            band: position("SM_LOWER_LIMIT").zip(position("SM_UPPER_LIMIT")),
         })
     }
 }

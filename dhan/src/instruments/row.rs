@@ -70,6 +70,11 @@ pub(super) fn push_row(
             .and_then(whole_number)
             .filter(|&units| units > 0)
             .map(Quantity::new),
+        band: columns.band.and_then(|(low, high)| {
+            // Rupees, as strikes are. An odd cell costs the band, not the row.
+            let price = |at| cell(at).ok()?.parse::<Price>().ok();
+            Some((price(low)?, price(high)?))
+        }),
     });
     Ok(())
 }

@@ -85,6 +85,7 @@ pub fn position(row: &PositionRow, asked: Timestamp) -> Result<PositionReport, W
         )?,
         product: word("productType", &row.product_type, codes::product)?,
         net: SignedQuantity(row.net_qty),
+        carried: SignedQuantity(row.carry_forward_buy_qty.saturating_sub(row.carry_forward_sell_qty)),
         buy_average: average("buyAvg", row.buy_avg)?,
         sell_average: average("sellAvg", row.sell_avg)?,
         realised: money("realizedProfit", row.realized_profit)?,

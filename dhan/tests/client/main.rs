@@ -6,6 +6,7 @@
 mod certificate;
 mod fetch;
 mod forms;
+mod portfolio;
 mod reads;
 mod server;
 mod stream;

@@ -179,7 +179,7 @@ async fn the_account_is_read() {
                 }
                 "GET /v2/ip/getIP HTTP/1.1" => r#"{"primaryIP":"203.0.113.7","ordersAllowed":true}"#,
                 "GET /v2/positions HTTP/1.1" => {
-                    r#"[{"securityId":"43125","exchangeSegment":"NSE_FNO","productType":"MARGIN","netQty":-65}]"#
+                    r#"[{"securityId":"43125","exchangeSegment":"NSE_FNO","productType":"MARGIN","netQty":-65,"carryForwardBuyQty":65,"carryForwardSellQty":195}]"#
                 }
                 "GET /v2/trades HTTP/1.1" => "[]",
                 "POST /v2/margincalculator HTTP/1.1" => {
@@ -196,7 +196,8 @@ async fn the_account_is_read() {
     assert_eq!(client.funds().await.unwrap().available.to_string(), "184250.75");
     assert_eq!(client.profile().await.unwrap().account, account());
     assert_eq!(client.ip_status().await.unwrap().orders_allowed, Some(true));
-    assert_eq!(client.positions(Timestamp::EPOCH).await.unwrap().rows[0].net.0, -65);
+    let held = client.positions(Timestamp::EPOCH).await.unwrap().rows.remove(0);
+    assert_eq!((held.net.0, held.carried.0), (-65, -130));
     assert!(client.trades().await.unwrap().is_complete());
     assert_eq!(client.margin(&terms()).await.unwrap().missing.to_string(), "50.50");
     let key = terms().instrument;

@@ -58,6 +58,7 @@ fn instrument(kind: InstrumentKind) -> Instrument {
         expiry: None,
         option: None,
         freeze_quantity: None,
+        band: None,
     }
 }
 

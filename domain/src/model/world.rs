@@ -628,5 +628,6 @@ fn instrument(number: u32, freeze_lots: Option<u32>) -> Instrument {
         option: None,
         // Not a whole number of lots, as in life.
         freeze_quantity: freeze_lots.map(|lots| Quantity::new(lots * LOT + 20)),
+        band: None,
     }
 }

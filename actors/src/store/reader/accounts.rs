@@ -119,6 +119,7 @@ fn position(row: &Row<'_>) -> rusqlite::Result<PositionReport> {
         instrument: instrument(row)?,
         product: word(row, "product")?,
         net: SignedQuantity(row.get("net_quantity")?),
+        carried: SignedQuantity(0),
         buy_average: price(row, "buy_average")?,
         sell_average: price(row, "sell_average")?,
         realised: money(row, "realised")?,
@@ -174,5 +175,6 @@ fn instrument_row<'a>(row: &'a Row<'_>) -> rusqlite::Result<InstrumentRow<'a>> {
         expiry: parsed(row, 7)?,
         option,
         freeze_quantity: row.get::<_, Option<u32>>(10)?.map(Quantity::new),
+        band: None,
     })
 }
