@@ -73,8 +73,8 @@ pub struct Entry<'a> {
 pub struct Before {
     /// The leader's net, signed.
     pub leader: i64,
-    /// Units the follower holds because of copies, on the leader's side.
-    pub copied: u64,
+    /// What the follower holds because of copies, on the leader's side.
+    pub pool: Share,
 }
 
 /// What one order comes to for the follower.
@@ -99,15 +99,15 @@ pub struct Allocation {
     pub parts: Vec<Part>,
     /// The leader's net, signed.
     pub leader: i64,
-    /// What the follower should hold, on the leader's side.
-    pub goal: Lots,
+    /// What the follower should hold, on the leader's side, before rounding.
+    pub pool: Share,
 }
 
 /// Allots.
 pub fn allocate(before: Before, entries: &[Entry<'_>], lot: LotSize) -> Allocation {
     let mut walk = Walk {
         leader: before.leader,
-        pool: if before.leader == 0 { Share::ZERO } else { share_of(before.copied, lot) },
+        pool: if before.leader == 0 { Share::ZERO } else { before.pool },
         lot,
         entries,
         states: vec![State::default(); entries.len()],
@@ -224,8 +224,8 @@ impl Walk<'_> {
         let left = early(entry, state, self.lot);
         let his = entry.sizing.map_or(Share::ZERO, |sizing| sizing.share(quantity(units)));
         let joins = if entry.is_over && chunk.is_last { left } else { left.min(his) };
-        state.pooled = state.pooled.plus(joins);
-        self.pool = self.pool.plus(joins);
+        state.pooled = state.pooled.saturating_add(joins);
+        self.pool = self.pool.saturating_add(joins);
     }
 
     /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
@@ -261,7 +261,7 @@ impl Walk<'_> {
             }
             if self.leader >= 0 && entry.side == Side::Buy {
                 coming += units;
-                arrived = arrived.plus(early(entry, state, self.lot));
+                arrived = arrived.saturating_add(early(entry, state, self.lot));
             }
             state.opens_yet += units;
         }
@@ -278,7 +278,7 @@ impl Walk<'_> {
         Allocation {
             parts: self.entries.iter().zip(&self.states).map(part).collect(),
             leader: self.leader,
-            goal: nearest_lots(self.pool),
+            pool: self.pool,
         }
     }
 }
@@ -312,7 +312,7 @@ fn opened_by(entry: &Entry<'_>, state: &State, lot: LotSize) -> Share {
 
 /// What the follower has opened by an order before the leader has.
 fn early(entry: &Entry<'_>, state: &State, lot: LotSize) -> Share {
-    opened_by(entry, state, lot).minus(state.pooled).max(Share::ZERO)
+    opened_by(entry, state, lot).saturating_sub(state.pooled).max(Share::ZERO)
 }
 
 fn nearest(pool: Share) -> u32 {
@@ -323,8 +323,10 @@ fn nearest(pool: Share) -> u32 {
     nearest_lots(pool).0
 }
 
-fn share_of(units: u64, lot: LotSize) -> Share {
-    Share::of_units(units, lot)
+/// Units as lots.
+pub fn share_of(units: u64, lot: LotSize) -> Share {
+    let billionths = i128::from(units) * BILLION / i128::from(lot.get());
+    Share::from_billionths(i64::try_from(billionths).unwrap_or(i64::MAX))
 }
 
 fn quantity(units: u64) -> Quantity {
