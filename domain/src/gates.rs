@@ -1,10 +1,16 @@
 //! Whether a leader order is followed at all. Each refusal has one reason; the reasons are one enum.
 //!
 //! Gates that look at the leader's order and the follower's policy are here ([`examine`]); those that need the
-//! follower's state of the moment (breaker, halted account, age at sending) are applied by [`crate::follower`] before it
-//! wraps a placement as [`RiskApproved`]. Sessions, caps, margin and loss limits join this list with the sizing issue.
+//! follower's state of the moment (trading state, session, filters, caps, loss, margin, breaker) are in [`entry`], and
+//! are asked by [`crate::follower`] before it wraps a placement as [`RiskApproved`].
 
+mod admit;
+mod cost;
 pub mod entry;
+mod prices;
+
+pub use cost::{cost, unit_cost};
+pub use prices::clamp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -41,6 +47,8 @@ coded_enum! {
         BelowOneLot = "below_one_lot",
         /// The capital of the leader or of the follower is not known, so no proportion can be taken.
         CapitalUnknown = "capital_unknown",
+        /// What one unit costs is not known, so it cannot be told how many a share of the capital, or a limit, pays for.
+        PriceUnknown = "price_unknown",
         /// A forever order on a derivative: the broker has them for equity only. What it leaves when it fires is copied.
         ForeverOnDerivatives = "forever_on_derivatives",
         /// The order that a fired forever order left: the follower's own forever order leaves one too.
@@ -59,6 +67,62 @@ coded_enum! {
         AlreadyAtBroker = "already_at_broker",
         /// The answer was lost, and the broker's book proved that no order had come of it; too late to send again.
         ProvenAbsent = "proven_absent",
+        /// The account is halted, or the leader placed the order before it was resumed.
+        Halted = "halted",
+        /// The account only leaves positions.
+        Reducing = "reducing",
+        /// The owner has switched copying off.
+        CopyingOff = "copying_off",
+        /// Outside the part of the day in which the owner lets entries be opened.
+        OutsideWindow = "outside_window",
+        /// The exchange does not trade today: a weekend or a holiday.
+        MarketHoliday = "market_holiday",
+        /// Before or after the session.
+        MarketClosed = "market_closed",
+        /// An after-market order while the session is on.
+        MarketOpen = "market_open",
+        /// The instrument has expired, or will have before the order could trade.
+        InstrumentExpired = "instrument_expired",
+        /// Too late on the day the instrument expires.
+        ExpiryDay = "expiry_day",
+        /// Too late in the day for a product that the broker squares off by itself.
+        IntradayCutoff = "intraday_cutoff",
+        /// The owner's lists leave out the segment.
+        SegmentFiltered = "segment_filtered",
+        /// The owner's lists leave out the underlying.
+        UnderlyingFiltered = "underlying_filtered",
+        /// The owner's lists leave out the instrument.
+        InstrumentFiltered = "instrument_filtered",
+        /// The owner's lists leave out the product.
+        ProductFiltered = "product_filtered",
+        /// The owner's lists leave out the side.
+        SideFiltered = "side_filtered",
+        /// The market has moved too far from what the leader paid, against the follower.
+        PriceDrift = "price_drift",
+        /// More lots than one order may have.
+        LotsPerOrder = "lots_per_order",
+        /// More lots than may be held and under way in one instrument.
+        LotsPerInstrument = "lots_per_instrument",
+        /// More premium, or margin, than one order may cost.
+        OrderValue = "order_value",
+        /// More premium, or margin, than one instrument may have of the account's capital.
+        PositionShare = "position_share",
+        /// As many orders as may work at the same time do.
+        OpenOrders = "open_orders",
+        /// As many orders as may be placed in a day were.
+        OrdersPerDay = "orders_per_day",
+        /// The account has lost as much today as its owner bears.
+        DailyLoss = "daily_loss",
+        /// A limit needs the account's loss or money, and that is not known, or too old to rely on.
+        FiguresUnknown = "figures_unknown",
+        /// The account lacks the money.
+        MarginShort = "margin_short",
+        /// A price is no whole number of ticks.
+        OffTick = "off_tick",
+        /// A price lies outside the day's band.
+        OutsideBand = "outside_band",
+        /// Our rows and the broker's account differ in this instrument.
+        LedgerDrift = "ledger_drift",
     }
 }
 

@@ -1,6 +1,7 @@
 //! Whether something that raises what a follower may lose is sent: every gate in its order, each with its reason.
 //!
-//! Pure and cheap: one call for each placing or raise of an entry. Exits and cancels never come here.
+//! Pure and cheap: one call of [`admit`] for each placing or raise of an entry. Exits and cancels never come here. Freeze
+//! quantity and pacing are not asked here: the one slices, the other lets wait.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use crate::price::{Money, Price};
 use crate::quantity::{Lots, Quantity};
 use crate::time::Timestamp;
 use crate::trading::Trading;
+
+pub use super::admit::{Admission, admit, weigh};
 
 /// What a follower's owner allows to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +38,28 @@ pub struct EntryPolicy {
     pub figures_age_max: Duration,
     /// How the money that an entry needs is known.
     pub margin: MarginCheck,
-    /// Margin of a short option or a future by the local estimate, in basis points of strike (or price) times units.
+    /// Margin by the local estimate ([`unit_cost`](super::unit_cost)), in basis points of the strike (short options) or
+    /// of the price (futures, shares sold short).
     pub short_margin: crate::policy::Bps,
+}
+
+impl EntryPolicy {
+    /// Bounds nothing but age, at 30 s: what tests and models begin with.
+    pub fn unbounded() -> Self {
+        Self {
+            is_copying: true,
+            window: None,
+            filters: Filters::default(),
+            age_max: Duration::from_secs(30),
+            drift_max: None,
+            caps: Caps::default(),
+            at_cap: AtCap::Scale,
+            daily_loss_max: None,
+            figures_age_max: Duration::from_secs(15),
+            margin: MarginCheck::Off,
+            short_margin: crate::policy::Bps::new(1_500),
+        }
+    }
 }
 
 crate::instrument::coded_enum! {
@@ -66,15 +89,15 @@ crate::instrument::coded_enum! {
 pub struct Filters {
     /// Segments allowed.
     pub segments: BTreeSet<ExchangeSegment>,
-    /// Underlyings allowed and denied, in capitals: `NIFTY`.
+    /// Underlyings allowed: `NIFTY`, in any case. A share is its own underlying.
     pub underlyings: BTreeSet<String>,
-    /// See `underlyings`.
+    /// Underlyings denied.
     pub underlyings_denied: BTreeSet<String>,
     /// Instruments allowed, by trading symbol.
     pub instruments: BTreeSet<String>,
     /// Instruments denied, by trading symbol.
     pub instruments_denied: BTreeSet<String>,
-    /// Products of the leader's allowed.
+    /// Products allowed, as the follower would trade them: after the product map.
     pub products: BTreeSet<Product>,
     /// Sides of what is opened.
     pub sides: BTreeSet<Side>,
@@ -87,9 +110,9 @@ pub struct Caps {
     pub lots_per_order: Option<Lots>,
     /// Lots held and under way in one instrument, at the worst.
     pub lots_per_instrument: Option<Lots>,
-    /// Premium (or margin of what is sold) of one order.
+    /// What one order may cost: premium of what is bought, margin of what is sold ([`cost`](super::cost)).
     pub order_value: Option<Money>,
-    /// Premium (or margin) held and under way in one instrument, in basis points of the follower's capital.
+    /// What all that is held and under way in one instrument may cost, in basis points of the follower's capital.
     pub position_share: Option<crate::policy::Bps>,
     /// Orders of ours that work, at the same time.
     pub open_orders: Option<u32>,
@@ -104,21 +127,25 @@ pub struct Raise<'a> {
     pub terms: &'a OrderTerms,
     /// Units that would be added, a whole number of lots.
     pub units: Quantity,
+    /// Units of this copy that are filled or work already: what bounds one order bounds both together.
+    pub before: Quantity,
     /// Its instrument.
     pub instrument: &'a Instrument,
-    /// The price at which it would trade: its limit, or else the last price known.
+    /// The price at which it would trade: its limit, or else the last price known. Where there is none, `last_price`
+    /// and then `leader_price` stand in for it.
     pub price: Option<Price>,
-    /// The last price known of the instrument: what the order's limit is held against.
+    /// The last price known of the instrument.
     pub last_price: Option<Price>,
-    /// What the leader paid or asked.
+    /// What the leader paid, on average; none while nothing of his order has filled. What he only *asks* does not
+    /// belong here: a limit far from the market would seem to have been run away from.
     pub leader_price: Option<Price>,
     /// Since when the leader has wanted it.
     pub since: Timestamp,
     /// When his order was first seen.
     pub first_seen: Timestamp,
-    /// Whether a new order would be placed for it, which counts as one; a change does not.
-    pub is_new_order: bool,
-    /// Money the broker's calculator says it needs, where that was asked.
+    /// New orders that it takes: one, or one for each slice. None for a change of an order that works.
+    pub orders: u32,
+    /// Money the broker's calculator says that `units` need, where that was asked. Outweighs the estimate.
     pub margin_told: Option<Money>,
 }
 
