@@ -100,7 +100,7 @@ impl Line {
         if closable.signum() == side.sign() { 0 } else { closable.unsigned_abs() }
     }
 
-    fn before(&self, lot: LotSize) -> Before {
+    pub(super) fn before(&self, lot: LotSize) -> Before {
         self.left_behind.unwrap_or_else(|| {
             let Some(opening) = self.opening else { return Before::default() };
             let same_side = opening.copied.signum() == opening.leader.signum();
@@ -245,7 +245,7 @@ impl FollowerBook {
 /// Whether nothing more is to be expected of a mirror; should it come all the same, its line is unsettled.
 fn is_settled(mirror: &Mirror) -> bool {
     let Some(allotment) = mirror.allotment else { return false };
-    let is_final = matches!(mirror.outcome, Outcome::Skipped | Outcome::Voided | Outcome::Detached);
+    let is_final = matches!(mirror.outcome, Outcome::Skipped | Outcome::Voided);
     let is_done = mirror.filled() >= u64::from(allotment.total());
     mirror.leader.status.is_terminal()
         && !mirror.leader.legs_alive()

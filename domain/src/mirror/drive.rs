@@ -7,7 +7,7 @@ use super::terms::{
     as_placed, desired, difference, is_chase_due, is_entry_done, is_placed_to_trade, marketable, next_chase,
     standing,
 };
-use super::{COPY, Mirror, MirrorEffect, Moment, Opening, Outcome, REPAIR, Target, Word, rank_of};
+use super::{COPY, Mirror, MirrorEffect, Moment, Outcome, REPAIR, Target, Word, rank_of};
 use crate::gates::DeniedReason;
 use crate::ids::ChildKey;
 use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
@@ -135,9 +135,8 @@ impl Mirror {
         let units = u64::from(aim.total).saturating_sub(under_way);
         let Some(wish) = self.wish.as_deref() else { return false };
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let since = self.leader.ts_event;
-        let asked = Opening { leader: &self.leader, wish, units, is_first: false, since };
-        units == 0 || (at.admit)(&asked).is_ok_and(|admitted| admitted >= units)
+        let asked = self.asks_to_open(wish, units, self.leader.ts_event);
+        units == 0 || (at.admit)(&asked).is_ok_and(|admission| admission.cut_by.is_none())
     }
 
     /// What is to be replaced goes first.

@@ -32,7 +32,7 @@ pub use evidence::{Answer, ChildReport, LegNews, Refused};
 use crate::decision::{Decision, Wish};
 use crate::follower::MappingState;
 use crate::gap::Gap;
-use crate::gates::{DeniedReason, RiskApproved};
+use crate::gates::{Admission, DeniedReason, RiskApproved};
 use crate::ids::{BrokerOrderId, ChildKey, ClientOrderId, FollowerId};
 use crate::instrument::coded_enum;
 use crate::leader::LeaderOrder;
@@ -109,14 +109,16 @@ pub struct Opening<'a> {
     pub wish: &'a Wish,
     /// Units more.
     pub units: u32,
-    /// Whether nothing of it was ever opened.
-    pub is_first: bool,
+    /// Units of it that are filled or may yet fill.
+    pub before: u64,
+    /// Units of it that may yet fill.
+    pub under_way: u64,
     /// Since when the leader has wanted it.
     pub since: Timestamp,
 }
 
 /// The entry gates: how many of these units may be opened; or why none.
-pub type Admit<'a> = &'a dyn Fn(&Opening<'_>) -> Result<u32, DeniedReason>;
+pub type Admit<'a> = &'a dyn Fn(&Opening<'_>) -> Result<Admission, DeniedReason>;
 
 /// What the follower's book knows at the moment of a step.
 #[derive(Clone, Copy)]
@@ -390,6 +392,14 @@ impl Mirror {
     /// Units the copy has filled.
     pub fn filled(&self) -> u64 {
         self.of(COPY).map(|child| u64::from(child.cumulative.get())).sum()
+    }
+
+    /// Units the copy has filled, less what its exit legs and repairs have closed again.
+    pub fn held(&self) -> u64 {
+        let closed = |child: &Child| u64::from(child.closed().get());
+        let again: u64 = self.of(COPY).map(closed).sum::<u64>()
+            + self.of(REPAIR).map(|child| u64::from(child.cumulative.get())).sum::<u64>();
+        self.filled().saturating_sub(again)
     }
 
     fn of(&self, leg: u8) -> impl Iterator<Item = &Child> {

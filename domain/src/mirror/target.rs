@@ -174,22 +174,29 @@ impl Mirror {
         if units == 0 || self.refused_raise == Some(opening) {
             return self.reason;
         }
-        let is_first = self.admitted == 0 && self.of(COPY).next().is_none();
-        let since = self.due_since(at);
-        let asked = Opening { leader: &self.leader, wish, units, is_first, since };
+        let asked = self.asks_to_open(wish, units, self.due_since(at));
         let answer = match wish.entry_denial {
             Some(reason) => Err(reason),
             None => (at.admit)(&asked),
         };
-        let (units_let, reason) = match answer {
-            Ok(all) if all >= units => return self.admit_all(opening),
-            Ok(part) => (part, DeniedReason::Capped),
+        let (admitted, reason) = match answer {
+            Ok(admission) => match admission.cut_by {
+                None => return self.admit_all(opening),
+                Some(reason) => (admission.units.get(), reason),
+            },
             Err(reason) => (0, reason),
         };
-        self.admitted += units_let;
+        self.admitted += admitted;
         self.refused_raise = Some(opening);
         self.reason = Some(reason);
         Some(reason)
+    }
+
+    /// What the entry gates are asked.
+    pub(super) fn asks_to_open<'a>(&'a self, wish: &'a Wish, units: u32, since: Timestamp) -> Opening<'a> {
+        let before = self.worst_case();
+        let under_way = before.saturating_sub(self.filled());
+        Opening { leader: &self.leader, wish, units, before, under_way, since }
     }
 
     const fn admit_all(&mut self, opening: u32) -> Option<DeniedReason> {
