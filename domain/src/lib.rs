@@ -5,7 +5,7 @@
 //! - [`order`]: terms, broker statuses, reports (broker evidence) and the lifecycle of one child order.
 //! - [`leader`]: the leader's book of the day, merged from frames and snapshots.
 //! - [`mirror`]: one leader order in one follower account: target, actual, in flight, `step`.
-//! - [`sizing`]: how much a follower follows.
+//! - [`sizing`], [`proportion`]: how much a follower follows.
 //! - [`gates`]: whether it follows at all, and [`gates::RiskApproved`], the only thing that may be sent.
 //! - [`breaker`], [`pacing`], [`restart`]: small machines with time passed in.
 
@@ -27,6 +27,7 @@ pub mod order;
 pub mod pacing;
 pub mod policy;
 pub mod price;
+pub mod proportion;
 pub mod quantity;
 pub mod restart;
 pub mod sizing;

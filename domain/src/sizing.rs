@@ -4,44 +4,12 @@
 //! leader capital. Rounding down never exceeds the proportion.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::gates::DeniedReason;
 use crate::instrument::coded_enum;
 use crate::price::Money;
+pub use crate::proportion::{DayCapital, Minimum, Ratio, RatioError};
 use crate::quantity::{LotSize, Lots, Quantity};
-
-/// An exact, non-negative ratio.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ratio {
-    /// Upper part.
-    pub numerator: u64,
-    /// Lower part; never zero.
-    pub denominator: u64,
-}
-
-/// A ratio with a zero denominator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a ratio cannot have zero below the line")]
-pub struct RatioError;
-
-impl Ratio {
-    /// One to one.
-    pub const ONE: Self = Self { numerator: 1, denominator: 1 };
-
-    /// A ratio.
-    pub const fn new(numerator: u64, denominator: u64) -> Result<Self, RatioError> {
-        if denominator == 0 { Err(RatioError) } else { Ok(Self { numerator, denominator }) }
-    }
-
-    /// The smaller of two.
-    #[must_use]
-    pub fn min(self, other: Self) -> Self {
-        let left = u128::from(self.numerator) * u128::from(other.denominator);
-        let right = u128::from(other.numerator) * u128::from(self.denominator);
-        if left <= right { self } else { other }
-    }
-}
 
 coded_enum! {
     /// How the ratio is found.
@@ -60,16 +28,6 @@ coded_enum! {
         Total = "total",
         /// Available only.
         Available = "available",
-    }
-}
-
-coded_enum! {
-    /// What to do when the share is less than one lot.
-    Minimum {
-        /// Skip the order.
-        Skip = "skip",
-        /// Trade one lot all the same.
-        OneLot = "one_lot",
     }
 }
 
@@ -109,15 +67,6 @@ pub struct Sizing {
     pub follower_capital: Option<Money>,
     /// What the follower trades.
     pub quantity: Quantity,
-}
-
-/// Start-of-day capital of the two accounts, as far as known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DayCapital {
-    /// The leader's.
-    pub leader: Option<Money>,
-    /// The follower's.
-    pub follower: Option<Money>,
 }
 
 /// Sizes one order.
