@@ -9,6 +9,7 @@ mod cost;
 pub mod entry;
 mod prices;
 
+pub use admit::{Admission, weigh};
 pub use cost::{cost, unit_cost};
 pub use prices::clamp;
 
@@ -53,6 +54,10 @@ coded_enum! {
         ForeverOnDerivatives = "forever_on_derivatives",
         /// The order that a fired forever order left: the follower's own forever order leaves one too.
         ForeverChild = "forever_child",
+        /// The leader closed by it what the follower does not hold because of copies.
+        NothingToClose = "nothing_to_close",
+        /// A sell that the leader has covered, and the follower's own cover is missing.
+        CoverMissing = "cover_missing",
         /// The leader filled and the follower's entry did not, for longer than the owner lets it wait.
         LeftBehind = "left_behind",
         /// The leader's order is older than entries may be.
@@ -130,7 +135,7 @@ impl DeniedReason {
     /// Whether it says that less of the leader's order stands, so that less of a copy that is out should. All others say
     /// only that nothing new is to be placed: a master file that cannot be read takes nobody's stop away.
     pub const fn takes_back(self) -> bool {
-        matches!(self, Self::LeaderGone | Self::LeaderRejected | Self::BelowOneLot)
+        matches!(self, Self::LeaderGone | Self::LeaderRejected | Self::BelowOneLot | Self::NothingToClose)
     }
 
     /// Whether the broker has no order like the leader's: the follower's owner must know, because nobody copies it for him.

@@ -1,10 +1,9 @@
 //! The entry gates as they stand for this account: what they are told of it, and the money kept for what is under way.
 
 use super::FollowerBook;
-use super::holdings::Line;
 use crate::gates::entry::{Figure, Raise, Standing};
 use crate::gates::{Admission, DeniedReason, cost, weigh};
-use crate::ids::{BrokerOrderId, ClientOrderId};
+use crate::ids::ClientOrderId;
 use crate::instrument::InstrumentKey;
 use crate::mirror::{Child, Mirror, Opening};
 use crate::order::lifecycle::ChildState;
@@ -71,8 +70,8 @@ impl FollowerBook {
     }
 
     /// Units of entries in an instrument that may yet fill, but for those of the mirror that is being stepped.
-    fn under_way(&self, instrument: InstrumentKey) -> u64 {
-        let orders = self.lines.get(&instrument).map_or(&[][..], Line::orders);
+    pub(super) fn under_way(&self, instrument: InstrumentKey) -> u64 {
+        let orders = self.lines.get(&instrument).map_or(&[][..], |line| &line.orders);
         let mirrors = orders.iter().filter_map(|id| self.mirrors.get(id));
         let entries = mirrors
             .flat_map(|mirror| &mirror.children)
@@ -124,19 +123,12 @@ impl FollowerBook {
             .retain(|_, kept| kept.is_open || kept.sent.is_none_or(|sent| sent >= started_at));
     }
 
-    /// Whether the broker's calculator is to be asked about an entry that is about to leave; what it said, once it did.
-    pub(super) fn margin_told(&mut self, id: &ClientOrderId, required: Option<Money>) -> Option<DeniedReason> {
-        let kept_for_others = self
-            .reservations
-            .iter()
-            .filter(|(other, _)| *other != id)
-            .fold(Money::ZERO, |sum, (_, kept)| sum.plus(kept.money));
-        let free = self.available?.value.minus(kept_for_others);
-        required.filter(|required| *required > free).map(|_| DeniedReason::MarginShort)
-    }
-
-    pub(super) fn instrument_of(&self, id: &BrokerOrderId) -> Option<InstrumentKey> {
-        self.mirrors.get(id).map(|mirror| mirror.leader.terms.instrument)
+    /// Whether an entry needs more money than is free, by the broker's calculator.
+    pub(super) fn is_margin_short(&self, id: &ClientOrderId, required: Option<Money>) -> bool {
+        let others = self.reservations.iter().filter(|(other, _)| *other != id);
+        let kept = others.fold(Money::ZERO, |sum, (_, kept)| sum.plus(kept.money));
+        let free = self.available.map(|figure| figure.value.minus(kept));
+        required.zip(free).is_some_and(|(required, free)| required > free)
     }
 }
 

@@ -179,7 +179,6 @@ impl FollowerBook {
             line,
             lot,
             held_in: self.held_in(instrument),
-            is_squaring_off: self.trading.is_squaring_off,
         };
         let (mirrors, out) = if self.trading.is_squaring_off {
             let allotted = shares.of_square_off(&all);

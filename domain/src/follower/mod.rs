@@ -315,6 +315,7 @@ pub struct FollowerBook {
     held_back: BTreeMap<ClientOrderId, Rank>,
     margins_asked: HashSet<ClientOrderId>,
     margins_told: HashSet<ClientOrderId>,
+    margins_short: HashSet<ClientOrderId>,
     reservations: HashMap<ClientOrderId, Reservation>,
     /// Copies of earlier days that are held still, signed.
     carried: HashMap<InstrumentKey, i64>,
@@ -325,6 +326,8 @@ pub struct FollowerBook {
     /// Orders of ours that wait or work, and those placed today.
     open_orders: u32,
     orders_today: u32,
+    /// Orders of which it is known whether the broker took them.
+    judged: HashSet<(ClientOrderId, bool)>,
     /// Orders in a row that the broker did not take.
     rejections: u32,
     /// What was last said of a square-off.
@@ -370,6 +373,7 @@ impl FollowerBook {
             held_back: BTreeMap::new(),
             margins_asked: HashSet::new(),
             margins_told: HashSet::new(),
+            margins_short: HashSet::new(),
             reservations: HashMap::new(),
             carried: HashMap::new(),
             suspicions: Suspicions::default(),
@@ -378,6 +382,7 @@ impl FollowerBook {
             available: None,
             open_orders: 0,
             orders_today: 0,
+            judged: HashSet::new(),
             rejections: 0,
             told_left: None,
             breaker_open: false,

@@ -30,7 +30,6 @@ impl FollowerBook {
     pub fn restore_openings(&mut self, openings: impl IntoIterator<Item = Opening>) {
         for opening in openings {
             self.lines.entry(opening.instrument).or_default().opening = Some(opening);
-            self.has_openings = true;
         }
     }
 

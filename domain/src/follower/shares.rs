@@ -16,7 +16,6 @@ pub(super) struct Shares<'a> {
     pub(super) lot: LotSize,
     /// The product in which what is closed is held.
     pub(super) held_in: Option<Product>,
-    pub(super) is_squaring_off: bool,
 }
 
 impl Shares<'_> {

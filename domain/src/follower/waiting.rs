@@ -5,7 +5,7 @@ use super::gatekeeping::may_fill;
 use super::holdings::Line;
 use super::{Effect, FollowerBook};
 use crate::gates::entry::MarginCheck;
-use crate::ids::{BrokerOrderId, ClientOrderId};
+use crate::ids::ClientOrderId;
 use crate::instrument::Instrument;
 use crate::ledger::ExitKind;
 use crate::mirror::{COPY, Child, Mirror, REPAIR};
@@ -56,7 +56,7 @@ impl FollowerBook {
         let Some(line) = self.lines.get(&child.terms.instrument) else { return 0 };
         let side = child.terms.side;
         let kind = kind_of(&child.terms);
-        let mirrors = line.orders().iter().filter_map(|id| self.mirrors.get(id));
+        let mirrors = line.orders.iter().filter_map(|id| self.mirrors.get(id));
         let mut taken = 0;
         for other in mirrors {
             let exits = || {
@@ -127,9 +127,22 @@ impl FollowerBook {
         }
     }
 
+    /// Whether an exit of the other kind works for the same units.
+    pub(super) fn has_other_exit(&self, child: &Child) -> bool {
+        let Some(line) = self.lines.get(&child.terms.instrument) else { return false };
+        let children = line.orders.iter().filter_map(|id| self.mirrors.get(id)).flat_map(|of| &of.children);
+        let mut others = children.filter(|of| {
+            of.is_live()
+                && of.purpose == Purpose::Exit
+                && of.terms.side == child.terms.side
+                && kind_of(&of.terms) != kind_of(&child.terms)
+        });
+        others.next().is_some()
+    }
+
     /// Units of one line that sells may yet open, but for one child.
     fn selling(&self, line: &Line, but: &ClientOrderId) -> u64 {
-        let children = line.orders().iter().filter_map(|id| self.mirrors.get(id)).flat_map(|of| &of.children);
+        let children = line.orders.iter().filter_map(|id| self.mirrors.get(id)).flat_map(|of| &of.children);
         let sells = children.filter(|of| {
             of.is_live()
                 && of.terms.side == Side::Sell
@@ -157,7 +170,7 @@ impl FollowerBook {
     }
 
     fn buys_back(&self, line: &Line) -> bool {
-        let mirrors = || line.orders().iter().filter_map(|id| self.mirrors.get(id));
+        let mirrors = || line.orders.iter().filter_map(|id| self.mirrors.get(id));
         mirrors().any(|mirror| {
             let wants = mirror.allotment.is_some_and(|share| u64::from(share.closing) > mirror.filled());
             let flattens = mirror.allotment.is_some_and(|share| share.flatten > 0);
@@ -197,11 +210,6 @@ impl FollowerBook {
             }
             Wait::Room | Wait::CoverMissing => {}
         }
-    }
-
-    /// The leader order that a child copies.
-    pub(super) fn leader_of(&self, id: &ClientOrderId) -> Option<BrokerOrderId> {
-        self.leader_of.get(id).cloned()
     }
 }
 

@@ -337,6 +337,13 @@ impl Mirror {
         self.children.iter().find(|child| child.client_order_id == *client_order_id)
     }
 
+    /// What the broker did not take is placed again, once there is room for it.
+    pub fn try_again(&mut self, client_order_id: &ClientOrderId) {
+        if let Some(index) = self.position(client_order_id) {
+            self.children[index].is_retired = true;
+        }
+    }
+
     /// When to step it although nothing happens.
     pub const fn wake(&self) -> Option<Timestamp> {
         self.wake
@@ -612,7 +619,7 @@ fn change_purpose(child: &Child) -> Purpose {
 }
 
 /// Who goes first: what a child waits to have sent.
-fn rank_of(child: &Child) -> Rank {
+pub(crate) fn rank_of(child: &Child) -> Rank {
     let by_purpose = if child.purpose == Purpose::Exit { Rank::Exit } else { Rank::Entry };
     match child.request.as_deref().map(|request| &request.change) {
         Some(Change::Cancel { .. }) => Rank::Cancel,

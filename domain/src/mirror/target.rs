@@ -79,7 +79,7 @@ impl Mirror {
     }
 
     /// Whether anything of the copy was ever sent.
-    fn is_out(&self) -> bool {
+    pub(super) fn is_out(&self) -> bool {
         self.of(COPY).any(|child| child.ts_sent.is_some())
     }
 

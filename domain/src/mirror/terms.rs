@@ -4,7 +4,7 @@ use super::child::{Change, Child, OrderPart};
 use super::drive::Aim;
 use super::{Moment, REPAIR};
 use crate::order::{ExitLegs, OrderForm, OrderTerms, OrderType, TimeInForce};
-use crate::gates::entry::clamp;
+use crate::gates::clamp;
 use crate::pacing::Purpose;
 use crate::policy::{Bps, MarketOrders};
 use crate::price::Price;
