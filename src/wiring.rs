@@ -21,7 +21,9 @@ use tandem_actors::store::{
 };
 use tandem_actors::supervisor::{Ending, House, Shutdown, Supervisor, SupervisorParams};
 use tandem_actors::trading_fence::TradingFence;
-use tandem_actors::{BreakerParams, FollowerParams, FollowerPolicy, LeaderParams, SizerParams, WriterDeath};
+use tandem_actors::{
+    BreakerParams, FollowerParams, FollowerPolicy, LeaderParams, Polls, SizerParams, WriterDeath,
+};
 use tandem_domain::follower::FollowerSettings as BookSettings;
 use tandem_domain::instrument::InstrumentKind;
 use tandem_domain::mirror::Rules;
@@ -40,6 +42,13 @@ const PING_INTERVAL: Duration = Duration::from_millis(500);
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Delay before a request that never left, or a change that came to nothing, is tried again; doubles.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// How often a follower's positions are read.
+const POSITIONS_POLL: Duration = Duration::from_secs(5);
+/// How often its funds are read.
+const FUNDS_POLL: Duration = Duration::from_secs(10);
+/// How long an entry waits for the broker's margin calculator.
+const MARGIN_WAIT: Duration = Duration::from_millis(300);
 
 /// How long the end waits for what may hang: a thread in an endless handler, a writer whose disk does not answer.
 const END_PATIENCE: Duration = Duration::from_secs(2);
@@ -279,7 +288,7 @@ fn house(
     let followers: Vec<&FollowerSettings> = settings.enabled_followers().collect();
     let sizer = SizerParams {
         leader: settings.leader.client_id.clone(),
-        leader_capital: settings.sizing.capital,
+        leader_capital: settings.leader.capital,
         followers: followers.iter().map(|follower| policy(follower)).collect(),
         instruments: ground.instruments.clone(),
         source: ground.source.clone(),
@@ -375,8 +384,13 @@ fn follower_params(
             slippage_alert_bps: settings.alerts.slippage_bps_max,
         },
         amo_time: follower.copy.amo_time,
-        poll: recovery.poll,
-        idle_poll: recovery.idle_poll,
+        polls: Polls {
+            book: recovery.poll,
+            idle_book: recovery.idle_poll,
+            positions: POSITIONS_POLL,
+            funds: FUNDS_POLL,
+            margin_wait: MARGIN_WAIT,
+        },
         stream: settings
             .broker
             .stream(follower.local_address)

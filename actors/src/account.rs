@@ -4,19 +4,25 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tandem_dhan::refusal::RefusalClass;
-use tandem_dhan::rest::{AccountClient, Book, ClientError, ClientSettings, ReadError};
+use tandem_dhan::rest::{AccountClient, ClientError, ClientSettings, ReadError};
 use tandem_dhan::token::TokenSource;
 use tandem_domain::account::{Funds, PositionReport};
 use tandem_domain::ids::{BrokerOrderId, DhanClientId, TradeId};
-use tandem_domain::order::TradeReport;
+use tandem_domain::instrument::InstrumentKey;
+use tandem_domain::order::{Product, TradeReport};
 use tandem_domain::pacing::{Pacer, PacingLimits, Purpose, Window};
+use tandem_domain::price::Money;
+use tandem_domain::quantity::SignedQuantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use crate::clock::Clock;
 use crate::store::{FundsMark, FundsSnapshot, PositionsSnapshot, Write};
 
-/// How often funds are read while nothing asks for them.
-pub const FUNDS_INTERVAL: Duration = Duration::from_secs(30);
+/// How often the leader's funds and positions are read while nothing asks for them.
+pub const LEADER_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How old the row of something that does not change may become.
+const RECORD_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How to reach an account.
 #[derive(Debug, Clone)]
@@ -91,20 +97,55 @@ impl KnownTrades {
     }
 }
 
+/// What of something that is read again and again is on record, so that a row is written when it says something new.
+#[derive(Debug)]
+pub struct OnRecord<T> {
+    last: Option<(Timestamp, T)>,
+}
+
+impl<T> Default for OnRecord<T> {
+    fn default() -> Self {
+        Self { last: None }
+    }
+}
+
+impl<T: PartialEq> OnRecord<T> {
+    /// Whether `value` is to be written: it is another one than the last, or that is old.
+    pub fn is_news(&mut self, value: T, now: Timestamp) -> bool {
+        let is_known = self
+            .last
+            .as_ref()
+            .is_some_and(|(at, last)| *last == value && now.since(*at) < RECORD_INTERVAL && *at <= now);
+        if !is_known {
+            self.last = Some((now, value));
+        }
+        !is_known
+    }
+}
+
+/// What makes a read of positions another one than the last: what is held and earned, not what it is worth at the moment.
+pub type Holdings = Vec<(InstrumentKey, Product, SignedQuantity, SignedQuantity, Money)>;
+
+/// What is held and earned.
+pub fn holdings(positions: &[PositionReport]) -> Holdings {
+    positions
+        .iter()
+        .map(|held| (held.instrument, held.product, held.net, held.carried, held.realised))
+        .collect()
+}
+
 /// Whether a read failed because the broker refuses the account's credentials.
 pub fn is_credentials_refusal(error: &ReadError) -> bool {
     matches!(error, ReadError::Refused(refusal) if refusal.class == RefusalClass::Credentials)
 }
 
-/// A read of all positions as a row; none when a row of it could not be read, for then it does not tell all.
-pub fn positions_row(account: &DhanClientId, book: Book<PositionReport>, now: Timestamp) -> Option<Write> {
-    book.is_complete().then(|| {
-        Write::Positions(PositionsSnapshot {
-            account: account.clone(),
-            trading_day: now.trading_day(),
-            taken_at: now,
-            positions: book.rows,
-        })
+/// A read of all positions as a row.
+pub fn positions_row(account: &DhanClientId, positions: Vec<PositionReport>, now: Timestamp) -> Write {
+    Write::Positions(PositionsSnapshot {
+        account: account.clone(),
+        trading_day: now.trading_day(),
+        taken_at: now,
+        positions,
     })
 }
 
@@ -121,8 +162,8 @@ pub fn funds_row(account: &DhanClientId, funds: Funds, first: bool, now: Timesta
 
 #[cfg(test)]
 mod tests {
-    use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
-    use tandem_domain::order::{Product, Side};
+    use tandem_domain::instrument::{ExchangeSegment, SecurityId};
+    use tandem_domain::order::Side;
     use tandem_domain::price::Price;
     use tandem_domain::quantity::Quantity;
 
@@ -140,6 +181,16 @@ mod tests {
             price: Price::from_paise(100),
             ts_event: Timestamp::EPOCH,
         }
+    }
+
+    #[test]
+    fn what_does_not_change_is_written_once_a_minute() {
+        let mut on_record = OnRecord::default();
+        let at = |seconds: u64| Timestamp::EPOCH.plus(Duration::from_secs(seconds));
+        let told: Vec<bool> = [(1, "a"), (11, "a"), (21, "b"), (31, "b"), (82, "b"), (5, "b")]
+            .map(|(seconds, value)| on_record.is_news(value, at(seconds)))
+            .to_vec();
+        assert_eq!(told, [true, false, true, false, true, true], "a clock set back is no reason to wait");
     }
 
     #[test]

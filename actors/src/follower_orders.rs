@@ -7,6 +7,8 @@
 
 mod alerting;
 mod asking;
+mod control;
+mod holdings;
 mod reads;
 mod sending;
 mod stream;
@@ -21,18 +23,22 @@ use serde_json::json;
 use tandem_dhan::codes::AmoTime;
 use tandem_dhan::rest::{AccountClient, ClientError};
 use tandem_dhan::stream::StreamSettings;
+use tandem_domain::account::Funds;
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{Effect, Event, FollowerBook, FollowerSettings};
 use tandem_domain::ids::{ClientOrderId, FollowerId};
 use tandem_domain::order::OrderReport;
 use tandem_domain::time::Timestamp;
+use tandem_domain::trading::Trading;
 use tracing::info;
 
-use crate::account::{AccountParams, ReadPacer};
+use crate::account::{AccountParams, Holdings, OnRecord, ReadPacer};
 use crate::alerts::AlertText;
 use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
-use crate::messages::{Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, Link, Plan, Probe};
+use crate::messages::{
+    Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, LeaderPositionsRead, Link, Plan, Probe,
+};
 use crate::order_stream::OrderStreamLink;
 use crate::records::{About, Circumstances, News};
 use crate::restored::restored;
@@ -49,10 +55,8 @@ pub struct FollowerParams {
     pub settings: FollowerSettings,
     /// When after-market orders go to the exchange.
     pub amo_time: AmoTime,
-    /// How often the account's book is read while an order works or its fate is unknown.
-    pub poll: Duration,
-    /// How often otherwise; keeps the connection warm.
-    pub idle_poll: Duration,
+    /// How often the account is read.
+    pub polls: Polls,
     /// Where everything is recorded.
     pub store: StoreHandle,
     /// Where the day is read at the start.
@@ -69,6 +73,21 @@ pub struct FollowerParams {
     pub fence: Arc<AtomicU32>,
     /// Whether entries may leave: looked at last, right before the wire.
     pub trading: TradingFence,
+}
+
+/// How often a follower's account is read, and how long it is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Polls {
+    /// The book, while an order works or its fate is unknown.
+    pub book: Duration,
+    /// The book otherwise; keeps the connection warm.
+    pub idle_book: Duration,
+    /// The positions.
+    pub positions: Duration,
+    /// The funds.
+    pub funds: Duration,
+    /// How long an entry waits for the broker's margin calculator.
+    pub margin_wait: Duration,
 }
 
 /// The actor.
@@ -102,10 +121,22 @@ pub struct FollowerOrderActor {
     /// A read of the list of super orders runs, or is due.
     reading_supers: bool,
     trades: reads::Reading,
-    /// A read of the positions is due.
-    positions_due: bool,
+    positions: reads::Reading,
+    /// The next read of the positions.
+    positions_due: Option<SpawnHandle>,
+    positions_on_record: OnRecord<Holdings>,
+    funds_on_record: OnRecord<Funds>,
+    /// The last figures, and when they were asked for.
+    last_funds: Option<(Timestamp, Funds)>,
+    /// What the leader holds, told while the rows were still being read.
+    leader_positions: Option<LeaderPositionsRead>,
+    /// The trading state as it was last given to the Store, or restored.
+    trading: Trading,
+    controls: control::Controls,
     /// The book was read once, or tried to be: what stands in it is never placed again.
     book_seen: bool,
+    /// The positions were read once, or tried to be: what the owner holds himself is told by them.
+    positions_seen: bool,
     /// Jobs the Store's queue had no room for, in order.
     backlog: VecDeque<Job>,
     /// Held while an order's fate is unknown or one waits to leave: time must not jump past them, and a shutdown gives
@@ -144,8 +175,16 @@ impl FollowerOrderActor {
             probing: false,
             reading_supers: false,
             trades: reads::Reading::Idle,
-            positions_due: false,
+            positions: reads::Reading::Idle,
+            positions_due: None,
+            positions_on_record: OnRecord::default(),
+            funds_on_record: OnRecord::default(),
+            last_funds: None,
+            leader_positions: None,
+            trading: Trading::ACTIVE,
+            controls: control::Controls::default(),
             book_seen: false,
+            positions_seen: false,
             backlog: VecDeque::new(),
             sending: HashMap::new(),
         }
@@ -187,6 +226,7 @@ impl FollowerOrderActor {
         self.read_funds(ctx);
         self.start_stream(ctx);
         self.read_book_now(ctx);
+        self.read_positions(ctx);
     }
 
     fn load(&mut self, ctx: &mut Context<Self>) {
@@ -229,6 +269,13 @@ impl FollowerOrderActor {
         if self.draining {
             self.step(Event::Stop, ctx);
         }
+        if let Some((started_at, funds)) = self.last_funds {
+            self.step(Event::Funds { started_at, funds }, ctx);
+        }
+        if let Some(read) = self.leader_positions.take() {
+            self.take_leader_positions(&read, ctx);
+        }
+        self.take_early_controls(ctx);
         for plan in std::mem::take(&mut self.early) {
             self.take_plan(plan, ctx);
         }
@@ -236,12 +283,13 @@ impl FollowerOrderActor {
         if self.client.is_some() {
             self.start_stream(ctx);
             self.read_book_now(ctx);
+            self.read_positions(ctx);
         } else {
             self.on_book_seen();
+            self.on_positions_seen();
         }
     }
 
-    /// Plans are asked for once the account's own book was read, or could not be.
     fn on_book_seen(&mut self) {
         if !self.book_seen {
             self.book_seen = true;
@@ -249,8 +297,17 @@ impl FollowerOrderActor {
         }
     }
 
+    fn on_positions_seen(&mut self) {
+        if !self.positions_seen {
+            self.positions_seen = true;
+            self.announce_ready();
+        }
+    }
+
+    /// Plans are asked for once the account's own book and positions were read, or could not be.
     fn announce_ready(&self) {
-        let Some(addresses) = self.addresses.as_ref().filter(|_| self.book_seen) else { return };
+        let is_ready = self.book_seen && self.positions_seen;
+        let Some(addresses) = self.addresses.as_ref().filter(|_| is_ready) else { return };
         if let Some(read) = &self.funds {
             addresses.sizer.tell(read.clone());
         }
@@ -300,7 +357,8 @@ impl FollowerOrderActor {
                 Effect::ReadSupers => self.read_supers(ctx),
                 Effect::ReadPositions => self.read_positions(ctx),
                 Effect::AskMargin { client_order_id, terms } => {
-                    self.ask_margin(client_order_id, terms, Instant::now() + asking::MARGIN_WAIT, ctx);
+                    let deadline = Instant::now() + self.params.polls.margin_wait;
+                    self.ask_margin(client_order_id, terms, deadline, ctx);
                 }
                 Effect::Convert(conversion) => self.convert(conversion, ctx),
                 Effect::WakeAt(at) => self.wake_at(at, ctx),
@@ -436,6 +494,7 @@ impl Handler<Ping> for FollowerOrderActor {
         details.insert("waiting".to_owned(), json!(book.waiting_count()));
         details.insert("unknown".to_owned(), json!(book.unknown_count()));
         details.insert("sending".to_owned(), json!(self.sending.len()));
+        details.insert("trading".to_owned(), json!(self.trading.state));
         let state = if book.is_halted() { "account_halted" } else { "working" };
         self.vitals.health(state, details)
     }

@@ -26,6 +26,7 @@ use tandem_domain::leader::LeaderBook;
 use tracing::info;
 
 use self::legs::LegWatch;
+use self::money::LeaderHoldings;
 use self::reading::{Listing, Wishes};
 use crate::account::{AccountParams, KnownTrades, ReadPacer};
 use crate::clock::Clock;
@@ -84,6 +85,7 @@ pub struct LeaderStream {
     token_changed: Option<Instant>,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
+    holdings: LeaderHoldings,
     /// Held while not live, so that a lent clock does not jump past what is being caught up with.
     catching_up: Option<Underway>,
 }
@@ -155,6 +157,15 @@ impl LeaderStream {
             trades_due: None,
             token_changed: None,
             funds: None,
+            holdings: LeaderHoldings::default(),
+        }
+    }
+
+    /// Connects once that is wanted and the followers know what the leader holds: what he holds from before is no copy's
+    /// to close. Positions that cannot be read do not keep exits from being copied for ever.
+    fn connect_when_ready(&mut self, ctx: &mut Context<Self>) {
+        if self.wanted && self.state == StreamState::Waiting && self.holdings.are_known_or_given_up() {
+            connect(self, ctx);
         }
     }
 
@@ -183,6 +194,8 @@ impl Actor for LeaderStream {
             }
         }
         self.read_funds(ctx);
+        self.read_positions(ctx);
+        Self::wait_for_positions(ctx);
         self.read_on_a_period(ctx);
     }
 }
@@ -194,6 +207,7 @@ impl Handler<Link> for LeaderStream {
         self.vitals.received();
         self.addresses = Some(addresses);
         self.announce_funds();
+        self.announce_positions();
     }
 }
 
@@ -207,9 +221,7 @@ impl Handler<GoLive> for LeaderStream {
             return self.publish_all();
         }
         self.wanted = true;
-        if self.state == StreamState::Waiting {
-            connect(self, ctx);
-        }
+        self.connect_when_ready(ctx);
     }
 }
 

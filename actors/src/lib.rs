@@ -25,7 +25,7 @@ pub mod supervisor;
 pub mod trading_fence;
 
 pub use circuit_breaker::{BreakerParams, CircuitBreaker};
-pub use follower_orders::{FollowerOrderActor, FollowerParams};
+pub use follower_orders::{FollowerOrderActor, FollowerParams, Polls};
 pub use leader_stream::{LeaderParams, LeaderStream};
 pub use sizer::{FollowerPolicy, Sizer, SizerParams};
 pub use store_keeper::{Store, WriterDeath};

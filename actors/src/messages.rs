@@ -6,18 +6,19 @@ use std::time::Instant;
 use actix::Message;
 use arc_swap::ArcSwapOption;
 use tandem_dhan::codes::AmoTime;
-use tandem_domain::account::Funds;
+use tandem_domain::account::{Funds, PositionReport};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::decision::Decision;
 use tandem_domain::follower::FollowerSettings;
 use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
+use tandem_domain::time::Timestamp;
 use tandem_domain::trading::{Control, Trading};
 use tokio::sync::oneshot;
 
 use crate::in_flight::Underway;
 use crate::vitals::Mailbox;
-use crate::{CircuitBreaker, FollowerOrderActor, FollowerPolicy, LeaderStream, Sizer};
+use crate::{CircuitBreaker, FollowerOrderActor, FollowerPolicy, LeaderStream, Polls, Sizer};
 
 /// The present addresses. Sent to every actor whenever any of them changed; each then says again what the others
 /// must know, so that a new life learns it.
@@ -101,6 +102,16 @@ pub struct FundsRead {
     pub funds: Option<Funds>,
 }
 
+/// Leader to follower: what he holds, all of it. Said before the first of his orders is, and again after each read.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LeaderPositionsRead {
+    /// When the request for them left.
+    pub started_at: Timestamp,
+    /// His positions.
+    pub positions: Arc<[PositionReport]>,
+}
+
 /// Follower to Sizer: its rows are loaded, it takes plans.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
@@ -145,6 +156,8 @@ pub struct Reload {
     pub settings: Box<FollowerSettings>,
     /// When its after-market orders go to the exchange.
     pub amo_time: AmoTime,
+    /// How often its account is read.
+    pub polls: Polls,
 }
 
 /// Supervisor to Sizer: the owner changed his settings; these policies are in force from now on, one for each follower,

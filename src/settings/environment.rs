@@ -18,7 +18,7 @@ const SANDBOX: &str = "https://sandbox.dhan.co/v2";
 const NAMED: &[(&str, &str)] = &[
     ("SIZING_STRATEGY", "sizing.strategy"),
     ("COPY_RATIO", "sizing.ratio"),
-    ("MAX_POSITION_SIZE_PCT", "limits.max_position_size_pct"),
+    ("MAX_POSITION_SIZE_PCT", "risk.position_share_max_pct"),
 ];
 
 /// Reads the variables that begin with `TANDEM__`.
@@ -37,6 +37,9 @@ pub(super) fn read(variables: &BTreeMap<String, String>, faults: &mut Vec<Fault>
             Place::Section => {
                 let remedy = "name a key of it: TANDEM__SECTION__KEY";
                 faults.push(fault(name, &path, "is a section, not a value", remedy));
+            }
+            Place::Renamed(now) => {
+                faults.push(fault(name, &path, "is no setting any more", &format!("set {now}")));
             }
             Place::Unknown(siblings) => {
                 let names = siblings.join(", ");

@@ -68,6 +68,7 @@ impl Reader<'_> {
                 None => self.not_a_section(path, span),
             },
             Place::Unknown(siblings) => self.unknown(path, &siblings, span),
+            Place::Renamed(now) => self.renamed(path, now, span),
         }
     }
 
@@ -110,6 +111,7 @@ impl Reader<'_> {
                     None => self.not_a_section(&full, span),
                 },
                 Place::Unknown(siblings) => self.unknown(&full, &siblings, span),
+                Place::Renamed(now) => self.renamed(&full, now, span),
             }
         }
     }
@@ -139,12 +141,15 @@ impl Reader<'_> {
             (Kind::Ratio, value @ (Value::Float(_) | Value::Integer(_))) => {
                 kind.read(self.text.get(value.span()?)?)
             }
-            (Kind::Choices(_), Value::Array(list)) => {
+            (Kind::Choices(_) | Kind::Names | Kind::CapitalNames, Value::Array(list)) => {
                 let words =
                     list.iter().map(|word| word.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?;
+                if words.iter().any(|word| word.contains(',')) {
+                    return None;
+                }
                 if words.is_empty() { Some(Checked::List(words)) } else { kind.read(&words.join(",")) }
             }
-            (Kind::Flag | Kind::Whole(..) | Kind::Choices(_), _) => None,
+            (Kind::Flag | Kind::Whole(..) | Kind::Choices(_) | Kind::Names | Kind::CapitalNames, _) => None,
             (_, Value::String(text)) => kind.read(text.value()),
             _ => None,
         }
@@ -158,6 +163,10 @@ impl Reader<'_> {
     fn unknown(&mut self, path: &str, siblings: &[&str], span: Option<Range<usize>>) {
         let remedy = format!("remove it, or write one of {}", siblings.join(", "));
         self.fault(path, span, "is not a setting", &remedy);
+    }
+
+    fn renamed(&mut self, path: &str, now: &str, span: Option<Range<usize>>) {
+        self.fault(path, span, "is no setting any more", &format!("write {now}"));
     }
 
     fn fault(&mut self, key: &str, span: Option<Range<usize>>, problem: &str, remedy: &str) {

@@ -9,11 +9,13 @@
 //! Secrets are not here: only the names of environment variables and of token files.
 
 mod clients;
+mod copying;
 mod environment;
 mod fault;
 mod file;
 mod layer;
 mod load;
+mod risk;
 mod schema;
 mod sections;
 #[cfg(test)]
@@ -25,12 +27,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use clients::InstrumentSource;
+pub use copying::{CopySettings, PartingSettings, SizingSettings};
 pub use fault::{Fault, Faults, Origin};
 pub use load::{Purpose, Sources, StoreOnly};
+pub use risk::{RiskSettings, SpreadSettings};
 pub use sections::{
-    AlertsSettings, BreakerSettings, BrokerLimits, BrokerSettings, ClockSettings, CopySettings,
-    FollowerSettings, LeaderSettings, LimitsSettings, LogSettings, PartingSettings, RecoverySettings,
-    SizingSettings, StoreSettings, SupervisorSettings,
+    AlertsSettings, BreakerSettings, BrokerLimits, BrokerSettings, ClockSettings, ControlSettings,
+    FollowerSettings, LeaderSettings, LogSettings, RecoverySettings, SessionSettings, StoreSettings,
+    SupervisorSettings,
 };
 pub use value::{ClockSource, LogFormat};
 
@@ -53,8 +57,10 @@ pub struct Settings {
     pub sizing: SizingSettings,
     /// What happens when leader and follower part, where a follower says nothing else.
     pub parting: PartingSettings,
-    /// Caps on what a follower may hold.
-    pub limits: LimitsSettings,
+    /// What a follower may lose, and what follows when he does, where he says nothing else.
+    pub risk: RiskSettings,
+    /// How the legs of a spread wait for each other, where a follower says nothing else.
+    pub spread: SpreadSettings,
     /// When a broker connection is given a rest.
     pub breaker: BreakerSettings,
     /// What is worth an alert.
@@ -65,6 +71,12 @@ pub struct Settings {
     pub supervisor: SupervisorSettings,
     /// The database.
     pub store: StoreSettings,
+    /// Where a running Tandem is told to halt or to resume.
+    #[serde(default)]
+    pub control: ControlSettings,
+    /// When exchanges trade.
+    #[serde(default)]
+    pub session: SessionSettings,
     /// The log lines.
     pub log: LogSettings,
 }

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use tandem_domain::gap::GapPolicy;
-use tandem_domain::policy::{AtModificationLimit, CopyOn, EntryLeftBehind, MarketOrders};
+use tandem_domain::gates::entry::{AtCap, MarginCheck};
+use tandem_domain::policy::{
+    AtModificationLimit, Conversions, CopyOn, EntryLeftBehind, MarketOrders, MissingCover, OnBreach, OnDrift,
+};
 use tandem_domain::sizing::{CapitalBasis, Minimum, Strategy};
 
-use super::value::{AMO_TIME_WORDS, ClockSource, LogFormat, parse_ratio};
+use super::value::{AMO_TIME_WORDS, ClockSource, LogFormat, parse_ratio, parse_time};
 
 /// What a setting takes.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +37,12 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// A list of some of these words.
     Choices(&'static [&'static str]),
+    /// A list of names that nobody can know beforehand.
+    Names,
+    /// The same in capitals.
+    CapitalNames,
+    /// A time of the day, in hours and minutes.
+    TimeOfDay,
     /// A table from some of these words to others of them.
     ChoiceMap(&'static [&'static str]),
 }
@@ -66,6 +75,12 @@ const INSTRUMENT_KINDS: &[&str] =
 /// Products an order may be placed in (section 2.2). Cover and bracket orders are copied in another form, so their
 /// products are not to be mapped.
 const PRODUCTS: &[&str] = &["CNC", "INTRADAY", "MARGIN", "MTF"];
+/// Products of a leader's order, copied ones all of them.
+const LEADER_PRODUCTS: &[&str] = &["CNC", "INTRADAY", "MARGIN", "MTF", "CO", "BO"];
+/// Segments in which something can be traded (section 8.5).
+const SEGMENTS: &[&str] =
+    &["NSE_FNO", "BSE_FNO", "NSE_EQ", "BSE_EQ", "NSE_CURRENCY", "BSE_CURRENCY", "MCX_COMM"];
+const SIDES: &[&str] = &["BUY", "SELL"];
 const COPY_ON: &[&str] = &[CopyOn::Working.as_str(), CopyOn::Transit.as_str(), CopyOn::Fill.as_str()];
 const MARKET_ORDERS: &[&str] = &[MarketOrders::AsIs.as_str(), MarketOrders::ProtectedLimit.as_str()];
 const AT_MODIFICATION_LIMIT: &[&str] =
@@ -77,6 +92,17 @@ const GAP_POLICIES: &[&str] =
 const STRATEGIES: &[&str] = &[Strategy::CapitalProportional.as_str(), Strategy::FixedRatio.as_str()];
 const MINIMA: &[&str] = &[Minimum::Skip.as_str(), Minimum::OneLot.as_str()];
 const CAPITAL_BASES: &[&str] = &[CapitalBasis::Total.as_str(), CapitalBasis::Available.as_str()];
+const CONVERSIONS: &[&str] = &[Conversions::Alert.as_str(), Conversions::Copy.as_str()];
+const AT_CAP: &[&str] = &[AtCap::Scale.as_str(), AtCap::Skip.as_str()];
+const MARGIN_CHECKS: &[&str] =
+    &[MarginCheck::Off.as_str(), MarginCheck::Estimate.as_str(), MarginCheck::Broker.as_str()];
+/// Without a bound there is no breach, so a loss has no "off".
+const ON_DAILY_LOSS: &[&str] =
+    &[OnBreach::Reduce.as_str(), OnBreach::Halt.as_str(), OnBreach::SquareOff.as_str()];
+/// Closing everything sends orders, which is no answer to orders being rejected.
+const ON_REJECTIONS: &[&str] = &[OnBreach::Off.as_str(), OnBreach::Reduce.as_str(), OnBreach::Halt.as_str()];
+const ON_DRIFT: &[&str] = &[OnDrift::Freeze.as_str(), OnDrift::Reduce.as_str(), OnDrift::Halt.as_str()];
+const ON_MISSING_COVER: &[&str] = &[MissingCover::Skip.as_str(), MissingCover::Send.as_str()];
 const HTTP: &[&str] = &["https", "http"];
 const WEB_SOCKET: &[&str] = &["wss", "ws"];
 
@@ -88,6 +114,16 @@ const HOUR_MS: u64 = HOUR_S * 1_000;
 const MODIFICATIONS_MAX: u64 = 25;
 /// Half the price: on the selling side a wider band would end near nothing.
 const BAND_BPS_MAX: u64 = 5_000;
+
+/// A thousand crore: far above any account, far below the range of money.
+const RUPEES_MAX: u64 = 10_000_000_000;
+/// More than any order of the exchange, and so no cap.
+const LOTS_MAX: u64 = 100_000;
+/// The longest name of an instrument or an underlying.
+const NAME_LENGTH_MAX: usize = 60;
+
+/// Settings that had another name once, and the one they have now.
+const RENAMED: &[(&str, &str)] = &[("limits", "risk.position_share_max_pct")];
 
 /// The array of tables whose keys [`FOLLOWER_LEAVES`] lists.
 pub(super) const FOLLOWER: &str = "follower";
@@ -120,6 +156,8 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("leader.local_address", Kind::Ipv4),
     leaf("leader.book_poll_ms", Kind::Whole(100, 10 * MINUTE_MS)),
     leaf("leader.forever_poll_ms", Kind::Whole(1_000, HOUR_MS)),
+    leaf("leader.capital", Kind::Choice(CAPITAL_BASES)),
+    leaf("copy.enabled", Kind::Flag),
     leaf("copy.on", Kind::Choice(COPY_ON)),
     leaf("copy.instrument_kinds", Kind::Choices(INSTRUMENT_KINDS)),
     leaf("copy.product_map", Kind::ChoiceMap(PRODUCTS)),
@@ -129,6 +167,17 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("copy.price_band_bps", Kind::Whole(1, BAND_BPS_MAX)),
     leaf("copy.stop_band_bps", Kind::Whole(1, BAND_BPS_MAX)),
     leaf("copy.at_modification_limit", Kind::Choice(AT_MODIFICATION_LIMIT)),
+    leaf("copy.window_from", Kind::TimeOfDay),
+    leaf("copy.window_until", Kind::TimeOfDay),
+    leaf("copy.segments", Kind::Choices(SEGMENTS)),
+    leaf("copy.underlyings", Kind::CapitalNames),
+    leaf("copy.underlyings_denied", Kind::CapitalNames),
+    leaf("copy.instruments", Kind::Names),
+    leaf("copy.instruments_denied", Kind::Names),
+    leaf("copy.products", Kind::Choices(LEADER_PRODUCTS)),
+    leaf("copy.sides", Kind::Choices(SIDES)),
+    leaf("copy.price_drift_bps_max", Kind::Whole(1, 10_000)),
+    leaf("copy.conversions", Kind::Choice(CONVERSIONS)),
     leaf("sizing.strategy", Kind::Choice(STRATEGIES)),
     leaf("sizing.ratio", Kind::Ratio),
     leaf("sizing.multiplier", Kind::Ratio),
@@ -140,7 +189,27 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("parting.exit_after_ms", Kind::Whole(0, HOUR_MS)),
     leaf("parting.chase_interval_ms", Kind::Whole(500, HOUR_MS)),
     leaf("parting.gap", Kind::Choice(GAP_POLICIES)),
-    leaf("limits.max_position_size_pct", Kind::Whole(1, 100)),
+    leaf("risk.at_cap", Kind::Choice(AT_CAP)),
+    leaf("risk.lots_per_order_max", Kind::Whole(1, LOTS_MAX)),
+    leaf("risk.lots_per_instrument_max", Kind::Whole(1, LOTS_MAX)),
+    leaf("risk.order_value_max_rupees", Kind::Whole(1, RUPEES_MAX)),
+    leaf("risk.position_share_max_pct", Kind::Whole(1, 100)),
+    leaf("risk.open_orders_max", Kind::Whole(1, 10_000)),
+    leaf("risk.orders_per_day_max", Kind::Whole(1, 100_000)),
+    leaf("risk.daily_loss_max_rupees", Kind::Whole(1, RUPEES_MAX)),
+    leaf("risk.on_daily_loss", Kind::Choice(ON_DAILY_LOSS)),
+    leaf("risk.margin", Kind::Choice(MARGIN_CHECKS)),
+    leaf("risk.margin_wait_ms", Kind::Whole(10, 10_000)),
+    leaf("risk.short_margin_pct", Kind::Whole(1, 100)),
+    leaf("risk.figures_age_ms_max", Kind::Whole(500, 10 * MINUTE_MS)),
+    leaf("risk.positions_poll_ms", Kind::Whole(100, 5 * MINUTE_MS)),
+    leaf("risk.funds_poll_ms", Kind::Whole(100, 5 * MINUTE_MS)),
+    leaf("risk.rejections_max", Kind::Whole(1, 1_000)),
+    leaf("risk.on_rejections", Kind::Choice(ON_REJECTIONS)),
+    leaf("risk.on_drift", Kind::Choice(ON_DRIFT)),
+    leaf("spread.cover_wait_ms", Kind::Whole(0, 10 * MINUTE_MS)),
+    leaf("spread.on_missing_cover", Kind::Choice(ON_MISSING_COVER)),
+    leaf("spread.exit_wait_ms", Kind::Whole(0, MINUTE_MS)),
     leaf("breaker.failures_max", Kind::Whole(1, 1_000)),
     leaf("breaker.open_s", Kind::Whole(1, HOUR_S)),
     leaf("breaker.open_s_max", Kind::Whole(1, 24 * HOUR_S)),
@@ -161,6 +230,8 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("store.path", Kind::Path),
     leaf("store.readers", Kind::Whole(1, 64)),
     leaf("store.queue_jobs_max", Kind::Whole(16, 1_000_000)),
+    leaf("control.socket", Kind::Path),
+    leaf("session.calendar_file", Kind::Path),
     leaf("log.format", Kind::Choice(LogFormat::SPELLINGS)),
     leaf("log.level", Kind::Text),
     leaf("log.file", Kind::Path),
@@ -177,8 +248,14 @@ const FOLLOWER_LEAVES: &[Leaf] = &[
 ];
 
 /// Tables of a follower, each with the section that gives its keys and its defaults.
-pub(super) const FOLLOWER_TABLES: &[(&str, &str)] =
-    &[("copy", "copy"), ("sizing", "sizing"), ("parting", "parting"), ("broker_limits", "broker.limits")];
+pub(super) const FOLLOWER_TABLES: &[(&str, &str)] = &[
+    ("copy", "copy"),
+    ("sizing", "sizing"),
+    ("parting", "parting"),
+    ("risk", "risk"),
+    ("spread", "spread"),
+    ("broker_limits", "broker.limits"),
+];
 
 /// What stands at a path.
 #[derive(Debug)]
@@ -189,10 +266,16 @@ pub(super) enum Place {
     Section,
     /// Nothing that exists; with the keys that do exist beside it.
     Unknown(Vec<&'static str>),
+    /// Nothing that exists any more; with the key that took its place.
+    Renamed(&'static str),
 }
 
 /// What stands at `path` below the root.
 pub(super) fn at(path: &str) -> Place {
+    let section = path.split_once('.').map_or(path, |(section, _)| section);
+    if let Some((_, now)) = RENAMED.iter().find(|(old, _)| *old == section) {
+        return Place::Renamed(now);
+    }
     let leaves: Vec<(&str, Kind)> = LEAVES.iter().map(|leaf| (leaf.key, leaf.kind)).collect();
     find(&leaves, path, &[FOLLOWER])
 }
@@ -249,6 +332,9 @@ impl Kind {
             Self::Ratio => "an exact number above zero, such as 0.5 or \"1/3\"".into(),
             Self::Choice(words) => quoted(words).join(" or "),
             Self::Choices(words) => format!("a list of some of {}", quoted(words).join(", ")),
+            Self::Names => "a list of names in quotes, such as [\"NIFTY-Dec2026-26000-CE\"]".into(),
+            Self::CapitalNames => "a list of names in capitals, such as [\"NIFTY\", \"BANKNIFTY\"]".into(),
+            Self::TimeOfDay => "a time of the day in India in quotes, such as \"09:20\"".into(),
             Self::ChoiceMap(words) => {
                 format!("a table such as {{ MTF = \"CNC\" }} of {}", quoted(words).join(", "))
             }
@@ -281,6 +367,14 @@ impl Kind {
                 let fits = list.iter().all(|word| words.contains(&word.as_str()));
                 fits.then_some(Checked::List(list))
             }
+            Self::Names | Self::CapitalNames => {
+                let list: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+                let is_name = |name: &String| (1..=NAME_LENGTH_MAX).contains(&name.len());
+                let in_capitals = |name: &String| !name.bytes().any(|b| b.is_ascii_lowercase());
+                let fits = |name| is_name(name) && (matches!(self, Self::Names) || in_capitals(name));
+                list.iter().all(fits).then_some(Checked::List(list))
+            }
+            Self::TimeOfDay => as_text(parse_time(text).is_some()),
             Self::ChoiceMap(words) => {
                 let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
                 let map = pairs

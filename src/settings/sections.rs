@@ -1,26 +1,19 @@
-//! One struct for each section of the settings. `config/default.toml` gives every key its unit and reason.
+//! One struct for each section of the settings; those about copying and about risk have rooms of their own. `config/default.toml` gives every key its unit and reason.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tandem_dhan::codes::AmoTime;
 use tandem_domain::breaker::BreakerLimits;
-use tandem_domain::gap::GapPolicy;
-use tandem_domain::gates::CopyPolicy;
 use tandem_domain::ids::{DhanClientId, FollowerId};
-use tandem_domain::instrument::InstrumentKind;
-use tandem_domain::order::Product;
 use tandem_domain::pacing::{PacingLimits, Window};
-use tandem_domain::policy::{
-    AtModificationLimit, Bps, Changes, CopyOn, EntryLeftBehind, MarketOrders, Parting, Translation,
-};
 use tandem_domain::restart::RestartLimits;
-use tandem_domain::sizing::{CapitalBasis, Minimum, Ratio, SizingPolicy, Strategy};
+use tandem_domain::sizing::CapitalBasis;
 
-use super::value::{ClockSource, LogFormat, amo_time, millis, optional_ratio, ratio, seconds};
+use super::copying::{CopySettings, PartingSettings, SizingSettings};
+use super::risk::{RiskSettings, SpreadSettings};
+use super::value::{ClockSource, LogFormat, millis, seconds};
 
 /// `[broker]`: where the broker is and how long it is waited for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -127,6 +120,8 @@ pub struct LeaderSettings {
     /// How often forever orders are read where a follower copies equity: the stream may not tell of them.
     #[serde(rename = "forever_poll_ms", with = "millis")]
     pub forever_poll: Duration,
+    /// What counts as his capital.
+    pub capital: CapitalBasis,
 }
 
 /// `[[follower]]`: one account that copies. What its own tables leave out is taken from the sections of that name.
@@ -154,145 +149,12 @@ pub struct FollowerSettings {
     pub sizing: SizingSettings,
     /// What happens when leader and follower part.
     pub parting: PartingSettings,
+    /// What he may lose, and what follows when he does.
+    pub risk: RiskSettings,
+    /// How the legs of a spread wait for each other.
+    pub spread: SpreadSettings,
     /// What may be sent.
     pub broker_limits: BrokerLimits,
-}
-
-impl FollowerSettings {
-    /// How often one of this follower's orders may be changed, and what then.
-    pub const fn changes(&self) -> Changes {
-        Changes {
-            per_order_max: self.broker_limits.modifications_per_order,
-            at_limit: self.copy.at_modification_limit,
-        }
-    }
-}
-
-/// `[copy]`: which leader orders are copied, when, and in what terms.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CopySettings {
-    /// At what moment.
-    pub on: CopyOn,
-    /// Kinds of contract copied; all others are skipped with their reason.
-    pub instrument_kinds: Vec<InstrumentKind>,
-    /// Product the follower uses for each of the leader's; the same where not listed.
-    pub product_map: BTreeMap<Product, Product>,
-    /// When an after-market copy goes to the exchange.
-    #[serde(with = "amo_time")]
-    pub amo_time: AmoTime,
-    /// Age, by the broker's time, beyond which an entry not yet sent is skipped.
-    #[serde(rename = "entry_age_ms_max", with = "millis")]
-    pub entry_age_max: Duration,
-    /// In which type a market order is copied.
-    pub market_orders: MarketOrders,
-    /// How far beyond the price known a limit of ours may stand.
-    #[serde(rename = "price_band_bps")]
-    pub price_band: Bps,
-    /// How far beyond the trigger the limit of a copied stop-loss-market order stands.
-    #[serde(rename = "stop_band_bps")]
-    pub stop_band: Bps,
-    /// What becomes of an order that was changed as often as the broker allows.
-    pub at_modification_limit: AtModificationLimit,
-}
-
-impl CopySettings {
-    /// What the gates want to know.
-    pub fn policy(&self) -> CopyPolicy {
-        CopyPolicy {
-            kinds: self.instrument_kinds.iter().copied().collect(),
-            product_map: self.product_map.clone(),
-            entry_age_max: self.entry_age_max,
-            on: self.on,
-            translation: self.translation(),
-        }
-    }
-
-    /// How a copy is placed in terms the broker takes.
-    pub const fn translation(&self) -> Translation {
-        Translation {
-            market_orders: self.market_orders,
-            price_band: self.price_band,
-            stop_band: self.stop_band,
-        }
-    }
-}
-
-/// `[sizing]`: how much a follower copies.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SizingSettings {
-    /// Where the ratio comes from.
-    pub strategy: Strategy,
-    /// The ratio of `fixed_ratio`; always set when that strategy is.
-    #[serde(default, with = "optional_ratio")]
-    pub ratio: Option<Ratio>,
-    /// Multiplies the ratio of either strategy.
-    #[serde(with = "ratio")]
-    pub multiplier: Ratio,
-    /// The largest ratio used, whatever was computed.
-    #[serde(with = "ratio")]
-    pub ratio_max: Ratio,
-    /// What happens below one lot.
-    pub minimum: Minimum,
-    /// What counts as capital.
-    pub capital: CapitalBasis,
-}
-
-impl SizingSettings {
-    /// What the sizing wants to know.
-    pub fn policy(&self) -> SizingPolicy {
-        SizingPolicy {
-            strategy: self.strategy,
-            // Read by `FixedRatio` only, which is refused at the start without a ratio.
-            fixed_ratio: self.ratio.unwrap_or(Ratio::ONE),
-            capital: self.capital,
-            multiplier: self.multiplier,
-            ratio_max: self.ratio_max,
-            minimum: self.minimum,
-        }
-    }
-}
-
-/// `[parting]`: what happens when leader and follower part.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PartingSettings {
-    /// What becomes of an entry that still waits when the leader's has filled.
-    pub entry: EntryLeftBehind,
-    /// From the leader's fill until that is done.
-    #[serde(rename = "entry_after_ms", with = "millis")]
-    pub entry_after: Duration,
-    /// From the leader's fill until an exit that still waits is chased.
-    #[serde(rename = "exit_after_ms", with = "millis")]
-    pub exit_after: Duration,
-    /// Between two moves of a chased price.
-    #[serde(rename = "chase_interval_ms", with = "millis")]
-    pub chase_interval: Duration,
-    /// Which gaps are made good by orders of our own.
-    pub gap: GapPolicy,
-}
-
-impl PartingSettings {
-    /// What the mirrors want to know.
-    pub const fn policy(&self) -> Parting {
-        Parting {
-            entry: self.entry,
-            entry_after: self.entry_after,
-            exit_after: self.exit_after,
-            chase_interval: self.chase_interval,
-            gap: self.gap,
-        }
-    }
-}
-
-/// `[limits]`: caps on what a follower may hold.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitsSettings {
-    /// Largest position in percent of the follower's capital. Always 100, which is off: nothing enforces it yet, so a
-    /// smaller one is refused at the start.
-    pub max_position_size_pct: u8,
 }
 
 /// `[breaker]`: when a follower's broker connection is given a rest.
@@ -396,6 +258,22 @@ pub struct StoreSettings {
     pub readers: u32,
     /// Jobs that may wait for the writer; beyond it the caller waits.
     pub queue_jobs_max: usize,
+}
+
+/// `[control]`: where a running Tandem is told to halt or to resume.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlSettings {
+    /// Unix socket; beside the database when not set.
+    pub socket: Option<PathBuf>,
+}
+
+/// `[session]`: when exchanges trade.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionSettings {
+    /// Sessions and holidays; the built-in ones when not set.
+    pub calendar_file: Option<PathBuf>,
 }
 
 /// `[log]`: the log lines.

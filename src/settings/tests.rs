@@ -4,11 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tandem_domain::gap::GapPolicy;
+use tandem_domain::gates::entry::{AtCap, Caps, EntryPolicy, Filters, MarginCheck};
 use tandem_domain::instrument::InstrumentKind;
-use tandem_domain::order::Product;
+use tandem_domain::order::{Product, Side};
 use tandem_domain::policy::{
-    AtModificationLimit, Bps, Changes, CopyOn, EntryLeftBehind, MarketOrders, Parting, Translation,
+    AtModificationLimit, Bps, Changes, Conversions, CopyOn, EntryLeftBehind, MarketOrders, MissingCover,
+    OnBreach, OnDrift, Parting, RiskPolicy, Spread, Translation,
 };
+use tandem_domain::price::Money;
+use tandem_domain::quantity::Lots;
 use tandem_domain::sizing::Ratio;
 
 use super::load::DEFAULT_TOML;
@@ -122,6 +126,95 @@ fn by_default_exits_are_protected_and_nothing_is_opened_again() {
 }
 
 #[test]
+fn by_default_entries_are_bounded_and_an_ordinary_follower_is_not_stopped() {
+    let asha = &load(ONE_FOLLOWER, &[]).followers[0];
+    let expected = EntryPolicy {
+        is_copying: true,
+        window: None,
+        filters: Filters::default(),
+        age_max: Duration::from_secs(30),
+        drift_max: None,
+        caps: Caps {
+            lots_per_order: Some(Lots(50)),
+            lots_per_instrument: Some(Lots(100)),
+            order_value: None,
+            position_share: None,
+            open_orders: Some(50),
+            orders_per_day: Some(1_000),
+        },
+        at_cap: AtCap::Scale,
+        daily_loss_max: None,
+        figures_age_max: Duration::from_secs(15),
+        margin: MarginCheck::Estimate,
+        short_margin: Bps::new(1_500),
+    };
+    assert_eq!(asha.entry_policy(), expected);
+    let expected = RiskPolicy {
+        on_daily_loss: OnBreach::Reduce,
+        rejections_max: 10,
+        on_rejections: OnBreach::Reduce,
+        on_drift: OnDrift::Freeze,
+        positions_poll: Duration::from_secs(5),
+        funds_poll: Duration::from_secs(5),
+        margin_wait: Duration::from_millis(300),
+        conversions: Conversions::Alert,
+    };
+    assert_eq!(asha.risk_policy(), expected);
+    let expected = Spread {
+        cover_wait: Duration::from_secs(5),
+        on_missing_cover: MissingCover::Skip,
+        exit_wait: Duration::from_secs(3),
+    };
+    assert_eq!(asha.spread.policy(), expected);
+}
+
+#[test]
+fn a_follower_bounds_his_risk_in_a_way_of_his_own() {
+    let settings = load(
+        "[copy]\nunderlyings = [\"NIFTY\", \"BANKNIFTY\"]\nwindow_until = \"15:10\"\n\
+         [risk]\ndaily_loss_max_rupees = 50000\nat_cap = \"skip\"\n\
+         [[follower]]\nid = \"asha\"\n\
+         [follower.copy]\nenabled = false\nunderlyings = [\"SENSEX\"]\nsides = [\"BUY\"]\n\
+         instruments_denied = [\"SENSEX-Dec2026-85000-CE\"]\nprice_drift_bps_max = 500\n\
+         [follower.risk]\ndaily_loss_max_rupees = 20000\non_daily_loss = \"square_off\"\n\
+         [follower.spread]\non_missing_cover = \"send\"\n",
+        &[("MAX_POSITION_SIZE_PCT", "20"), ("TANDEM__RISK__ORDER_VALUE_MAX_RUPEES", "100000")],
+    );
+    let asha = &settings.followers[0];
+    let policy = asha.entry_policy();
+    assert!(!policy.is_copying);
+    let (from, until) = policy.window.unwrap();
+    assert_eq!((from.to_string(), until.to_string()), ("00:00:00".into(), "15:10:00".into()));
+    // A list of her own replaces the common one.
+    assert_eq!(policy.filters.underlyings.iter().collect::<Vec<_>>(), ["SENSEX"]);
+    assert_eq!(policy.filters.sides.iter().collect::<Vec<_>>(), [&Side::Buy]);
+    assert_eq!(policy.filters.instruments_denied.len(), 1);
+    assert_eq!(policy.drift_max, Some(Bps::new(500)));
+    assert_eq!(policy.daily_loss_max, Some(Money::from_rupees(20_000)));
+    assert_eq!(policy.caps.position_share, Some(Bps::new(2_000)));
+    assert_eq!(policy.caps.order_value, Some(Money::from_rupees(100_000)));
+    assert_eq!((policy.at_cap, asha.risk_policy().on_daily_loss), (AtCap::Skip, OnBreach::SquareOff));
+    assert_eq!(asha.spread.on_missing_cover, MissingCover::Send);
+    let pairs = settings.effective();
+    for (key, value) in [
+        ("copy.window_until", "15:10"),
+        ("follower[0].copy.window_until", "15:10"),
+        ("copy.underlyings", "NIFTY,BANKNIFTY"),
+        ("copy.segments", ""),
+        ("follower[0].risk.on_daily_loss", "square_off"),
+    ] {
+        assert!(pairs.contains(&(key.to_owned(), value.to_owned())), "{key}");
+    }
+}
+
+#[test]
+fn a_part_of_the_day_may_lack_its_end() {
+    let asha = &load(ONE_FOLLOWER, &[("TANDEM__COPY__WINDOW_FROM", "09:20")]).followers[0];
+    let (from, until) = asha.copy.window().unwrap();
+    assert_eq!((from.to_string(), until.to_string()), ("09:20:00".into(), "23:59:59.999999".into()));
+}
+
+#[test]
 fn a_follower_parts_in_a_way_of_its_own() {
     let settings = load(
         "[copy]\non = \"fill\"\nprice_band_bps = 500\n\
@@ -155,12 +248,18 @@ fn a_follower_parts_in_a_way_of_its_own() {
 /// The words in the schema and in the domain are the same, one for one: what passes the one is read by the other.
 #[test]
 fn every_word_of_a_choice_is_taken() {
-    let words: [(&str, Vec<&str>); 5] = [
+    let words: [(&str, Vec<&str>); 11] = [
         ("copy.on", CopyOn::ALL.iter().map(|word| word.as_str()).collect()),
         ("copy.market_orders", MarketOrders::ALL.iter().map(|word| word.as_str()).collect()),
         ("copy.at_modification_limit", AtModificationLimit::ALL.iter().map(|word| word.as_str()).collect()),
         ("parting.entry", EntryLeftBehind::ALL.iter().map(|word| word.as_str()).collect()),
         ("parting.gap", GapPolicy::ALL.iter().map(|word| word.as_str()).collect()),
+        ("copy.conversions", Conversions::ALL.iter().map(|word| word.as_str()).collect()),
+        ("risk.at_cap", AtCap::ALL.iter().map(|word| word.as_str()).collect()),
+        ("risk.margin", MarginCheck::ALL.iter().map(|word| word.as_str()).collect()),
+        ("risk.on_rejections", vec!["off", "reduce", "halt"]),
+        ("risk.on_drift", OnDrift::ALL.iter().map(|word| word.as_str()).collect()),
+        ("spread.on_missing_cover", MissingCover::ALL.iter().map(|word| word.as_str()).collect()),
     ];
     for (key, words) in words {
         let variable = format!("TANDEM__{}", key.replace('.', "__").to_uppercase());

@@ -9,7 +9,7 @@ use tandem_domain::sizing::Strategy;
 use super::fault::{Fault, Origin};
 use super::load::Purpose;
 use super::value::ClockSource;
-use super::{BrokerLimits, Settings};
+use super::{BrokerLimits, FollowerSettings, Settings};
 
 /// The broker's own limits on order requests (`dhanhq-v2.md` section 9.1). Above ten a second an algorithm must be
 /// registered with the exchange (section 1.7).
@@ -36,6 +36,8 @@ pub(super) fn check(
     checker.clock();
     checker.spans();
     checker.limits();
+    checker.copying();
+    checker.risk();
     checker.sizing();
     checker.accounts();
     checker.log();
@@ -126,12 +128,6 @@ impl Checker<'_> {
     }
 
     fn limits(&mut self) {
-        if self.settings.limits.max_position_size_pct < 100 {
-            let problem = "is below 100, which is not enforced yet: this version has no cap on position size";
-            let remedy =
-                "write 100 (off) or unset it; bound copies with sizing.ratio_max or sizing.multiplier";
-            self.fault("limits.max_position_size_pct", problem, remedy);
-        }
         self.broker_limits("broker.limits", self.settings.broker.limits);
         for (index, follower) in self.settings.followers.iter().enumerate() {
             if follower.broker_limits != self.settings.broker.limits {
@@ -167,6 +163,73 @@ impl Checker<'_> {
                 let remedy = "lower it; more is allowed against a simulator on this machine only";
                 self.fault(&format!("{section}.{name}"), &problem, remedy);
             }
+        }
+    }
+
+    fn copying(&mut self) {
+        for index in 0..self.settings.followers.len() {
+            let copy = &self.settings.followers[index].copy;
+            let (window, filters) = (copy.window(), copy.filters());
+            if window.is_some_and(|(from, until)| from >= until) {
+                let problem = "is not before copy.window_until: the part of the day is empty";
+                let remedy = "make it the earlier of the two, or write copy.enabled = false";
+                self.fault_of(index, "copy.window_from", "copy.window_until", problem, remedy);
+            }
+            let contradictions = [
+                ("copy.underlyings", filters.underlyings.intersection(&filters.underlyings_denied).next()),
+                ("copy.instruments", filters.instruments.intersection(&filters.instruments_denied).next()),
+            ];
+            for (allowed, both) in contradictions {
+                if both.is_some() {
+                    let denied = format!("{allowed}_denied");
+                    let problem = format!("holds a name that {allowed} holds too");
+                    self.fault_of(index, &denied, allowed, &problem, "take it out of one of the two");
+                }
+            }
+        }
+    }
+
+    fn risk(&mut self) {
+        for index in 0..self.settings.followers.len() {
+            let risk = &self.settings.followers[index].risk;
+            let (age, has_bound) = (risk.figures_age_max, risk.daily_loss_max_rupees.is_some());
+            let polls =
+                [("risk.positions_poll_ms", risk.positions_poll), ("risk.funds_poll_ms", risk.funds_poll)];
+            for (key, poll) in polls {
+                if poll >= age {
+                    let problem = "is not shorter than risk.figures_age_ms_max: the figures would be too old";
+                    let remedy = "make it a third of that, so that a read may fail";
+                    self.fault_of(index, key, "risk.figures_age_ms_max", problem, remedy);
+                }
+            }
+            let own = format!("follower[{index}].risk.on_daily_loss");
+            if !has_bound && self.origins.contains_key(&own) {
+                self.unbounded_loss(&own);
+            }
+        }
+        let common = self.origins.get("risk.on_daily_loss");
+        let is_used = |follower: &FollowerSettings| follower.risk.daily_loss_max_rupees.is_some();
+        if common.is_some_and(|origin| !origin.is_built_in()) && !self.settings.followers.iter().any(is_used)
+        {
+            self.unbounded_loss("risk.on_daily_loss");
+        }
+    }
+
+    /// Whoever says what follows a loss believes that something does.
+    fn unbounded_loss(&mut self, key: &str) {
+        let remedy = "set risk.daily_loss_max_rupees, or remove it";
+        self.fault(key, "has no effect: there is no bound of the daily loss", remedy);
+    }
+
+    /// A fault of one follower's settings, at the key of his own, else at the common one; told once where it is common.
+    fn fault_of(&mut self, index: usize, key: &str, other: &str, problem: &str, remedy: &str) {
+        let written = |key: &&String| self.origins.get(*key).is_some_and(|origin| !origin.is_built_in());
+        let own = [key, other].map(|key| format!("follower[{index}].{key}"));
+        let common = [key, other].map(str::to_owned);
+        let place = own.iter().chain(&common).find(written).cloned().unwrap_or_else(|| key.to_owned());
+        let is_told = self.faults.iter().any(|fault| fault.key == place && fault.problem == problem);
+        if !is_told {
+            self.fault(&place, problem, remedy);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Values the settings hold: exact decimals, closed choices, durations.
 
+use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
 use tandem_dhan::codes::AmoTime;
 use tandem_domain::sizing::Ratio;
@@ -92,6 +93,39 @@ pub(super) mod optional_ratio {
     ) -> Result<Option<Ratio>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| super::parse_ratio(&text).map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// How a time of the day is written: `09:20`.
+const TIME_OF_DAY: &str = "%H:%M";
+
+/// Reads `09:20`.
+pub(super) fn parse_time(text: &str) -> Option<NaiveTime> {
+    let is_whole = text.len() == "09:20".len();
+    NaiveTime::parse_from_str(text, TIME_OF_DAY).ok().filter(|_| is_whole)
+}
+
+/// A time of the day as text, or none.
+pub(super) mod optional_time {
+    use chrono::NaiveTime;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub(in crate::settings) fn serialize<S: Serializer>(
+        time: &Option<NaiveTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.format(super::TIME_OF_DAY).to_string()).serialize(serializer)
+    }
+
+    pub(in crate::settings) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<NaiveTime>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let read =
+            |text: String| super::parse_time(&text).ok_or_else(|| D::Error::custom("no time of the day"));
+        text.map(read).transpose()
     }
 }
 
@@ -224,6 +258,14 @@ mod tests {
             let ratio = parse_ratio(text).unwrap();
             assert_eq!((ratio.numerator, ratio.denominator), expected, "{text}");
             assert_eq!(parse_ratio(&ratio_text(ratio)), Ok(ratio), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_the_day_has_hours_and_minutes() {
+        assert_eq!(parse_time("09:20"), NaiveTime::from_hms_opt(9, 20, 0));
+        for text in ["", "9:20", "09.20", "24:00", "09:60", "09:20:00", "morning"] {
+            assert_eq!(parse_time(text), None, "{text}");
         }
     }
 

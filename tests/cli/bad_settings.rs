@@ -151,6 +151,144 @@ fn every_fault_of_following_and_parting_comes_at_once() {
 }
 
 #[test]
+fn every_fault_of_copying_and_risk_comes_at_once() {
+    let settings = "[leader]\n\
+         capital = \"all\"\n\
+         [copy]\n\
+         enabled = \"yes\"\n\
+         window_from = \"9:20\"\n\
+         window_until = 15.10\n\
+         segments = [\"NSE\"]\n\
+         underlyings = [\"Nifty\"]\n\
+         underlyings_denied = \"NIFTY\"\n\
+         instruments = [1]\n\
+         instruments_denied = [\"A,B\"]\n\
+         products = [\"NRML\"]\n\
+         sides = [\"LONG\"]\n\
+         price_drift_bps_max = 0\n\
+         conversions = \"follow\"\n\
+         [risk]\n\
+         at_cap = \"cut\"\n\
+         lots_per_order_max = 0\n\
+         lots_per_instrument_max = 100001\n\
+         order_value_max_rupees = 1.5\n\
+         position_share_max_pct = 101\n\
+         open_orders_max = 0\n\
+         orders_per_day_max = \"many\"\n\
+         daily_loss_max_rupees = -20000\n\
+         on_daily_loss = \"off\"\n\
+         margin = true\n\
+         margin_wait_ms = 9\n\
+         short_margin_pct = 0\n\
+         figures_age_ms_max = 499\n\
+         positions_poll_ms = 99\n\
+         funds_poll_ms = 300001\n\
+         rejections_max = 0\n\
+         on_rejections = \"square_off\"\n\
+         on_drift = \"off\"\n\
+         [spread]\n\
+         cover_wait_ms = 600001\n\
+         on_missing_cover = \"wait\"\n\
+         exit_wait_ms = 60001\n\
+         [control]\n\
+         socket = 5\n\
+         [session]\n\
+         calendar_file = false\n\
+         [limits]\n\
+         max_position_size_pct = 100\n\
+         [[follower]]\n\
+         id = \"asha\"\n\
+         [follower.risk]\n\
+         at_cap = \"none\"\n\
+         [follower.spread]\n\
+         legs = 2\n\
+         [follower.limits]\n\
+         max_position_size_pct = 100\n";
+    check(
+        settings,
+        &[],
+        &[
+            &["my.toml:2:", "leader.capital", "\"total\""],
+            &["my.toml:4:", "copy.enabled", "true or false"],
+            &["my.toml:5:", "copy.window_from", "\"09:20\""],
+            &["my.toml:6:", "copy.window_until", "found a number"],
+            &["my.toml:7:", "copy.segments", "NSE_FNO"],
+            &["my.toml:8:", "copy.underlyings ", "in capitals"],
+            &["my.toml:9:", "copy.underlyings_denied", "found a text", "a list of names"],
+            &["my.toml:10:", "copy.instruments ", "in quotes"],
+            &["my.toml:11:", "copy.instruments_denied", "a list of names"],
+            &["my.toml:12:", "copy.products", "MARGIN"],
+            &["my.toml:13:", "copy.sides", "\"BUY\", \"SELL\""],
+            &["my.toml:14:", "copy.price_drift_bps_max", "from 1 to 10000"],
+            &["my.toml:15:", "copy.conversions", "\"alert\" or \"copy\""],
+            &["my.toml:17:", "risk.at_cap", "\"scale\" or \"skip\""],
+            &["my.toml:18:", "risk.lots_per_order_max", "from 1"],
+            &["my.toml:19:", "risk.lots_per_instrument_max", "to 100000"],
+            &["my.toml:20:", "risk.order_value_max_rupees", "whole number"],
+            &["my.toml:21:", "risk.position_share_max_pct", "from 1 to 100"],
+            &["my.toml:22:", "risk.open_orders_max", "from 1"],
+            &["my.toml:23:", "risk.orders_per_day_max", "found a text"],
+            &["my.toml:24:", "risk.daily_loss_max_rupees", "from 1"],
+            &["my.toml:25:", "risk.on_daily_loss", "\"reduce\" or \"halt\" or \"square_off\""],
+            &["my.toml:26:", "risk.margin ", "\"estimate\""],
+            &["my.toml:27:", "risk.margin_wait_ms", "from 10 to 10000"],
+            &["my.toml:28:", "risk.short_margin_pct", "from 1 to 100"],
+            &["my.toml:29:", "risk.figures_age_ms_max", "from 500"],
+            &["my.toml:30:", "risk.positions_poll_ms", "from 100"],
+            &["my.toml:31:", "risk.funds_poll_ms", "to 300000"],
+            &["my.toml:32:", "risk.rejections_max", "from 1 to 1000"],
+            &["my.toml:33:", "risk.on_rejections", "\"off\" or \"reduce\" or \"halt\""],
+            &["my.toml:34:", "risk.on_drift", "\"freeze\" or \"reduce\" or \"halt\""],
+            &["my.toml:36:", "spread.cover_wait_ms", "to 600000"],
+            &["my.toml:37:", "spread.on_missing_cover", "\"skip\" or \"send\""],
+            &["my.toml:38:", "spread.exit_wait_ms", "to 60000"],
+            &["my.toml:40:", "control.socket", "a path"],
+            &["my.toml:42:", "session.calendar_file", "a path"],
+            &["my.toml:43:", "limits is no setting any more", "risk.position_share_max_pct"],
+            &["my.toml:48:", "follower[0].risk.at_cap", "\"scale\" or \"skip\""],
+            &["my.toml:50:", "follower[0].spread.legs", "is not a setting", "cover_wait_ms"],
+            &["my.toml:51:", "follower[0].limits", "is not a setting", "risk"],
+        ],
+    );
+}
+
+#[test]
+fn rules_between_limits_come_at_once_too() {
+    let settings = "[copy]\n\
+         window_from = \"15:10\"\n\
+         window_until = \"09:20\"\n\
+         underlyings = [\"NIFTY\"]\n\
+         underlyings_denied = [\"SENSEX\", \"NIFTY\"]\n\
+         [risk]\n\
+         positions_poll_ms = 20000\n\
+         on_daily_loss = \"halt\"\n\
+         [[follower]]\n\
+         id = \"asha\"\n\
+         [[follower]]\n\
+         id = \"bala\"\n\
+         client_id_env = \"BALA_CLIENT_ID\"\n\
+         [follower.copy]\n\
+         instruments = [\"A\"]\n\
+         instruments_denied = [\"A\"]\n\
+         [follower.risk]\n\
+         on_daily_loss = \"square_off\"\n\
+         figures_age_ms_max = 4000\n";
+    check(
+        settings,
+        &[("BALA_CLIENT_ID", "1000000303")],
+        &[
+            &["my.toml:2:", "copy.window_from", "is not before copy.window_until"],
+            &["my.toml:5:", "copy.underlyings_denied", "copy.underlyings holds too"],
+            &["my.toml:7:", "risk.positions_poll_ms", "not shorter than risk.figures_age_ms_max"],
+            &["my.toml:8:", " risk.on_daily_loss", "no bound of the daily loss"],
+            &["my.toml:16:", "follower[1].copy.instruments_denied", "copy.instruments holds too"],
+            &["my.toml:18:", "follower[1].risk.on_daily_loss", "risk.daily_loss_max_rupees"],
+            &["my.toml:19:", "follower[1].risk.figures_age_ms_max", "not shorter"],
+        ],
+    );
+}
+
+#[test]
 fn a_broken_line_is_named_but_not_repeated() {
     let settings = format!("[leader]\nname = \"leader\"\naccess_token = {SECRET}\n");
     check(&settings, &[], &[&["my.toml:3:", "is not TOML"]]);
@@ -191,7 +329,7 @@ fn the_environment_is_checked_like_a_file() {
             &["TANDEM__COPY__STOP_BAND_BPS:", "copy.stop_band_bps", "from 1 to 5000"],
             &["SIZING_STRATEGY:", "sizing.strategy", "\"fixed_ratio\""],
             &["COPY_RATIO:", "sizing.ratio", "above zero"],
-            &["MAX_POSITION_SIZE_PCT:", "limits.max_position_size_pct", "from 1 to 100"],
+            &["MAX_POSITION_SIZE_PCT:", "risk.position_share_max_pct", "from 1 to 100"],
         ],
     );
 }
@@ -220,7 +358,7 @@ fn rules_between_settings_come_at_once_too() {
          id = \"asha\"\n";
     check(
         settings,
-        &[("MAX_POSITION_SIZE_PCT", "20")],
+        &[],
         &[
             &["my.toml:2:", "broker.base_url", "not encrypted"],
             &["my.toml:3:", "broker.connect_timeout_ms", "broker.request_deadline_ms"],
@@ -232,7 +370,6 @@ fn rules_between_settings_come_at_once_too() {
             &["my.toml:16:", "log.level"],
             &["my.toml:20:", "follower[1].id", "earlier follower"],
             &["my.toml:19:", "same account as an earlier follower"],
-            &["MAX_POSITION_SIZE_PCT:", "not enforced yet"],
         ],
     );
 }

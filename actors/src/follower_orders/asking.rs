@@ -1,6 +1,6 @@
 //! What is asked of the broker beside orders and books: what an entry would need, and to convert what is held.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::OrderRequestError;
@@ -12,9 +12,6 @@ use tracing::{info, warn};
 
 use super::FollowerOrderActor;
 use crate::alerts::AlertText;
-
-/// How long an entry waits for the broker's calculator.
-pub(super) const MARGIN_WAIT: Duration = Duration::from_millis(300);
 
 impl FollowerOrderActor {
     /// Asks the broker's calculator until `deadline`. There is an answer in any case: an order waits for it.

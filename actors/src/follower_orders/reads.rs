@@ -1,10 +1,9 @@
-//! What the account itself says: lookups of unknown orders, the order book on a period, fills, funds.
+//! What the account itself says of its orders: lookups of unknown ones, the order book on a period, fills.
 
 use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
-use tandem_domain::account::Funds;
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{BookRead, Event, FollowerBook};
 use tandem_domain::ids::ClientOrderId;
@@ -13,9 +12,7 @@ use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
 use super::FollowerOrderActor;
-use crate::account::{FUNDS_INTERVAL, funds_row, is_credentials_refusal, positions_row};
-use crate::messages::FundsRead;
-use crate::records::submit_quietly;
+use crate::account::is_credentials_refusal;
 
 /// Where a kind of read stands of which one at a time is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,7 +63,8 @@ impl FollowerOrderActor {
 
     pub(super) fn poll_when_due(&mut self, ctx: &mut Context<Self>) {
         let Some(book) = self.book.as_ref().filter(|_| !self.reading_book) else { return };
-        let wait = if book.is_active() { self.params.poll } else { self.params.idle_poll };
+        let polls = self.params.polls;
+        let wait = if book.is_active() { polls.book } else { polls.idle_book };
         // An order that begins to work does not wait for the read of an idle account.
         let soon_enough = self.poll.is_some_and(|(at, _)| at <= Instant::now() + wait);
         if !soon_enough {
@@ -235,79 +233,7 @@ impl FollowerOrderActor {
         }
     }
 
-    /// Positions are kept on record after each fill; nothing is decided by them yet.
-    pub(super) fn read_positions(&mut self, ctx: &mut Context<Self>) {
-        let Some(client) = self.client.clone().filter(|_| !self.positions_due) else { return };
-        if let Err(wait) = self.reads.take() {
-            self.positions_due = true;
-            ctx.run_later(wait, |actor, ctx| {
-                actor.positions_due = false;
-                actor.read_positions(ctx);
-            });
-            return;
-        }
-        let asked = self.params.clock.now();
-        let read = async move { client.positions(asked).await };
-        ctx.spawn(read.into_actor(self).map(|positions, actor, ctx| {
-            actor.vitals.progressed();
-            match positions {
-                Ok(book) => {
-                    let account = &actor.params.account.account;
-                    let row = positions_row(account, book, actor.params.clock.now());
-                    submit_quietly(&actor.params.store, &actor.vitals, row.into_iter().collect());
-                }
-                Err(error) => actor.on_read_error(&error, ctx),
-            }
-        }));
-    }
-
-    pub(super) fn read_funds(&mut self, ctx: &mut Context<Self>) {
-        let halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
-        let Some(client) = self.client.clone().filter(|_| !halted) else {
-            ctx.run_later(FUNDS_INTERVAL, Self::read_funds);
-            return;
-        };
-        if let Err(wait) = self.reads.take() {
-            ctx.run_later(wait, Self::read_funds);
-            return;
-        }
-        let read = async move { client.funds().await };
-        ctx.spawn(read.into_actor(self).map(|funds, actor, ctx| {
-            actor.vitals.progressed();
-            actor.on_funds(funds, ctx);
-            ctx.run_later(FUNDS_INTERVAL, Self::read_funds);
-        }));
-    }
-
-    fn on_funds(&mut self, funds: Result<Funds, ReadError>, ctx: &mut Context<Self>) {
-        match funds {
-            Ok(funds) => {
-                self.tell_breaker(ApiUse::Read, ApiOutcome::Answered);
-                let account = &self.params.account.account;
-                let row = funds_row(account, funds, self.funds.is_none(), self.params.clock.now());
-                submit_quietly(&self.params.store, &self.vitals, vec![row]);
-                self.announce_funds(Some(funds));
-            }
-            Err(error) => {
-                self.on_read_error(&error, ctx);
-                self.on_funds_unread();
-            }
-        }
-    }
-
-    pub(super) fn on_funds_unread(&mut self) {
-        self.announce_funds(None);
-    }
-
-    fn announce_funds(&mut self, funds: Option<Funds>) {
-        let read = FundsRead { account: self.params.account.account.clone(), funds };
-        if let Some(addresses) = &self.addresses {
-            addresses.sizer.tell(read.clone());
-        }
-        self.funds = Some(read);
-    }
-
-    fn on_read_error(&mut self, error: &ReadError, ctx: &mut Context<Self>) {
+    pub(super) fn on_read_error(&mut self, error: &ReadError, ctx: &mut Context<Self>) {
         warn!(follower = %self.id(), %error, "a read of the account failed");
         self.vitals.failed(error);
         match error {

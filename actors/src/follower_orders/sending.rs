@@ -13,9 +13,11 @@ use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::mirror::{Answer, Approved, Ask, Outcome, Refused, Request};
 use tandem_domain::order::OrderTerms;
+use tandem_domain::pacing::Purpose;
 use tracing::{info, warn};
 
 use super::FollowerOrderActor;
+use super::control::Waiting;
 use crate::alerts::AlertText;
 use crate::in_flight::Underway;
 use crate::records::{About, Circumstances, News, writer, writes};
@@ -38,6 +40,8 @@ pub(super) struct Sent {
 pub(super) struct Stored {
     committed: Committed,
     then: Option<ToSend>,
+    /// Who waits for this very commit.
+    waiting: Option<Waiting>,
     /// Held until this is handled, and by what it sends.
     underway: Underway,
 }
@@ -82,12 +86,13 @@ impl FollowerOrderActor {
             }
         });
         self.log_outcomes(&records);
+        let waiting = self.notice_trading(&records);
         let address = ctx.address();
         let underway = self.params.in_flight.begin();
         let job = Job {
             writer: writer(&self.vitals),
             writes: writes(records, &self.params.account.account, around),
-            reply: Box::new(move |committed| address.do_send(Stored { committed, then, underway })),
+            reply: Box::new(move |committed| address.do_send(Stored { committed, then, waiting, underway })),
         };
         self.backlog.push_back(job);
         self.submit_backlog(ctx);
@@ -115,6 +120,9 @@ impl FollowerOrderActor {
     fn on_stored(&mut self, stored: Stored, ctx: &mut Context<Self>) {
         match stored.committed.result {
             Ok(()) => {
+                if let Some(waiting) = stored.waiting {
+                    self.answer_control(waiting, Ok(()));
+                }
                 if let Some(to_send) = stored.then {
                     self.send(to_send, stored.underway, ctx);
                 }
@@ -122,6 +130,9 @@ impl FollowerOrderActor {
             Err(StoreError::Fenced { .. }) => actix::ActorContext::stop(ctx),
             Err(error) => {
                 // The rows and this book disagree, or there are no rows any more: the next life reads them again.
+                if let Some(waiting) = stored.waiting {
+                    self.answer_control(waiting, Err(error.to_string().into()));
+                }
                 self.vitals.dying_of(error);
                 actix::ActorContext::stop(ctx);
             }
@@ -134,6 +145,9 @@ impl FollowerOrderActor {
         };
         let ToSend { request, mut timing, received } = to_send;
         let request = request.get().clone();
+        if request.purpose == Purpose::Entry && !self.params.trading.lets_entries_pass() {
+            return self.hold_back(&request, timing, ctx);
+        }
         let now = self.params.clock.now();
         timing.committed = Some(now);
         timing.sent = Some(now);
@@ -153,6 +167,29 @@ impl FollowerOrderActor {
             actor.on_answer(&request, body, answer, ctx);
         }));
         self.step(Event::Left, ctx);
+    }
+
+    /// Trading was stopped between the decision and the wire: nothing that opens or adds leaves any more (P17).
+    fn hold_back(&mut self, request: &Request, timing: IntentTiming, ctx: &mut Context<Self>) {
+        let Request { client_order_id, serial, .. } = request;
+        info!(follower = %self.id(), %client_order_id, state = self.params.trading.state().as_str(),
+            "{} held back: trading was stopped", what(&request.ask));
+        // It was counted when it was released.
+        self.step(Event::Left, ctx);
+        let news = News {
+            about: About::Request(client_order_id.clone(), *serial),
+            timing,
+            received: None,
+            request: None,
+            response: None,
+            refusal: None,
+        };
+        let event = Event::Answered {
+            client_order_id: client_order_id.clone(),
+            serial: *serial,
+            answer: Answer::NotSent,
+        };
+        self.step_with(event, Some(news), ctx);
     }
 
     fn on_answer(

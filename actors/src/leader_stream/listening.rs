@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::{LeaderStream, StreamState};
 use crate::alerts::{AlertText, raise};
-use crate::order_stream::{Listens, OrderStreamLink, connect};
+use crate::order_stream::{Listens, OrderStreamLink};
 
 /// Frames kept while the books are read: minutes of a very busy day, a few tens of megabytes. Past it the oldest is
 /// taken in at once: a book that cannot be read for so long must neither fill the memory nor cost an order.
@@ -113,9 +113,7 @@ impl LeaderStream {
             if stream.takes_new_token() {
                 info!("the leader's access token was replaced");
                 stream.enter(StreamState::Waiting);
-                if stream.wanted {
-                    connect(stream, ctx);
-                }
+                stream.connect_when_ready(ctx);
             } else {
                 Self::await_new_token(ctx);
             }

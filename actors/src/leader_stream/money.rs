@@ -2,23 +2,53 @@
 
 use std::time::Duration;
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{ActorFutureExt, AsyncContext, Context, SpawnHandle, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
-use tandem_domain::account::Funds;
+use tandem_domain::account::{Funds, PositionReport};
 use tandem_domain::order::TradeReport;
+use tandem_domain::time::Timestamp;
 use tracing::warn;
 
 use super::{LeaderStream, StreamState};
-use crate::account::{FUNDS_INTERVAL, funds_row, is_credentials_refusal, positions_row};
-use crate::messages::FundsRead;
+use crate::account::{
+    Holdings, LEADER_INTERVAL, OnRecord, funds_row, holdings, is_credentials_refusal, positions_row,
+};
+use crate::alerts::{AlertText, close, raise};
+use crate::messages::{FundsRead, LeaderPositionsRead};
 use crate::order_stream::Listens;
 use crate::records::{submit_quietly, writer};
 use crate::store::{Job, Write};
 
 /// The least time between two reads of the trade book.
 const TRADES_INTERVAL: Duration = Duration::from_secs(1);
-/// Delay before funds that could not be read are asked for again: before the first figures nothing may be sized.
-const FUNDS_RETRY: Duration = Duration::from_secs(1);
+/// Delay before what could not be read is asked for again: before the first figures nothing may be sized.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long the first positions are waited for.
+const POSITIONS_PATIENCE: Duration = Duration::from_secs(10);
+/// The kind of the incident of positions that cannot be read.
+const POSITIONS_UNKNOWN: &str = "leader_positions_unknown";
+
+/// What the leader holds, as far as known.
+#[derive(Debug, Default)]
+pub(super) struct LeaderHoldings {
+    /// The last whole read.
+    read: Option<LeaderPositionsRead>,
+    on_record: OnRecord<Holdings>,
+    funds_on_record: OnRecord<Funds>,
+    is_reading: bool,
+    read_again: bool,
+    /// The next read.
+    due: Option<SpawnHandle>,
+    /// They were waited for long enough.
+    is_given_up: bool,
+}
+
+impl LeaderHoldings {
+    pub(super) const fn are_known_or_given_up(&self) -> bool {
+        self.read.is_some() || self.is_given_up
+    }
+}
 
 impl LeaderStream {
     pub(super) fn read_trades_soon(&mut self, ctx: &mut Context<Self>) {
@@ -70,35 +100,116 @@ impl LeaderStream {
         }
     }
 
-    fn read_positions(&mut self, ctx: &mut Context<Self>) {
-        let Some(client) = self.client.clone() else { return };
-        if let Err(wait) = self.reads.take() {
-            ctx.run_later(wait, Self::read_positions);
+    /// Reads the positions, and again after a while. A wish that comes while a read runs is met by one more.
+    pub(super) fn read_positions(&mut self, ctx: &mut Context<Self>) {
+        if let Some(later) = self.holdings.due.take() {
+            ctx.cancel_future(later);
+        }
+        if self.holdings.is_reading {
+            self.holdings.read_again = true;
             return;
         }
-        let asked = self.params.clock.now();
-        let read = async move { client.positions(asked).await };
-        ctx.spawn(read.into_actor(self).map(|positions, stream, _| {
+        let Some(client) = self.client.clone() else { return };
+        if self.state == StreamState::Refused {
+            // A refused token is not tried again (P15).
+            return self.read_positions_after(RETRY, ctx);
+        }
+        if let Err(wait) = self.reads.take() {
+            return self.read_positions_after(wait, ctx);
+        }
+        self.holdings.is_reading = true;
+        let started_at = self.params.clock.now();
+        let read = async move { client.positions(started_at).await };
+        ctx.spawn(read.into_actor(self).map(move |positions, stream, ctx| {
             stream.vitals.progressed();
-            match positions {
-                Ok(book) => {
-                    let account = &stream.params.account.account;
-                    let row = positions_row(account, book, stream.params.clock.now());
-                    submit_quietly(&stream.params.store, &stream.vitals, row.into_iter().collect());
-                }
-                Err(error) => {
-                    warn!(%error, "the leader's positions could not be read");
-                    stream.vitals.failed(error);
-                }
+            stream.holdings.is_reading = false;
+            let is_read = stream.on_positions(positions, started_at, ctx);
+            if std::mem::take(&mut stream.holdings.read_again) {
+                stream.read_positions(ctx);
+            } else {
+                stream.read_positions_after(if is_read { LEADER_INTERVAL } else { RETRY }, ctx);
             }
         }));
+    }
+
+    fn read_positions_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        self.holdings.due = Some(ctx.run_later(wait, |stream, ctx| {
+            stream.holdings.due = None;
+            stream.read_positions(ctx);
+        }));
+    }
+
+    /// Only a read that tells all is handed on. Says whether it was.
+    fn on_positions(
+        &mut self,
+        positions: Result<Book<PositionReport>, ReadError>,
+        started_at: Timestamp,
+        ctx: &mut Context<Self>,
+    ) -> bool {
+        let book = match positions {
+            Ok(book) => book,
+            Err(error) => {
+                warn!(%error, "the leader's positions could not be read");
+                if is_credentials_refusal(&error) {
+                    self.on_token_refused(ctx);
+                }
+                self.vitals.failed(error);
+                return false;
+            }
+        };
+        for error in &book.unreadable {
+            warn!(%error, "a position of the leader's could not be read: his positions count as unknown");
+            self.vitals.failed(error);
+        }
+        if !book.is_complete() {
+            return false;
+        }
+        let now = self.params.clock.now();
+        if self.holdings.on_record.is_news(holdings(&book.rows), now) {
+            let row = positions_row(&self.params.account.account, book.rows.clone(), now);
+            submit_quietly(&self.params.store, &self.vitals, vec![row]);
+        }
+        self.holdings.read = Some(LeaderPositionsRead { started_at, positions: book.rows.into() });
+        self.announce_positions();
+        if std::mem::take(&mut self.holdings.is_given_up) {
+            let (kind, subject) = (POSITIONS_UNKNOWN, self.params.account.account.masked());
+            close(&self.params.store, &self.vitals, None, kind, &subject, now);
+        }
+        self.connect_when_ready(ctx);
+        true
+    }
+
+    pub(super) fn announce_positions(&self) {
+        let (Some(addresses), Some(read)) = (&self.addresses, &self.holdings.read) else { return };
+        for follower in &addresses.followers {
+            follower.orders.tell(read.clone());
+        }
+    }
+
+    /// After a while it goes on without them.
+    pub(super) fn wait_for_positions(ctx: &mut Context<Self>) {
+        ctx.run_later(POSITIONS_PATIENCE, |stream, ctx| {
+            if stream.holdings.read.is_some() {
+                return;
+            }
+            stream.holdings.is_given_up = true;
+            let alert = AlertText {
+                kind: POSITIONS_UNKNOWN,
+                subject: stream.params.account.account.masked(),
+                text: "the leader's positions cannot be read: exits are copied, entries are denied until they are; see \
+                       the log for what the broker answers"
+                    .to_owned(),
+            };
+            raise(&stream.params.store, &stream.vitals, None, alert, stream.params.clock.now());
+            stream.connect_when_ready(ctx);
+        });
     }
 
     pub(super) fn read_funds(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone() else { return };
         if self.state == StreamState::Refused {
             // A refused token is not tried again (P15).
-            ctx.run_later(FUNDS_RETRY, Self::read_funds);
+            ctx.run_later(RETRY, Self::read_funds);
             return;
         }
         if let Err(wait) = self.reads.take() {
@@ -107,7 +218,7 @@ impl LeaderStream {
         }
         let read = async move { client.funds().await };
         ctx.spawn(read.into_actor(self).map(|funds, stream, ctx| {
-            let next = if funds.is_ok() { FUNDS_INTERVAL } else { FUNDS_RETRY };
+            let next = if funds.is_ok() { LEADER_INTERVAL } else { RETRY };
             stream.on_funds(funds, ctx);
             ctx.run_later(next, Self::read_funds);
         }));
@@ -118,8 +229,11 @@ impl LeaderStream {
         let account = self.params.account.account.clone();
         let funds = match funds {
             Ok(funds) => {
-                let row = funds_row(&account, funds, self.funds.is_none(), self.params.clock.now());
-                submit_quietly(&self.params.store, &self.vitals, vec![row]);
+                let (is_first, now) = (self.funds.is_none(), self.params.clock.now());
+                if self.holdings.funds_on_record.is_news(funds, now) {
+                    let row = funds_row(&account, funds, is_first, now);
+                    submit_quietly(&self.params.store, &self.vitals, vec![row]);
+                }
                 Some(funds)
             }
             Err(error) => {

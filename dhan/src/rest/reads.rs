@@ -93,9 +93,11 @@ impl AccountClient {
         Ok(Book::from_rows(self.rows("/trades").await?, parse::trade_row))
     }
 
-    /// Positions (`GET /positions`); rows carry no time, so the caller says when it asked.
+    /// Positions (`GET /positions`); rows carry no time, so the caller says when it asked. That there are none is said
+    /// with an empty list, and was seen said with words, too (section 4.5).
     pub async fn positions(&self, asked: Timestamp) -> Result<Book<PositionReport>, ReadError> {
-        Ok(Book::from_rows(self.rows("/positions").await?, |row: &PositionRow| parse::position(row, asked)))
+        let rows = self.rows_or_none("/positions").await?;
+        Ok(Book::from_rows(rows, |row: &PositionRow| parse::position(row, asked)))
     }
 
     /// Holdings. An empty portfolio is an error of the broker's, HTTP 500 with DH-1111 (section 4.4).
@@ -222,10 +224,10 @@ fn answer_head(answer: &Answer) -> &[u8] {
     if answer.body.len() <= REFUSAL_BYTES_MAX { &answer.body } else { &[] }
 }
 
-/// How an account without holdings is told so (section 4.4). What one without super or forever orders is told was never
-/// seen: the same code, or words that say nothing else.
+/// How an account without holdings is told so (section 4.4), and one without positions now and then. What one without
+/// super or forever orders is told was never seen: the same code, or words that say nothing else.
 fn says_empty(answer: &Answer) -> bool {
-    const SUBJECTS: [&str; 4] = ["no super order", "no forever order", "no order", "no data"];
+    const SUBJECTS: [&str; 5] = ["no super order", "no forever order", "no order", "no position", "no data"];
     const ENDS: [&str; 3] = ["found", "available", "exist"];
     crate::refusal::read(answer.http, answer_head(answer)).is_some_and(|refusal| {
         let lower = refusal.text.to_ascii_lowercase();
