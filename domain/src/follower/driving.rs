@@ -79,7 +79,9 @@ impl FollowerBook {
         if has_moved || !is_share {
             self.dirty.insert(instrument);
         }
-        if mirror.held() != held_before && let Some(line) = self.lines.get_mut(&instrument) {
+        if mirror.held() != held_before
+            && let Some(line) = self.lines.get_mut(&instrument)
+        {
             line.unsettle(id);
             line.changed = now;
         }

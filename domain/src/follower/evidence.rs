@@ -6,9 +6,9 @@ use super::{Alert, BookRead, Effect, External, FollowerBook, Record, absence};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, Tag};
 use crate::mirror::{ATTEMPTS_MAX, Answer, Child, ChildReport, MirrorEvent};
 use crate::order::lifecycle::ChildState;
-use crate::quantity::Quantity;
 use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, TradeReport};
 use crate::pacing::Purpose;
+use crate::quantity::Quantity;
 use crate::time::Timestamp;
 
 impl FollowerBook {
@@ -157,7 +157,8 @@ impl FollowerBook {
     /// An order that somebody else placed in the account: recorded, never touched.
     pub(super) fn on_external(&mut self, report: &OrderReport, now: Timestamp, effects: &mut Vec<Effect>) {
         let (status, cumulative) = (report.status.clone(), report.cumulative);
-        let known = self.external.get(&report.broker_order_id).map_or(Quantity::ZERO, |known| known.cumulative);
+        let known =
+            self.external.get(&report.broker_order_id).map_or(Quantity::ZERO, |known| known.cumulative);
         let growth = cumulative.saturating_sub(known);
         if !growth.is_zero() {
             self.on_external_fill(report, report.terms.side.signed(growth).0, now, effects);

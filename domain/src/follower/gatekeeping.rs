@@ -119,8 +119,7 @@ impl FollowerBook {
     /// The account's money, as it was when it was asked for: what left before is in it.
     pub(super) fn on_funds(&mut self, available: Money, started_at: Timestamp) {
         self.available = Some(Figure { value: available, at: started_at });
-        self.reservations
-            .retain(|_, kept| kept.is_open || kept.sent.is_none_or(|sent| sent >= started_at));
+        self.reservations.retain(|_, kept| kept.is_open || kept.sent.is_none_or(|sent| sent >= started_at));
     }
 
     /// Whether an entry needs more money than is free, by the broker's calculator.

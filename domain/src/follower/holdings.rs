@@ -175,11 +175,7 @@ impl FollowerBook {
         let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
         let lot = known.or_else(|| all.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size)));
         let Some(lot) = lot else { return Vec::new() };
-        let shares = Shares {
-            line,
-            lot,
-            held_in: self.held_in(instrument),
-        };
+        let shares = Shares { line, lot, held_in: self.held_in(instrument) };
         let (mirrors, out) = if self.trading.is_squaring_off {
             let allotted = shares.of_square_off(&all);
             (all, (allotted, None))

@@ -32,9 +32,9 @@ use self::holdings::Line;
 use self::positions::Suspicions;
 use self::queue::Queue;
 use crate::account::{Funds, PositionReport};
+use crate::calendar::Calendar;
 use crate::decision::Decision;
 use crate::gap::Gap;
-use crate::calendar::Calendar;
 use crate::gates::entry::{EntryPolicy, Figure};
 use crate::gates::{CopyPolicy, DeniedReason};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, TradeId};
@@ -47,9 +47,9 @@ use crate::pacing::{Pacer, PacingLimits};
 use crate::policy::{RiskPolicy, Spread};
 use crate::price::Money;
 use crate::quantity::Quantity;
+use crate::sizing::SizingPolicy;
 use crate::slippage::FillComparison;
 use crate::time::Timestamp;
-use crate::sizing::SizingPolicy;
 use crate::trading::{Control, HaltCause, Trading};
 
 /// What a follower book is told once.

@@ -71,7 +71,9 @@ impl FollowerBook {
         let held = line.held().unsigned_abs();
         line.instrument = Some(Arc::clone(&instrument));
         let Some(mirror) = self.mirrors.get(id) else { return decision };
-        let is_lots = |sizing: &Sizing| sizing.strategy == Strategy::FixedLots && sizing.leader_quantity != terms.quantity;
+        let is_lots = |sizing: &Sizing| {
+            sizing.strategy == Strategy::FixedLots && sizing.leader_quantity != terms.quantity
+        };
         if mirror.sizing.as_ref().is_some_and(|known| !is_lots(known)) {
             return decision;
         }

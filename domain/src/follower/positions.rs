@@ -63,11 +63,15 @@ impl FollowerBook {
         for (instrument, by_product) in &carried_in {
             let total: i64 = by_product.values().sum();
             let copied = bounded(self.carried.get(instrument).copied().unwrap_or(0), total);
-            self.open(*instrument, |opening| (opening.copied, opening.own) = (copied, total - copied), effects);
+            self.open(
+                *instrument,
+                |opening| (opening.copied, opening.own) = (copied, total - copied),
+                effects,
+            );
         }
-        let profit = positions.iter().fold(Money::ZERO, |sum, position| {
-            sum.plus(position.realised).plus(position.unrealised)
-        });
+        let profit = positions
+            .iter()
+            .fold(Money::ZERO, |sum, position| sum.plus(position.realised).plus(position.unrealised));
         self.profit = Some(Figure { value: profit, at: started_at });
         self.watch_loss(profit, now, effects);
         let nets = by_instrument(positions, |position| position.net.0);
@@ -109,12 +113,7 @@ impl FollowerBook {
     }
 
     /// Sets what was held in an instrument before today, once, as long as nothing is on record.
-    fn open(
-        &mut self,
-        instrument: InstrumentKey,
-        set: impl FnOnce(&mut Opening),
-        effects: &mut Vec<Effect>,
-    ) {
+    fn open(&mut self, instrument: InstrumentKey, set: impl FnOnce(&mut Opening), effects: &mut Vec<Effect>) {
         let line = self.lines.entry(instrument).or_default();
         let before = line.opening;
         let mut opening = before.unwrap_or(Opening { instrument, leader: 0, copied: 0, own: 0 });
@@ -122,7 +121,9 @@ impl FollowerBook {
         set(&mut opening);
         let is_told = |was: i64, is: i64| was != 0 && was != is;
         // What was recorded once stands; what was nothing may have been told by nobody yet.
-        if is_told(known.leader, opening.leader) || is_told(known.own, opening.own) || is_told(known.copied, opening.copied)
+        if is_told(known.leader, opening.leader)
+            || is_told(known.own, opening.own)
+            || is_told(known.copied, opening.copied)
         {
             return;
         }
@@ -138,7 +139,8 @@ impl FollowerBook {
         let Some(line) = self.lines.get(&instrument) else { return false };
         let mirrors = || line.orders.iter().filter_map(|id| self.mirrors.get(id));
         let is_open = |state: &ChildState| matches!(state, ChildState::Sending | ChildState::Unknown);
-        line.changed >= asked || mirrors().any(|mirror| mirror.children.iter().any(|child| is_open(&child.state)))
+        line.changed >= asked
+            || mirrors().any(|mirror| mirror.children.iter().any(|child| is_open(&child.state)))
     }
 
     /// The leader's units have moved from one product to another although he traded nothing.
@@ -156,7 +158,8 @@ impl FollowerBook {
             let mut expected: ByProduct = carried.get(instrument).cloned().unwrap_or_default();
             for mirror in line.orders.iter().filter_map(|id| self.mirrors.get(id)) {
                 let leader = &mirror.leader;
-                let net = leader.terms.side.signed(leader.cumulative).0 - leader.terms.side.signed(leader.exited).0;
+                let net =
+                    leader.terms.side.signed(leader.cumulative).0 - leader.terms.side.signed(leader.exited).0;
                 *expected.entry(leader.terms.product).or_default() += net;
                 if leader.ts_event >= started_at {
                     expected.clear();
@@ -194,7 +197,13 @@ impl FollowerBook {
     }
 
     /// What another has traded in the account: the owner's units move, and copied ones may be closed by it.
-    pub(super) fn on_external_fill(&mut self, report: &OrderReport, units: i64, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn on_external_fill(
+        &mut self,
+        report: &OrderReport,
+        units: i64,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         let instrument = report.terms.instrument;
         let line = self.lines.entry(instrument).or_default();
         let before = line.closable();
@@ -203,7 +212,8 @@ impl FollowerBook {
         let closed = before - line.closable();
         self.dirty.insert(instrument);
         let time = now.ist().time();
-        let is_late = chrono::NaiveTime::from_hms_opt(SQUARE_OFF_FROM.0, SQUARE_OFF_FROM.1, 0).is_some_and(|from| time >= from);
+        let is_late = chrono::NaiveTime::from_hms_opt(SQUARE_OFF_FROM.0, SQUARE_OFF_FROM.1, 0)
+            .is_some_and(|from| time >= from);
         if closed != 0 && report.terms.product == Product::Intraday && is_late && report.tag.is_none() {
             effects.push(Effect::Alert(Alert::SquaredOffByBroker(instrument, closed)));
         }
@@ -227,8 +237,11 @@ fn moved(expected: &ByProduct, shown: &ByProduct) -> Option<(Product, Product, i
         return None;
     }
     let change = |product: &Product| shown.get(product).unwrap_or(&0) - expected.get(product).unwrap_or(&0);
-    let mut changed: Vec<(Product, i64)> =
-        Product::ALL.iter().map(|product| (*product, change(product))).filter(|(_, units)| *units != 0).collect();
+    let mut changed: Vec<(Product, i64)> = Product::ALL
+        .iter()
+        .map(|product| (*product, change(product)))
+        .filter(|(_, units)| *units != 0)
+        .collect();
     let (one, other) = (changed.pop()?, changed.pop()?);
     if !changed.is_empty() {
         return None;

@@ -50,11 +50,12 @@ impl Shares<'_> {
         // The newest exits are what was too much.
         for (index, mirror) in mirrors.iter().enumerate().rev() {
             let repaired = repaired(mirror);
-            let is_exit = allocation.parts[index].leader_closes > 0
-                && entries[index].side.sign() == overshot.signum();
+            let is_exit =
+                allocation.parts[index].leader_closes > 0 && entries[index].side.sign() == overshot.signum();
             let units = if is_exit { to_flatten.min(mirror.held()) } else { 0 };
             to_flatten -= units;
-            allotted[index].flatten = u32::try_from(repaired * u64::from(is_exit) + units).unwrap_or(u32::MAX);
+            allotted[index].flatten =
+                u32::try_from(repaired * u64::from(is_exit) + units).unwrap_or(u32::MAX);
         }
         (allotted, overshot)
     }
@@ -79,9 +80,11 @@ impl Shares<'_> {
         for index in by_age {
             let (entry, part) = (&entries[index], &parts[index]);
             // Where the broker bears one exit only, the stop is the one that is kept.
-            let stop_rests = || entries.iter().zip(parts).any(|(other, of)| {
-                other.kind == ExitKind::Stop && other.side == entry.side && of.resting > Lots(0)
-            });
+            let stop_rests = || {
+                entries.iter().zip(parts).any(|(other, of)| {
+                    other.kind == ExitKind::Stop && other.side == entry.side && of.resting > Lots(0)
+                })
+            };
             if entry.kind == ExitKind::Limit && self.line.refuses_overlap && stop_rests() {
                 continue;
             }
@@ -125,7 +128,10 @@ impl Shares<'_> {
 
     fn may_fill(&self, mirrors: &[&Mirror], side: Side) -> bool {
         let is_entry = |child: &&Child| {
-            child.is_live() && child.key.leg == COPY && child.terms.side == side && child.purpose == Purpose::Entry
+            child.is_live()
+                && child.key.leg == COPY
+                && child.terms.side == side
+                && child.purpose == Purpose::Entry
         };
         mirrors.iter().any(|mirror| mirror.children.iter().any(|child| is_entry(&child)))
     }

@@ -46,7 +46,9 @@ impl FollowerBook {
                 }
                 self.waits_for_short(mirror, child, now)
             }
-            Purpose::Entry => self.waits_for_cover(mirror, child, now).or_else(|| self.waits_for_margin(child)),
+            Purpose::Entry => {
+                self.waits_for_cover(mirror, child, now).or_else(|| self.waits_for_margin(child))
+            }
         }
     }
 
@@ -62,7 +64,11 @@ impl FollowerBook {
             let exits = || {
                 let counts = |of: &&Child| {
                     let is_it = of.client_order_id == child.client_order_id;
-                    of.is_live() && of.terms.side == side && of.purpose == Purpose::Exit && !is_it && of.state != ChildState::Planned
+                    of.is_live()
+                        && of.terms.side == side
+                        && of.purpose == Purpose::Exit
+                        && !is_it
+                        && of.state != ChildState::Planned
                 };
                 other.children.iter().filter(counts)
             };
@@ -174,8 +180,10 @@ impl FollowerBook {
         mirrors().any(|mirror| {
             let wants = mirror.allotment.is_some_and(|share| u64::from(share.closing) > mirror.filled());
             let flattens = mirror.allotment.is_some_and(|share| share.flatten > 0);
-            let is_buy = |of: &Child| of.is_live() && of.terms.side == Side::Buy && of.purpose == Purpose::Exit;
-            (wants && mirror.leader.terms.side == Side::Buy) || (flattens && mirror.children.iter().any(is_buy))
+            let is_buy =
+                |of: &Child| of.is_live() && of.terms.side == Side::Buy && of.purpose == Purpose::Exit;
+            (wants && mirror.leader.terms.side == Side::Buy)
+                || (flattens && mirror.children.iter().any(is_buy))
         })
     }
 
@@ -216,7 +224,9 @@ impl FollowerBook {
 /// Units that a change about to leave would add.
 fn raised_by(child: &Child) -> crate::quantity::Quantity {
     match child.request.as_deref().map(|request| &request.change) {
-        Some(crate::mirror::Change::Modify { terms, .. }) => terms.quantity.saturating_sub(child.worst_case()),
+        Some(crate::mirror::Change::Modify { terms, .. }) => {
+            terms.quantity.saturating_sub(child.worst_case())
+        }
         _ => crate::quantity::Quantity::ZERO,
     }
 }
@@ -228,5 +238,8 @@ const fn kind_of(terms: &OrderTerms) -> ExitKind {
 /// Whether one option may cover the other: calls or puts of one underlying and one expiry.
 fn hedges(one: &Instrument, other: &Instrument) -> bool {
     let kind = |of: &Instrument| of.option.map(|option| option.option_type);
-    one.underlying == other.underlying && one.expiry == other.expiry && kind(one).is_some() && kind(one) == kind(other)
+    one.underlying == other.underlying
+        && one.expiry == other.expiry
+        && kind(one).is_some()
+        && kind(one) == kind(other)
 }

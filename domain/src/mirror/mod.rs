@@ -454,9 +454,9 @@ impl Mirror {
     /// Keeps when the leader's order grew: what closes and what opens is told by it.
     fn note_fills(&mut self) {
         let leader = &self.leader;
-        let point =
-            FillPoint { at: leader.ts_event, cumulative: leader.cumulative, exited: leader.exited };
-        let known = self.fills.last().map_or((Quantity::ZERO, Quantity::ZERO), |last| (last.cumulative, last.exited));
+        let point = FillPoint { at: leader.ts_event, cumulative: leader.cumulative, exited: leader.exited };
+        let known =
+            self.fills.last().map_or((Quantity::ZERO, Quantity::ZERO), |last| (last.cumulative, last.exited));
         if point.cumulative > known.0 || point.exited > known.1 {
             self.fills.push(point);
         }

@@ -128,20 +128,13 @@ impl Mirror {
             EntryLeftBehind::Cancel if self.of(COPY).all(|child| child.ts_sent.is_none()) => order,
             EntryLeftBehind::Cancel => Wanted::Gone(DeniedReason::LeftBehind),
             EntryLeftBehind::Keep => order,
-            EntryLeftBehind::Chase => {
-                Wanted::Order { terms: wish.terms.clone(), total, is_chase: true }
-            }
+            EntryLeftBehind::Chase => Wanted::Order { terms: wish.terms.clone(), total, is_chase: true },
         }
     }
 
     /// Units in all for now: what closes first; what opens once that has filled, as far as the gates let it. And why they
     /// let nothing, if so.
-    fn stage(
-        &mut self,
-        wish: &Wish,
-        allotment: Allotment,
-        at: &Moment<'_>,
-    ) -> (u32, Option<DeniedReason>) {
+    fn stage(&mut self, wish: &Wish, allotment: Allotment, at: &Moment<'_>) -> (u32, Option<DeniedReason>) {
         if self.filled() < u64::from(allotment.closing) {
             self.purpose = Some(Purpose::Exit);
             return (allotment.closing, None);

@@ -3,8 +3,8 @@
 use super::child::{Change, Child, OrderPart};
 use super::drive::Aim;
 use super::{Moment, REPAIR};
-use crate::order::{ExitLegs, OrderForm, OrderTerms, OrderType, TimeInForce};
 use crate::gates::clamp;
+use crate::order::{ExitLegs, OrderForm, OrderTerms, OrderType, TimeInForce};
 use crate::pacing::Purpose;
 use crate::policy::{Bps, MarketOrders};
 use crate::price::Price;
