@@ -24,6 +24,7 @@ use tandem_actors::trading_fence::TradingFence;
 use tandem_actors::{
     BreakerParams, FollowerParams, FollowerPolicy, LeaderParams, Polls, SizerParams, WriterDeath,
 };
+use tandem_domain::calendar::Calendar;
 use tandem_domain::follower::FollowerSettings as BookSettings;
 use tandem_domain::instrument::InstrumentKind;
 use tandem_domain::mirror::Rules;
@@ -368,6 +369,11 @@ fn follower_params(
         settings: BookSettings {
             account: follower.client_id.clone(),
             copy: follower.copy.policy(),
+            sizing: follower.sizing.policy(),
+            entry: follower.entry_policy(),
+            spread: follower.spread.policy(),
+            risk: follower.risk_policy(),
+            calendar: Arc::new(Calendar::always_open()),
             rules: Rules {
                 follower: follower.id.clone(),
                 on: follower.copy.on,

@@ -127,9 +127,10 @@ impl Sizer {
             return;
         }
         let Some(addresses) = &self.addresses else { return };
+        let instrument = instrument.cloned().map(Arc::new);
         for (policy, to) in self.params.followers.iter().zip(&addresses.followers) {
             to.orders.tell(Plan {
-                decision: self.decide(&change.order, instrument, policy),
+                decision: self.decide(&change.order, instrument.as_ref(), policy),
                 order: Arc::clone(&change.order),
                 received: change.received,
                 underway: Arc::clone(&change.underway),
@@ -140,14 +141,14 @@ impl Sizer {
     fn decide(
         &self,
         order: &LeaderOrder,
-        instrument: Option<&Instrument>,
+        instrument: Option<&Arc<Instrument>>,
         policy: &FollowerPolicy,
     ) -> Decision {
         let capital = DayCapital {
             leader: self.capital.get(&self.params.leader).copied(),
             follower: self.capital.get(&policy.account).copied(),
         };
-        decide(order, instrument, &policy.copy, &policy.sizing, capital, &policy.account)
+        decide(order, instrument, &policy.copy, capital, &policy.account)
     }
 
     /// The first figures of a trading day are its capital; they are put on record, and what is on record stands.
@@ -165,6 +166,7 @@ impl Sizer {
         let figure = match basis {
             CapitalBasis::Total => funds.total(),
             CapitalBasis::Available => funds.available,
+            CapitalBasis::Fixed => return,
         };
         if self.capital.contains_key(account) {
             return;

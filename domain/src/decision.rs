@@ -1,5 +1,10 @@
 //! The Sizer's word on one leader order for one follower: follow it, and how; do not; or not yet. Pure, so that the same
 //! order, policy and capital always give the same word.
+//!
+//! It speaks of the leader's whole order. How much of that the follower takes is decided where his fills, his holdings
+//! and what earlier orders left over are known: in [`crate::follower`].
+
+use std::sync::Arc;
 
 use crate::gates::{self, CopyPolicy, DeniedReason};
 use crate::ids::DhanClientId;
@@ -8,8 +13,8 @@ use crate::leader::LeaderOrder;
 use crate::order::{OrderForm, OrderTerms, OrderType, TimeInForce};
 use crate::policy::CopyOn;
 use crate::price::Price;
-use crate::quantity::{LotSize, Quantity};
-use crate::sizing::{self, DayCapital, Sizing, SizingPolicy};
+use crate::quantity::Quantity;
+use crate::sizing::DayCapital;
 use crate::translate::{self, Facts, Note};
 
 /// What to do about a leader order.
@@ -23,44 +28,41 @@ pub enum Decision {
     Deny(DeniedReason),
 }
 
-/// What a follower's order should be, as long as nothing else speaks against it.
+/// What a follower's order should be, but for how much of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
-    /// The order, its quantity the follower's share of all that the leader's stands for.
+    /// The order in the follower's terms; its quantity is what the leader's stands for.
     pub terms: OrderTerms,
-    /// His share of what the leader's has executed.
+    /// Leader units that have executed.
     pub executed: Quantity,
-    /// His share of what the leader's exit legs have closed again.
+    /// Leader units that his exit legs have closed again.
     pub exited: Quantity,
-    /// How the quantity was found.
-    pub sizing: Sizing,
+    /// Capital of the day that a proportion is taken of.
+    pub capital: DayCapital,
+    /// Why nothing may be opened by it, whatever its size; closing by it is another matter.
+    pub entry_denial: Option<DeniedReason>,
     /// How the order differs in kind from the leader's, if it does.
     pub note: Option<Note>,
     /// A market order that should have a limit of ours, and no price is known yet: an exit goes as it is.
     pub is_unpriced: bool,
     /// The leader's average price, or else the last price known.
     pub reference: Option<Price>,
-    /// The instrument's tick; zero when not known.
-    pub tick: Price,
-    /// Units in a lot.
-    pub lot: LotSize,
-    /// The most the exchange takes in one order.
-    pub freeze: Option<Quantity>,
+    /// Its instrument.
+    pub instrument: Arc<Instrument>,
 }
 
 /// Decides.
 pub fn decide(
     order: &LeaderOrder,
-    instrument: Option<&Instrument>,
+    instrument: Option<&Arc<Instrument>>,
     copy: &CopyPolicy,
-    sizing: &SizingPolicy,
     capital: DayCapital,
     follower: &DhanClientId,
 ) -> Decision {
     if !is_due(order, copy.on) {
         return Decision::Await;
     }
-    match wish(order, instrument, copy, sizing, capital, follower) {
+    match wish(order, instrument, copy, capital, follower) {
         Ok(wish) => Decision::Follow(Box::new(wish)),
         Err(reason) => Decision::Deny(reason),
     }
@@ -77,23 +79,21 @@ fn is_due(order: &LeaderOrder, on: CopyOn) -> bool {
 
 fn wish(
     order: &LeaderOrder,
-    instrument: Option<&Instrument>,
+    instrument: Option<&Arc<Instrument>>,
     copy: &CopyPolicy,
-    sizing: &SizingPolicy,
     capital: DayCapital,
     follower: &DhanClientId,
 ) -> Result<Wish, DeniedReason> {
-    let mut leaders = gates::examine(order, instrument, copy, follower)?;
+    let gates::Examined { terms: mut leaders, entry_denial } =
+        gates::examine(order, instrument.map(AsRef::as_ref), copy, follower)?;
+    let instrument = Arc::clone(instrument.ok_or(DeniedReason::UnknownInstrument)?);
     let reference = Some(order.average_price).filter(|price| !price.is_zero()).or(order.last_price);
     let by_fill = copy.on == CopyOn::Fill && leaders.form == OrderForm::Ordinary;
     if by_fill {
         (leaders.quantity, leaders.disclosed) = (order.cumulative, Quantity::ZERO);
     }
-    let lot = instrument.map_or(LotSize::ONE, |instrument| instrument.lot_size);
-    let tick = instrument.map(|instrument| instrument.tick).unwrap_or_default();
-    let sized = sizing::size(sizing, capital, leaders.quantity, lot)?;
-    let share = |units: Quantity| sizing::share(&sized, units, sizing.minimum).min(sized.quantity);
-    let facts = Facts { quantity: sized.quantity, lot, tick, reference };
+    let (lot, tick) = (instrument.lot_size, instrument.tick);
+    let facts = Facts { quantity: leaders.quantity, lot, tick, reference };
     let mut made = translate::translate(&leaders, &facts, &copy.translation)?;
     if by_fill && let Some(reference) = reference {
         let resting =
@@ -103,14 +103,13 @@ fn wish(
     }
     Ok(Wish {
         terms: made.terms,
-        executed: share(order.cumulative),
-        exited: share(order.exited),
-        sizing: sized,
+        executed: order.cumulative,
+        exited: order.exited,
+        capital,
+        entry_denial,
         note: made.note,
         is_unpriced: made.is_unpriced,
         reference,
-        tick,
-        lot,
-        freeze: instrument.and_then(|instrument| instrument.freeze_quantity),
+        instrument,
     })
 }

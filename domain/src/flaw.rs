@@ -13,6 +13,16 @@ pub(crate) enum Flaw {
     TerminalFirstFrameIgnored,
     /// Fills are summed instead of taken by growth of the cumulative quantity (against P9).
     FillsSummed,
+    /// Exits are sized from what the account shows, the owner's own units included (against P6).
+    ExitsByAccountNet,
+    /// What an order closes or opens is decided at first sight.
+    AllocationFrozen,
+    /// Entries that did not fill wait on although the leader has left.
+    EntriesLeftAfterExit,
+    /// A halt lets entries that wait go on.
+    HaltKeepsEntries,
+    /// What an exit closes is rounded down.
+    ExitsRoundedDown,
 }
 
 #[cfg(test)]

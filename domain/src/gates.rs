@@ -9,6 +9,7 @@ mod cost;
 pub mod entry;
 mod prices;
 
+pub use admit::{Admission, weigh};
 pub use cost::{cost, unit_cost};
 pub use prices::clamp;
 
@@ -53,6 +54,10 @@ coded_enum! {
         ForeverOnDerivatives = "forever_on_derivatives",
         /// The order that a fired forever order left: the follower's own forever order leaves one too.
         ForeverChild = "forever_child",
+        /// The leader closed by it what the follower does not hold because of copies.
+        NothingToClose = "nothing_to_close",
+        /// A sell that the leader has covered, and the follower's own cover is missing.
+        CoverMissing = "cover_missing",
         /// The leader filled and the follower's entry did not, for longer than the owner lets it wait.
         LeftBehind = "left_behind",
         /// The leader's order is older than entries may be.
@@ -130,7 +135,7 @@ impl DeniedReason {
     /// Whether it says that less of the leader's order stands, so that less of a copy that is out should. All others say
     /// only that nothing new is to be placed: a master file that cannot be read takes nobody's stop away.
     pub const fn takes_back(self) -> bool {
-        matches!(self, Self::LeaderGone | Self::LeaderRejected | Self::BelowOneLot)
+        matches!(self, Self::LeaderGone | Self::LeaderRejected | Self::BelowOneLot | Self::NothingToClose)
     }
 
     /// Whether the broker has no order like the leader's: the follower's owner must know, because nobody copies it for him.
@@ -170,13 +175,22 @@ impl<T> RiskApproved<T> {
     }
 }
 
-/// Whether the leader's order is one that this follower copies, and with which terms (quantity still the leader's).
+/// What an examination found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// The leader's order in the follower's product, its quantity still the leader's.
+    pub terms: OrderTerms,
+    /// Why nothing may be opened by it. What was opened before may still be closed by it.
+    pub entry_denial: Option<DeniedReason>,
+}
+
+/// Whether the leader's order is one that this follower copies, and with which terms.
 pub fn examine(
     order: &LeaderOrder,
     instrument: Option<&Instrument>,
     policy: &CopyPolicy,
     follower: &DhanClientId,
-) -> Result<OrderTerms, DeniedReason> {
+) -> Result<Examined, DeniedReason> {
     let ours = order.tag.as_ref().is_some_and(crate::ids::Tag::is_tandem);
     if ours || order.account == *follower {
         return Err(DeniedReason::CopyLoop);
@@ -189,15 +203,6 @@ pub fn examine(
         return Err(if rejected { DeniedReason::LeaderRejected } else { DeniedReason::LeaderGone });
     }
     let instrument = instrument.ok_or(DeniedReason::UnknownInstrument)?;
-    if !policy.kinds.contains(&instrument.kind) {
-        let only_options = policy.kinds.iter().all(|kind| kind.is_option());
-        let refused = if only_options && !instrument.kind.is_option() {
-            DeniedReason::NotOption
-        } else {
-            DeniedReason::KindNotCopied
-        };
-        return Err(refused);
-    }
     if matches!(order.terms.form, OrderForm::Forever(_)) && instrument.kind != InstrumentKind::Equity {
         return Err(DeniedReason::ForeverOnDerivatives);
     }
@@ -205,7 +210,17 @@ pub fn examine(
         return Err(DeniedReason::ForeverChild);
     }
     let product = policy.product_map.get(&order.terms.product).copied().unwrap_or(order.terms.product);
-    Ok(OrderTerms { product, quantity: order.standing_quantity(), ..order.terms.clone() })
+    let terms = OrderTerms { product, quantity: order.standing_quantity(), ..order.terms.clone() };
+    Ok(Examined { terms, entry_denial: kind_denial(instrument.kind, policy) })
+}
+
+fn kind_denial(kind: InstrumentKind, policy: &CopyPolicy) -> Option<DeniedReason> {
+    if policy.kinds.contains(&kind) {
+        return None;
+    }
+    let only_options = policy.kinds.iter().all(|kind| kind.is_option());
+    let is_no_option = only_options && !kind.is_option();
+    Some(if is_no_option { DeniedReason::NotOption } else { DeniedReason::KindNotCopied })
 }
 
 /// Whether something the leader did is too old to be followed as an entry (P13), by the broker's own times.

@@ -5,7 +5,7 @@
 //! - [`order`]: terms, broker statuses, reports (broker evidence) and the lifecycle of one child order.
 //! - [`leader`]: the leader's book of the day, merged from frames and snapshots.
 //! - [`mirror`]: one leader order in one follower account: target, actual, in flight, `step`.
-//! - [`sizing`], [`proportion`]: how much a follower follows.
+//! - [`sizing`]: how much a follower opens; [`ledger`]: what the leader opens and closes, and what a follower owes for it.
 //! - [`gates`]: whether it follows at all, and [`gates::RiskApproved`], the only thing that may be sent.
 //! - [`breaker`], [`pacing`], [`restart`]: small machines with time passed in.
 
@@ -20,6 +20,7 @@ pub mod gates;
 pub mod ids;
 pub mod instrument;
 pub mod leader;
+pub mod ledger;
 pub mod mirror;
 #[cfg(test)]
 mod model;
@@ -27,7 +28,6 @@ pub mod order;
 pub mod pacing;
 pub mod policy;
 pub mod price;
-pub mod proportion;
 pub mod quantity;
 pub mod restart;
 pub mod sizing;

@@ -55,6 +55,11 @@ impl Pacer {
         Self { limits, sent: VecDeque::new(), leaving: 0, paused_until: Timestamp::EPOCH }
     }
 
+    /// Other limits hold from now on; what was sent counts on.
+    pub fn set_limits(&mut self, limits: PacingLimits) {
+        self.limits = limits;
+    }
+
     /// Whether a request may leave now; if not, when to ask again at the earliest.
     pub fn permit(&self, purpose: Purpose, now: Timestamp) -> Result<(), Timestamp> {
         // A clock that was set back must not hold requests for as long as it lost (P28): the log moves with it.

@@ -1,14 +1,30 @@
-//! How much of a leader order a follower follows, in exact integers.
+//! How much of what a leader opens a follower opens, in exact integers (design section 4, "How much, opening").
 //!
-//! follower lots = floor(leader units x ratio x multiplier / lot size); the ratio is fixed, or follower capital over
-//! leader capital. Rounding down never exceeds the proportion.
+//! Every strategy comes down to one exact ratio of the leader's units: it is found once for an order ([`propose`]), cut
+//! to its maximum, and stored with everything it was made of ([`Sizing`]). From then on shares of that order, of what was
+//! executed of it and of what was raised are all taken with that ratio, so the same inputs give the same quantity after a
+//! restart. What rounding leaves is a [`Share`], which the next order in the same instrument, side and product starts
+//! from.
+//!
+//! What a follower closes is not sized by a ratio but by what it holds: [`reduced`] and [`nearest_lots`].
+
+mod ratio;
+mod share;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use ratio::{Ratio, RatioError};
+pub use share::{Share, nearest_lots, reduced};
+
 use crate::gates::DeniedReason;
 use crate::instrument::coded_enum;
+use crate::policy::Bps;
 use crate::price::Money;
-pub use crate::proportion::{DayCapital, Minimum, Ratio, RatioError};
 use crate::quantity::{LotSize, Lots, Quantity};
 
 coded_enum! {
@@ -18,16 +34,44 @@ coded_enum! {
         CapitalProportional = "capital_proportional",
         /// A ratio from the settings.
         FixedRatio = "fixed_ratio",
+        /// What the follower's position may cost at most, whatever the leader trades.
+        RiskBased = "risk_based",
+        /// The same number of lots for every order of the leader's.
+        FixedLots = "fixed_lots",
     }
 }
 
 coded_enum! {
-    /// Which figure of the funds counts as capital.
+    /// Which figure counts as capital.
     CapitalBasis {
         /// Available plus utilised.
         Total = "total",
         /// Available only.
         Available = "available",
+        /// A sum from the settings.
+        Fixed = "fixed",
+    }
+}
+
+coded_enum! {
+    /// How a share is made whole lots.
+    Rounding {
+        /// Never more than the proportion.
+        Down = "down",
+        /// To the nearest lot; an exact half to the smaller number, as when closing.
+        Nearest = "nearest",
+        /// Never less than the proportion.
+        Up = "up",
+    }
+}
+
+coded_enum! {
+    /// What to do when the share is less than one lot.
+    Minimum {
+        /// Skip the order.
+        Skip = "skip",
+        /// Trade one lot all the same.
+        OneLot = "one_lot",
     }
 }
 
@@ -38,17 +82,51 @@ pub struct SizingPolicy {
     pub strategy: Strategy,
     /// The ratio of [`Strategy::FixedRatio`].
     pub fixed_ratio: Ratio,
-    /// Which figure counts as capital.
+    /// The lots of [`Strategy::FixedLots`].
+    pub fixed_lots: Lots,
+    /// The share of the follower's capital that a position costs at most under [`Strategy::RiskBased`].
+    pub risk_share: Bps,
+    /// Which figure counts as the follower's capital.
     pub capital: CapitalBasis,
+    /// The sum of [`CapitalBasis::Fixed`].
+    pub fixed_capital: Option<Money>,
     /// Applied on top of the ratio.
     pub multiplier: Ratio,
     /// The ratio is cut to this, multiplier not included.
     pub ratio_max: Ratio,
+    /// How a share is made whole lots.
+    pub rounding: Rounding,
     /// Less than one lot.
     pub minimum: Minimum,
+    /// Whether what rounding left counts for the next order in the same instrument, side and product.
+    pub keeps_remainder: bool,
+}
+
+/// Start-of-day capital of the two accounts, as far as known, by the figure that the settings count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DayCapital {
+    /// The leader's.
+    pub leader: Option<Money>,
+    /// The follower's.
+    pub follower: Option<Money>,
+}
+
+/// What is to be sized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occasion {
+    /// Units of the leader's order.
+    pub leader_quantity: Quantity,
+    /// Units in a lot.
+    pub lot_size: LotSize,
+    /// What one unit costs the follower: the premium of a unit bought, the margin of a unit sold.
+    pub unit_cost: Option<Money>,
+    /// Units that the follower holds and has under way in the instrument.
+    pub held: u64,
 }
 
 /// What a size was computed from and what it came to: stored with each mapping, so that it can be computed again.
+///
+/// A row of a version before remainders lacks what came with them; such an order was rounded down and kept nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizing {
     /// How the ratio was found.
@@ -57,6 +135,16 @@ pub struct Sizing {
     pub ratio: Ratio,
     /// The multiplier used.
     pub multiplier: Ratio,
+    /// How a share is made whole lots.
+    #[serde(default = "rounding_of_old")]
+    pub rounding: Rounding,
+    /// Less than one lot.
+    #[serde(default = "minimum_of_old")]
+    pub minimum: Minimum,
+    /// Whether what rounding left counts for the next order. Never under [`Strategy::RiskBased`]: what a position may
+    /// still cost is found anew for each order, from what is held, and a remainder would count it twice.
+    #[serde(default)]
+    pub keeps_remainder: bool,
     /// Leader units.
     pub leader_quantity: Quantity,
     /// Units in a lot.
@@ -65,150 +153,163 @@ pub struct Sizing {
     pub leader_capital: Option<Money>,
     /// Start-of-day capital of the follower, where it counted.
     pub follower_capital: Option<Money>,
-    /// What the follower trades.
+    /// What one unit costs the follower, where it counted.
+    #[serde(default)]
+    pub unit_cost: Option<Money>,
+    /// Units that the follower held and had under way, where they counted.
+    #[serde(default)]
+    pub held: u64,
+    /// The remainder before this order.
+    #[serde(default)]
+    pub credit: Share,
+    /// What the follower trades; nothing when the share is less than one lot and the minimum does not help.
     pub quantity: Quantity,
 }
 
-/// Sizes one order.
-pub fn size(
+const fn rounding_of_old() -> Rounding {
+    Rounding::Down
+}
+
+const fn minimum_of_old() -> Minimum {
+    Minimum::Skip
+}
+
+/// Sizes one order, without any remainder: `credit` is nothing and `quantity` what follows from that.
+///
+/// A share of less than one lot is no error but a quantity of zero: the remainder may yet make it a lot. Refused only for
+/// a capital ([`DeniedReason::CapitalUnknown`]) or a cost ([`DeniedReason::PriceUnknown`]) that the strategy needs.
+pub fn propose(
     policy: &SizingPolicy,
     capital: DayCapital,
-    leader_quantity: Quantity,
-    lot_size: LotSize,
+    occasion: Occasion,
 ) -> Result<Sizing, DeniedReason> {
+    let follower_capital = match policy.capital {
+        CapitalBasis::Total | CapitalBasis::Available => capital.follower,
+        CapitalBasis::Fixed => policy.fixed_capital,
+    };
+    let capital = DayCapital { follower: follower_capital, ..capital };
     let ratio = match policy.strategy {
+        Strategy::CapitalProportional => capital_ratio(capital)?,
         Strategy::FixedRatio => policy.fixed_ratio,
-        Strategy::CapitalProportional => capital_ratio(capital).ok_or(DeniedReason::CapitalUnknown)?,
-    }
-    .min(policy.ratio_max);
-    let lots = match share_in_lots(leader_quantity, ratio, policy.multiplier, lot_size) {
-        Lots(0) => match policy.minimum {
-            Minimum::Skip => return Err(DeniedReason::BelowOneLot),
-            Minimum::OneLot => Lots(1),
-        },
-        lots => lots,
+        Strategy::RiskBased => risk_ratio(policy.risk_share, capital, occasion)?,
+        Strategy::FixedLots => lots_ratio(policy.fixed_lots, occasion),
     };
-    let by_capital = policy.strategy == Strategy::CapitalProportional;
-    Ok(Sizing {
+    let is_by_capital = policy.strategy == Strategy::CapitalProportional;
+    let is_by_risk = policy.strategy == Strategy::RiskBased;
+    let mut sizing = Sizing {
         strategy: policy.strategy,
-        ratio,
+        ratio: ratio.min(policy.ratio_max),
         multiplier: policy.multiplier,
-        leader_quantity,
-        lot_size,
-        leader_capital: capital.leader.filter(|_| by_capital),
-        follower_capital: capital.follower.filter(|_| by_capital),
-        // Only an absurd ratio gets past the range; the largest whole number of lots is then far above any cap.
-        quantity: lot_size.quantity(lots).unwrap_or(Quantity::new(u32::MAX - u32::MAX % lot_size.get())),
-    })
-}
-
-/// The follower's share of some of the units that were sized.
-pub fn share(sizing: &Sizing, units: Quantity, minimum: Minimum) -> Quantity {
-    if units.is_zero() {
-        return Quantity::ZERO;
-    }
-    let lots = match share_in_lots(units, sizing.ratio, sizing.multiplier, sizing.lot_size) {
-        Lots(0) if minimum == Minimum::OneLot => Lots(1),
-        lots => lots,
+        rounding: policy.rounding,
+        minimum: policy.minimum,
+        keeps_remainder: policy.keeps_remainder && !is_by_risk,
+        leader_quantity: occasion.leader_quantity,
+        lot_size: occasion.lot_size,
+        leader_capital: capital.leader.filter(|_| is_by_capital),
+        follower_capital: capital.follower.filter(|_| is_by_capital || is_by_risk),
+        unit_cost: occasion.unit_cost.filter(|_| is_by_risk),
+        held: if is_by_risk { occasion.held } else { 0 },
+        credit: Share::ZERO,
+        quantity: Quantity::ZERO,
     };
-    sizing.lot_size.quantity(lots).unwrap_or(sizing.quantity)
+    sizing.quantity = sizing.quantity_of(sizing.lots(occasion.leader_quantity, Share::ZERO));
+    Ok(sizing)
 }
 
-fn capital_ratio(capital: DayCapital) -> Option<Ratio> {
-    let leader = u64::try_from(capital.leader?.units()).ok()?;
-    let follower = u64::try_from(capital.follower?.units()).ok()?;
-    Ratio::new(follower, leader).ok()
+/// `capital_proportional`: follower capital / leader capital, both of the start of the trading day, so that rejected
+/// orders and withdrawals do not swing it (A29).
+fn capital_ratio(capital: DayCapital) -> Result<Ratio, DeniedReason> {
+    let (leader, follower) = (known(capital.leader)?, known(capital.follower)?);
+    Ratio::of_wide(follower, leader).map_err(|_| DeniedReason::CapitalUnknown)
 }
 
-fn share_in_lots(quantity: Quantity, ratio: Ratio, multiplier: Ratio, lot_size: LotSize) -> Lots {
-    let upper = u128::from(quantity.get())
-        .saturating_mul(u128::from(ratio.numerator))
-        .saturating_mul(u128::from(multiplier.numerator));
-    let lower = u128::from(ratio.denominator)
-        .saturating_mul(u128::from(multiplier.denominator))
-        .saturating_mul(u128::from(lot_size.get()));
-    Lots(u32::try_from(upper / lower.max(1)).unwrap_or(u32::MAX))
+/// `fixed_lots`: lots x lot size / leader units, which makes the share of the whole order that many lots.
+fn lots_ratio(lots: Lots, occasion: Occasion) -> Ratio {
+    let units = u128::from(lots.0) * u128::from(occasion.lot_size.get());
+    // An order of no units has no share either.
+    Ratio::of_wide(units, u128::from(occasion.leader_quantity.get())).unwrap_or(Ratio::ZERO)
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+/// `risk_based`: (capital x risk share - held x cost of a unit) / (cost of a unit x leader units), never below zero: what
+/// the position may still cost, in units, over the leader's. Shorts are measured by margin, longs by premium (A28).
+fn risk_ratio(risk_share: Bps, capital: DayCapital, occasion: Occasion) -> Result<Ratio, DeniedReason> {
+    let capital = known(capital.follower)?;
+    let unit_cost = occasion
+        .unit_cost
+        .and_then(|cost| u128::try_from(cost.units()).ok())
+        .filter(|cost| *cost > 0)
+        .ok_or(DeniedReason::PriceUnknown)?;
+    let unit_cost = unit_cost * u128::from(Bps::WHOLE);
+    let allowed = capital * u128::from(risk_share.get());
+    let room = allowed.saturating_sub(u128::from(occasion.held).saturating_mul(unit_cost));
+    let whole = unit_cost * u128::from(occasion.leader_quantity.get());
+    Ok(Ratio::of_wide(room, whole).unwrap_or(Ratio::ZERO))
+}
 
-    use super::*;
+/// A capital that can be put into a proportion: a negative one says only that the figure is not to be trusted.
+fn known(capital: Option<Money>) -> Result<u128, DeniedReason> {
+    capital.and_then(|capital| u128::try_from(capital.units()).ok()).ok_or(DeniedReason::CapitalUnknown)
+}
 
-    fn policy(strategy: Strategy, ratio: Ratio) -> SizingPolicy {
-        SizingPolicy {
-            strategy,
-            fixed_ratio: ratio,
-            capital: CapitalBasis::Total,
-            multiplier: Ratio::ONE,
-            ratio_max: Ratio::new(5, 1).unwrap(),
-            minimum: Minimum::Skip,
-        }
-    }
+/// Bits above and below the line that leave room for units, lot size and billionths in the product.
+const UPPER_BITS: u32 = 64;
+const LOWER_BITS: u32 = 95;
 
-    fn lots(ratio: Ratio, leader_lots: u32) -> Result<u32, DeniedReason> {
-        let nifty = LotSize::new(65).unwrap();
-        let policy = policy(Strategy::FixedRatio, ratio);
-        let leader = nifty.quantity(Lots(leader_lots)).unwrap();
-        size(&policy, DayCapital::default(), leader, nifty).map(|sizing| sizing.quantity.get() / 65)
-    }
-
-    #[test]
-    fn rounds_down_to_whole_lots() {
-        let half = Ratio::new(1, 2).unwrap();
-        let fifth = Ratio::new(1, 5).unwrap();
-        let table = [
-            (half, 4, Ok(2)),
-            (half, 5, Ok(2)),
-            (half, 1, Err(DeniedReason::BelowOneLot)),
-            (fifth, 2, Err(DeniedReason::BelowOneLot)),
-            (fifth, 28, Ok(5)),
-            (Ratio::ONE, 27, Ok(27)),
-            (Ratio::new(9, 1).unwrap(), 2, Ok(10)),
-        ];
-        for (ratio, leader_lots, expected) in table {
-            assert_eq!(lots(ratio, leader_lots), expected, "{ratio:?} x {leader_lots}");
-        }
-    }
-
-    #[test]
-    fn capital_gives_the_ratio() {
-        let nifty = LotSize::new(65).unwrap();
-        let policy = policy(Strategy::CapitalProportional, Ratio::ONE);
-        let leader = Some(Money::from_rupees(1_000_000));
-        let known = DayCapital { leader, follower: Some(Money::from_rupees(500_000)) };
-        let sizing = size(&policy, known, Quantity::new(260), nifty).unwrap();
-        assert_eq!((sizing.quantity.get(), sizing.leader_capital), (130, leader));
-        let unknown = DayCapital { leader: None, ..known };
-        assert_eq!(size(&policy, unknown, Quantity::new(260), nifty), Err(DeniedReason::CapitalUnknown));
-        let broke = DayCapital { leader: Some(Money::ZERO), ..known };
-        assert_eq!(size(&policy, broke, Quantity::new(260), nifty), Err(DeniedReason::CapitalUnknown));
-    }
-
-    #[test]
-    fn one_lot_at_least_where_the_owner_says_so() {
-        let nifty = LotSize::new(65).unwrap();
-        let policy = SizingPolicy {
-            minimum: Minimum::OneLot,
-            ..policy(Strategy::FixedRatio, Ratio::new(1, 5).unwrap())
+impl Sizing {
+    /// The follower's exact proportion of some of the leader's units, to the nearest billionth of a lot:
+    /// units x ratio x multiplier / lot size; saturates at the end of the range.
+    ///
+    /// Under [`Strategy::FixedLots`] and [`Strategy::RiskBased`] the ratio was made for the order as it stood, so more
+    /// units than were sized have no larger share: a raise of the leader's order is proposed anew.
+    pub fn share(&self, units: Quantity) -> Share {
+        let units = match self.strategy {
+            Strategy::CapitalProportional | Strategy::FixedRatio => units,
+            Strategy::FixedLots | Strategy::RiskBased => units.min(self.leader_quantity),
         };
-        let sizing = size(&policy, DayCapital::default(), Quantity::new(130), nifty).unwrap();
-        assert_eq!(sizing.quantity.get(), 65);
+        let product = |ratio: u64, multiplier: u64| u128::from(ratio) * u128::from(multiplier);
+        let (upper, lower) = ratio::fitted(
+            product(self.ratio.numerator, self.multiplier.numerator),
+            product(self.ratio.denominator, self.multiplier.denominator).max(1),
+            UPPER_BITS,
+            LOWER_BITS,
+        );
+        let upper = u128::from(units.get()) * u128::from(Share::PER_LOT.unsigned_abs()) * upper;
+        let lower = u128::from(self.lot_size.get()) * lower;
+        Share::from_billionths(i64::try_from((upper + lower / 2) / lower).unwrap_or(i64::MAX))
     }
 
-    proptest! {
-        #[test]
-        fn never_more_than_the_proportion(
-            units in 1u32..200_000, upper in 0u64..5_000, lower in 1u64..5_000, lot in 1u32..1_000
-        ) {
-            let lot_size = LotSize::new(lot).unwrap();
-            let policy = policy(Strategy::FixedRatio, Ratio::new(upper, lower).unwrap());
-            if let Ok(sizing) = size(&policy, DayCapital::default(), Quantity::new(units), lot_size) {
-                let ours = u128::from(sizing.quantity.get());
-                prop_assert!(ours * u128::from(lower) <= u128::from(units) * u128::from(upper));
-                prop_assert_eq!(sizing.quantity.get() % lot, 0);
-            }
+    /// The whole lots that the follower takes for some of the leader's units when `credit` was left before: share and
+    /// credit rounded, never below none. Where no remainder is kept the credit does not count.
+    ///
+    /// Where the owner says so it is one lot at least for every share above nothing. No share at all (a position that
+    /// already costs what it may) stays none.
+    pub fn lots(&self, units: Quantity, credit: Share) -> Lots {
+        self.taken(units, credit).0
+    }
+
+    /// The credit after those lots: share and credit less lots. A lot that only the minimum gave takes no more than was
+    /// there: it is not owed back. Nothing where no remainder is kept.
+    pub fn left(&self, units: Quantity, credit: Share) -> Share {
+        if self.keeps_remainder { self.taken(units, credit).1 } else { Share::ZERO }
+    }
+
+    /// The units in so many lots; saturates to the most whole lots there can be.
+    pub fn quantity_of(&self, lots: Lots) -> Quantity {
+        let most = || Quantity::new(u32::MAX - u32::MAX % self.lot_size.get());
+        self.lot_size.quantity(lots).unwrap_or_else(most)
+    }
+
+    /// Lots taken and what is left.
+    fn taken(&self, units: Quantity, credit: Share) -> (Lots, Share) {
+        let credit = if self.keeps_remainder { credit } else { Share::ZERO };
+        let share = self.share(units);
+        if share.is_zero() {
+            return (Lots(0), credit);
+        }
+        let sum = share.saturating_add(credit);
+        match sum.rounded(self.rounding) {
+            Lots(0) if self.minimum == Minimum::OneLot => (Lots(1), sum.min(Share::ZERO)),
+            lots => (lots, sum.saturating_sub(Share::from_lots(lots))),
         }
     }
 }

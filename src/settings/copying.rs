@@ -14,7 +14,8 @@ use tandem_domain::order::{Product, Side};
 use tandem_domain::policy::{
     AtModificationLimit, Bps, Conversions, CopyOn, EntryLeftBehind, MarketOrders, Parting, Translation,
 };
-use tandem_domain::sizing::{CapitalBasis, Minimum, Ratio, SizingPolicy, Strategy};
+use tandem_domain::quantity::Lots;
+use tandem_domain::sizing::{CapitalBasis, Minimum, Ratio, Rounding, SizingPolicy, Strategy};
 
 use super::value::{amo_time, millis, optional_ratio, optional_time, ratio};
 
@@ -149,6 +150,11 @@ impl SizingSettings {
             multiplier: self.multiplier,
             ratio_max: self.ratio_max,
             minimum: self.minimum,
+            fixed_lots: Lots(1),
+            risk_share: Bps::new(1_000),
+            fixed_capital: None,
+            rounding: Rounding::Down,
+            keeps_remainder: true,
         }
     }
 }

@@ -4,44 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::absence::Unknown;
-use super::planning::purpose_of;
 use super::{Alert, Effect, FollowerBook, Record};
-use crate::decision::Decision;
-use crate::gates::DeniedReason;
 use crate::ids::{BrokerOrderId, ClientOrderId, FollowerId};
-use crate::leader::LeaderOrder;
-use crate::mirror::{COPY, Child, Mirror, MirrorEffect, MirrorEvent, Moment, Outcome, Rules};
+use crate::mirror::{COPY, Child, Mirror, MirrorEffect, MirrorEvent, Moment, Opening, Outcome};
 use crate::order::lifecycle::ChildState;
-use crate::pacing::Purpose;
 use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::slippage::{self, Fills};
 use crate::time::Timestamp;
 
-/// What a step of a mirror may know, but for the rules.
-pub(super) struct Surroundings {
-    now: Timestamp,
-    purpose: Purpose,
-    entry_denial: Option<DeniedReason>,
-    raise_denial: Option<DeniedReason>,
-}
-
-impl Surroundings {
-    pub(super) const fn with<'a>(&self, rules: &'a Rules) -> Moment<'a> {
-        Moment {
-            now: self.now,
-            rules,
-            purpose: self.purpose,
-            entry_denial: self.entry_denial,
-            raise_denial: self.raise_denial,
-        }
-    }
-}
-
 /// How many of a mirror's orders are of a kind that somebody must look after.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Census {
     is_working: bool,
+    open: u32,
     supers: usize,
     forevers: usize,
 }
@@ -51,6 +27,7 @@ impl Census {
         let live = || mirror.children.iter().filter(|child| child.is_live());
         Self {
             is_working: live().any(|child| matches!(child.state, ChildState::Working { .. })),
+            open: u32::try_from(live().count()).unwrap_or(u32::MAX),
             supers: live().filter(|child| child.is_super()).count(),
             forevers: live().filter(|child| child.is_forever()).count(),
         }
@@ -71,20 +48,6 @@ impl FollowerBook {
         }
     }
 
-    pub(super) fn surroundings(&self, id: &BrokerOrderId, now: Timestamp) -> Surroundings {
-        let mirror = self.mirrors.get(id);
-        let terms = mirror.and_then(|mirror| mirror.wish().map(|wish| &wish.terms));
-        let due_since = mirror.map_or(now, |mirror| self.due_since(mirror));
-        let leader: Option<&LeaderOrder> = mirror.map(|mirror| &*mirror.leader);
-        let changed = leader.map_or(now, |leader| leader.ts_event);
-        Surroundings {
-            now,
-            purpose: terms.map_or(Purpose::Entry, |terms| purpose_of(&self.positions, terms)),
-            entry_denial: self.entry_denial(due_since, Purpose::Entry, now),
-            raise_denial: self.entry_denial(changed, Purpose::Entry, now),
-        }
-    }
-
     /// Steps one mirror and takes in what it wants of its surroundings.
     pub(super) fn drive(
         &mut self,
@@ -93,15 +56,17 @@ impl FollowerBook {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> Result<(), ()> {
-        let mut around = self.surroundings(id, now);
-        if let MirrorEvent::Plan(Decision::Follow(wish)) = &event {
-            around.purpose = purpose_of(&self.positions, &wish.terms);
-        }
-        let Some(mirror) = self.mirrors.get_mut(id) else { return Err(()) };
-        let before = Census::of(mirror);
+        let Some(mut mirror) = self.mirrors.remove(id) else { return Err(()) };
+        let is_share = matches!(event, MirrorEvent::Allot(_) | MirrorEvent::Plan(_));
+        let before = Census::of(&mirror);
         let (gap_before, wake_before) = (mirror.gap.map(|gap| gap.kind), mirror.wake());
         let outcome_before = mirror.outcome;
-        let wanted = match mirror.step(event, &around.with(&self.settings.rules)) {
+        let (held_before, live_before) = (mirror.held(), before.open);
+        let admit = |asked: &Opening<'_>| self.admit(asked, now);
+        let stepped = mirror.step(event, &Moment { now, rules: &self.settings.rules, admit: &admit });
+        self.reserve(&mirror);
+        let mirror = self.mirrors.entry(id.clone()).or_insert(mirror);
+        let wanted = match stepped {
             Ok(wanted) => wanted,
             Err(illegal) => {
                 effects.push(Effect::Alert(Alert::Illegal(illegal)));
@@ -109,6 +74,18 @@ impl FollowerBook {
             }
         };
         let (gap, wake, after) = (mirror.gap, mirror.wake(), Census::of(mirror));
+        let has_moved = mirror.held() != held_before || after.open != live_before;
+        let instrument = mirror.leader.terms.instrument;
+        if has_moved || !is_share {
+            self.dirty.insert(instrument);
+        }
+        if mirror.held() != held_before
+            && let Some(line) = self.lines.get_mut(&instrument)
+        {
+            line.unsettle(id);
+            line.changed = now;
+        }
+        let mirror = &self.mirrors[id];
         if let Some(gap) = gap.filter(|gap| gap_before != Some(gap.kind)) {
             effects.push(Effect::Alert(Alert::CopyGap(id.clone(), gap)));
         }
@@ -134,12 +111,13 @@ impl FollowerBook {
     }
 
     pub(super) fn count_in(&mut self, mirror: &Mirror) {
-        self.count(Census { is_working: false, supers: 0, forevers: 0 }, Census::of(mirror));
+        self.count(Census { is_working: false, open: 0, supers: 0, forevers: 0 }, Census::of(mirror));
     }
 
     fn count(&mut self, before: Census, after: Census) {
         let change = |total: &mut usize, was: usize, is: usize| *total = (*total + is).saturating_sub(was);
         change(&mut self.working, before.is_working.into(), after.is_working.into());
+        self.open_orders = (self.open_orders + after.open).saturating_sub(before.open);
         change(&mut self.live_supers, before.supers, after.supers);
         change(&mut self.live_forevers, before.forevers, after.forevers);
     }
@@ -199,7 +177,9 @@ impl FollowerBook {
         let Some(child) = self.mirrors.get(id).and_then(|mirror| mirror.attempt(child)) else { return };
         let terms = &child.terms;
         let side = if by_leg { terms.side.opposite() } else { terms.side };
-        *self.positions.entry((terms.instrument, terms.product)).or_default() += side.signed(growth).0;
+        let (instrument, units) = (terms.instrument, side.signed(growth).0);
+        *self.positions.entry((instrument, terms.product)).or_default() += units;
+        self.lines.entry(instrument).or_default().copied += units;
     }
 
     /// Stores what a step changed of a mirror, if anything.

@@ -2,13 +2,13 @@
 
 use std::collections::hash_map::Entry;
 
-use super::planning::purpose_of;
 use super::{Alert, BookRead, Effect, External, FollowerBook, Record, absence};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, Tag};
 use crate::mirror::{ATTEMPTS_MAX, Answer, Child, ChildReport, MirrorEvent};
 use crate::order::lifecycle::ChildState;
 use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, TradeReport};
 use crate::pacing::Purpose;
+use crate::quantity::Quantity;
 use crate::time::Timestamp;
 
 impl FollowerBook {
@@ -38,6 +38,9 @@ impl FollowerBook {
         let event = MirrorEvent::Answer { client_order_id: client_order_id.clone(), serial, answer };
         if self.drive(&id, event, now, effects).is_err() {
             return;
+        }
+        if serial == 0 {
+            self.judge_taking(client_order_id, now, effects);
         }
         if busy && let Some(unknown) = self.unknown.get_mut(client_order_id) {
             unknown.worth_sending_again = true;
@@ -107,6 +110,7 @@ impl FollowerBook {
         if self.drive(&id, MirrorEvent::Report(Box::new(news)), now, effects).is_err() {
             return;
         }
+        self.judge_taking(&client_order_id, now, effects);
         if before.as_ref().is_some_and(Child::was_given_up) {
             effects.push(Effect::Alert(Alert::AppearedLate(client_order_id.clone())));
         }
@@ -130,9 +134,35 @@ impl FollowerBook {
         }
     }
 
+    /// What the broker made of an order: rejections in a row are counted, and where it does not take a second exit for the
+    /// same units the stop is the one that is kept.
+    fn judge_taking(&mut self, id: &ClientOrderId, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some((mirror, child)) = self.child(id) else { return };
+        let is_refused = matches!(child.state, ChildState::Refused | ChildState::Rejected);
+        let is_taken = child.state.is_terminal() || matches!(child.state, ChildState::Working { .. });
+        let (instrument, leader_order) = (child.terms.instrument, mirror.leader.broker_order_id.clone());
+        let overlaps = is_refused && child.purpose == Purpose::Exit && self.has_other_exit(child);
+        if self.judged.insert((id.clone(), is_refused)) && (is_refused || is_taken) {
+            self.watch_rejections(is_refused, now, effects);
+        }
+        let Some(line) = self.lines.get_mut(&instrument) else { return };
+        if overlaps && !line.refuses_overlap {
+            line.refuses_overlap = true;
+            if let Some(mirror) = self.mirrors.get_mut(&leader_order) {
+                mirror.try_again(id);
+            }
+        }
+    }
+
     /// An order that somebody else placed in the account: recorded, never touched.
     pub(super) fn on_external(&mut self, report: &OrderReport, now: Timestamp, effects: &mut Vec<Effect>) {
         let (status, cumulative) = (report.status.clone(), report.cumulative);
+        let known =
+            self.external.get(&report.broker_order_id).map_or(Quantity::ZERO, |known| known.cumulative);
+        let growth = cumulative.saturating_sub(known);
+        if !growth.is_zero() {
+            self.on_external_fill(report, report.terms.side.signed(growth).0, now, effects);
+        }
         match self.external.entry(report.broker_order_id.clone()) {
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
@@ -193,7 +223,7 @@ impl FollowerBook {
     ) {
         let Some((mirror, child)) = self.child(client_order_id) else { return };
         let id = mirror.leader.broker_order_id.clone();
-        let purpose = child.purpose.max(purpose_of(&self.positions, &child.terms));
+        let purpose = child.purpose;
         let wanted = purpose == Purpose::Exit || worth_sending_again;
         let is_spent = child.key.attempt >= ATTEMPTS_MAX;
         let denial = self.entry_denial(self.due_since(mirror), purpose, now);

@@ -5,13 +5,19 @@
 //! (through [`absence`]), P18 (through [`crate::pacing`]), P26 (every leader order gets an outcome).
 
 mod absence;
+mod control;
 mod driving;
 mod evidence;
+mod gatekeeping;
+mod holdings;
 mod legs;
 mod planning;
+mod positions;
 mod queue;
 mod record;
 mod restoring;
+mod shares;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -21,23 +27,30 @@ pub use absence::BookRead;
 pub use record::{MappingState, Opening, Record};
 
 use self::absence::Unknown;
+use self::gatekeeping::Reservation;
+use self::holdings::Line;
+use self::positions::Suspicions;
 use self::queue::Queue;
 use crate::account::{Funds, PositionReport};
+use crate::calendar::Calendar;
 use crate::decision::Decision;
 use crate::gap::Gap;
+use crate::gates::entry::{EntryPolicy, Figure};
 use crate::gates::{CopyPolicy, DeniedReason};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, TradeId};
 use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
-use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rules};
+use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rank, Rules};
 use crate::order::lifecycle::IllegalTransition;
 use crate::order::{BrokerStatus, ForeverReport, OrderReport, OrderTerms, Product, SuperReport, TradeReport};
 use crate::pacing::{Pacer, PacingLimits};
+use crate::policy::{RiskPolicy, Spread};
 use crate::price::Money;
 use crate::quantity::Quantity;
+use crate::sizing::SizingPolicy;
 use crate::slippage::FillComparison;
 use crate::time::Timestamp;
-use crate::trading::{Control, HaltCause};
+use crate::trading::{Control, HaltCause, Trading};
 
 /// What a follower book is told once.
 #[derive(Debug, Clone)]
@@ -46,6 +59,16 @@ pub struct FollowerSettings {
     pub account: DhanClientId,
     /// What it copies.
     pub copy: CopyPolicy,
+    /// How much of it.
+    pub sizing: SizingPolicy,
+    /// What may be opened.
+    pub entry: EntryPolicy,
+    /// How the legs of a spread wait for each other.
+    pub spread: Spread,
+    /// What the account is watched for.
+    pub risk: RiskPolicy,
+    /// When exchanges trade.
+    pub calendar: Arc<Calendar>,
     /// How its mirrors behave.
     pub rules: Rules,
     /// The broker's limits.
@@ -285,6 +308,30 @@ pub struct FollowerBook {
     live_supers: usize,
     live_forevers: usize,
     filled_units: u64,
+    lines: BTreeMap<InstrumentKey, Line>,
+    /// Instruments in which something changed since their shares were cut.
+    dirty: BTreeSet<InstrumentKey>,
+    /// What waits for something else than the budget.
+    held_back: BTreeMap<ClientOrderId, Rank>,
+    margins_asked: HashSet<ClientOrderId>,
+    margins_told: HashSet<ClientOrderId>,
+    margins_short: HashSet<ClientOrderId>,
+    reservations: HashMap<ClientOrderId, Reservation>,
+    /// Copies of earlier days that are held still, signed.
+    carried: HashMap<InstrumentKey, i64>,
+    suspicions: Suspicions,
+    trading: Trading,
+    profit: Option<Figure>,
+    available: Option<Figure>,
+    /// Orders of ours that wait or work, and those placed today.
+    open_orders: u32,
+    orders_today: u32,
+    /// Orders of which it is known whether the broker took them.
+    judged: HashSet<(ClientOrderId, bool)>,
+    /// Orders in a row that the broker did not take.
+    rejections: u32,
+    /// What was last said of a square-off.
+    told_left: Option<(usize, u64)>,
     breaker_open: bool,
     credentials_refused: bool,
     stopping: bool,
@@ -321,6 +368,23 @@ impl FollowerBook {
             live_supers: 0,
             live_forevers: 0,
             filled_units: 0,
+            lines: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            held_back: BTreeMap::new(),
+            margins_asked: HashSet::new(),
+            margins_told: HashSet::new(),
+            margins_short: HashSet::new(),
+            reservations: HashMap::new(),
+            carried: HashMap::new(),
+            suspicions: Suspicions::default(),
+            trading: Trading::ACTIVE,
+            profit: None,
+            available: None,
+            open_orders: 0,
+            orders_today: 0,
+            judged: HashSet::new(),
+            rejections: 0,
+            told_left: None,
             breaker_open: false,
             credentials_refused: false,
             stopping: false,
@@ -403,23 +467,46 @@ impl FollowerBook {
             }
             Event::Stop => self.stopping = true,
             Event::Left => self.pacer.left(now),
-            Event::Control(_)
-            | Event::Positions { .. }
-            | Event::LeaderPositions { .. }
-            | Event::Funds { .. }
-            | Event::Margin { .. }
-            | Event::Settings(_)
-            | Event::Tick => {}
+            Event::Control(control) => self.on_control(control, now, &mut effects),
+            Event::Positions { started_at, positions } => {
+                self.on_positions(&positions, started_at, now, &mut effects);
+            }
+            Event::LeaderPositions { started_at, positions } => {
+                self.on_leader_positions(&positions, started_at, &mut effects);
+            }
+            Event::Funds { started_at, funds } => self.on_funds(funds.available, started_at),
+            Event::Margin { client_order_id, required } => {
+                self.on_margin(client_order_id, required, now, &mut effects);
+            }
+            Event::Settings(settings) => self.on_settings(*settings),
+            Event::Tick => {}
         }
         self.ring(now, &mut effects);
+        self.share_out(now, &mut effects);
         self.release(now, &mut effects);
+        // What was given up, or what left, may make room.
+        self.share_out(now, &mut effects);
+        self.watch_square_off(&mut effects);
         effects
     }
 
-    /// Units held because of copies, of all products, for checks.
-    #[cfg(test)]
-    pub(crate) fn copied_units(&self, instrument: InstrumentKey) -> i64 {
-        self.positions.iter().filter(|((key, _), _)| *key == instrument).map(|(_, units)| units).sum()
+    /// Units held because of copies, of all products.
+    pub fn copied_units(&self, instrument: InstrumentKey) -> i64 {
+        self.lines.get(&instrument).map_or(0, Line::held)
+    }
+
+    /// The owner changed his settings: they hold from the next decision on.
+    fn on_settings(&mut self, settings: FollowerSettings) {
+        self.pacer.set_limits(settings.pacing.clone());
+        self.settings = settings;
+        self.dirty.extend(self.lines.keys().copied());
+    }
+
+    /// Cuts the shares anew wherever something changed.
+    fn share_out(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        while let Some(instrument) = self.dirty.pop_first() {
+            self.reallocate(instrument, None, now, effects);
+        }
     }
 
     fn child(&self, id: &ClientOrderId) -> Option<(&Mirror, &Child)> {

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use super::{Alert, CopiedPositions, Effect, FollowerBook, Record};
+use super::waiting::Wait;
+use super::{Alert, Effect, FollowerBook, Record};
 use crate::decision::Decision;
-use crate::gates::{self, DeniedReason};
-use crate::ids::ClientOrderId;
+use crate::gates::{self, DeniedReason, unit_cost};
+use crate::ids::{BrokerOrderId, ClientOrderId};
 use crate::leader::LeaderOrder;
-use crate::mirror::{ChangeState, Child, Mirror, MirrorEffect, MirrorEvent};
-use crate::order::OrderTerms;
+use crate::mirror::{ChangeState, Child, Mirror, MirrorEffect, MirrorEvent, Moment, Opening};
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
 use crate::policy::CopyOn;
+use crate::price::Money;
+use crate::sizing::{self, Occasion, Sizing, Strategy};
 use crate::time::Timestamp;
+use crate::trading::TradingState;
 
 /// Records of orders given up that are stored in one transaction.
 const GIVEN_UP_PER_COMMIT: usize = 512;
@@ -26,11 +29,18 @@ impl FollowerBook {
         effects: &mut Vec<Effect>,
     ) {
         let id = order.broker_order_id.clone();
+        let instrument = order.terms.instrument;
         let fingerprint = order.fingerprint();
         let mirror = self.mirrors.entry(id.clone()).or_insert_with(|| Mirror::new(Arc::clone(&order)));
         let same_news = mirror.recorded.is_some() && mirror.leader.fingerprint() == fingerprint;
         mirror.leader = Arc::clone(&order);
+        self.enlist(&id, instrument);
+        if !same_news && let Some(line) = self.lines.get_mut(&instrument) {
+            line.unsettle(&id);
+        }
+        let decision = self.size(&id, decision);
         let taken = self.drive(&id, MirrorEvent::Plan(decision), now, effects).is_ok();
+        self.reallocate(instrument, Some(&id), now, effects);
         // Said again to a new life of somebody else: the event is on record.
         let event = (!same_news).then_some(Record::LeaderEvent(order));
         // What may go at once is committed with its event in one transaction, born SENDING (P1).
@@ -52,13 +62,53 @@ impl FollowerBook {
         }
     }
 
+    /// Finds the ratio of an order once, with what earlier ones left over; a number of lots is a ratio of the quantity it
+    /// was found for.
+    fn size(&mut self, id: &BrokerOrderId, mut decision: Decision) -> Decision {
+        let Decision::Follow(wish) = &mut decision else { return decision };
+        let (instrument, terms) = (Arc::clone(&wish.instrument), &wish.terms);
+        let line = self.lines.entry(instrument.key).or_default();
+        let held = line.held().unsigned_abs();
+        line.instrument = Some(Arc::clone(&instrument));
+        let Some(mirror) = self.mirrors.get(id) else { return decision };
+        let is_lots = |sizing: &Sizing| {
+            sizing.strategy == Strategy::FixedLots && sizing.leader_quantity != terms.quantity
+        };
+        if mirror.sizing.as_ref().is_some_and(|known| !is_lots(known)) {
+            return decision;
+        }
+        let known = mirror.sizing.map(|known| known.credit);
+        let leader = &mirror.leader.terms;
+        let credit = known.unwrap_or_else(|| self.credit(instrument.key, leader.side, leader.product));
+        let price = Some(terms.price).filter(|price| !price.is_zero()).or(wish.reference);
+        let occasion = Occasion {
+            leader_quantity: terms.quantity,
+            lot_size: instrument.lot_size,
+            unit_cost: unit_cost(terms.side, price, &instrument, self.settings.entry.short_margin),
+            held: held + self.under_way(instrument.key),
+        };
+        match sizing::propose(&self.settings.sizing, wish.capital, occasion) {
+            Ok(sizing) => {
+                let quantity = sizing.quantity_of(sizing.lots(terms.quantity, credit));
+                let sizing = Sizing { credit, quantity, ..sizing };
+                if let Some(mirror) = self.mirrors.get_mut(id) {
+                    mirror.sizing = Some(sizing);
+                }
+            }
+            // Closing needs no ratio.
+            Err(reason) => wish.entry_denial = wish.entry_denial.or(Some(reason)),
+        }
+        decision
+    }
+
     /// Whether nothing may leave for now. What waits goes on waiting, exits above all: they are sent when the account is
     /// taken back, or after the restart.
     const fn is_closed(&self) -> bool {
         self.stopping || self.credentials_refused
     }
 
-    /// Why an entry is not to be sent for something the leader did at `since`. Exits are always worth sending.
+    /// Why an entry that was let through before is not to be sent any more, for something the leader did at `since`. Exits
+    /// are always worth sending.
     pub(super) fn entry_denial(
         &self,
         since: Timestamp,
@@ -70,6 +120,11 @@ impl FollowerBook {
         }
         if self.credentials_refused {
             return Some(DeniedReason::AccountHalted);
+        }
+        match self.trading.state {
+            TradingState::Halted => return Some(DeniedReason::Halted),
+            TradingState::Reducing => return Some(DeniedReason::Reducing),
+            TradingState::Active => {}
         }
         if gates::is_stale(since, &self.settings.copy, now) {
             return Some(DeniedReason::StaleEntry);
@@ -85,15 +140,20 @@ impl FollowerBook {
         if by_fill || has_grown { mirror.leader.ts_event } else { mirror.leader.ts_first_event }
     }
 
-    /// Why a planned child is not to be sent any more. What was an exit when it was planned may be none by now.
+    /// Why a planned child is not to be sent any more.
     fn child_denial(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<DeniedReason> {
         if self.unrecorded.contains(&child.client_order_id) {
             return Some(DeniedReason::AlreadyAtBroker);
         }
-        let purpose = child.purpose.max(purpose_of(&self.positions, &child.terms));
+        if self.wait(mirror, child, now) == Some(Wait::CoverMissing) {
+            return Some(DeniedReason::CoverMissing);
+        }
+        if self.margins_short.contains(&child.client_order_id) {
+            return Some(DeniedReason::MarginShort);
+        }
         let is_first = mirror.children.first().is_some_and(|first| first.key == child.key);
         let since = if is_first { self.due_since(mirror) } else { mirror.leader.ts_event };
-        self.entry_denial(since, purpose, now)
+        self.entry_denial(since, child.purpose, now)
     }
 
     /// Whether what waits of this child may leave now.
@@ -104,26 +164,49 @@ impl FollowerBook {
             Some(Waits::ToBeChanged(purpose)) => purpose,
             Some(Waits::ToBePlaced) | None => return false,
         };
-        !self.is_closed() && self.pacer.permit(purpose, now).is_ok()
+        !self.is_closed()
+            && self.wait(mirror, child, now).is_none()
+            && self.pacer.permit(purpose, now).is_ok()
+    }
+
+    /// What the broker's calculator said of an entry that waits for it.
+    pub(super) fn on_margin(
+        &mut self,
+        id: ClientOrderId,
+        required: Option<Money>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.is_margin_short(&id, required) {
+            self.margins_short.insert(id.clone());
+        }
+        self.margins_told.insert(id);
+        self.release(now, effects);
     }
 
     /// Sends what waits and may go; gives up what waited too long, all of it in one transaction.
     pub(super) fn release(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.requeue();
         let mut given_up = Vec::new();
         while let Some(id) = self.queue.front(now).filter(|_| !self.stopping) {
             let what = self.child(&id).and_then(|(mirror, child)| {
+                let wait = self.wait(mirror, child, now);
                 Some(match waits(child)? {
-                    Waits::ToBePlaced => (child.purpose, self.child_denial(mirror, child, now)),
-                    Waits::ToBeChanged(purpose) => (purpose, None),
+                    Waits::ToBePlaced => (child.purpose, self.child_denial(mirror, child, now), wait),
+                    Waits::ToBeChanged(purpose) => (purpose, None, wait),
                 })
             });
-            let Some((purpose, denial)) = what else {
+            let Some((purpose, denial, wait)) = what else {
                 self.queue.remove(&id);
                 continue;
             };
             if let Some(reason) = denial {
                 self.queue.remove(&id);
                 given_up.extend(self.give_up(&id, reason, now, effects));
+                continue;
+            }
+            if let Some(wait) = wait {
+                self.hold_back(&id, wait, effects);
                 continue;
             }
             if self.is_closed() {
@@ -152,6 +235,9 @@ impl FollowerBook {
         effects: &mut Vec<Effect>,
     ) -> Vec<Record> {
         let Some(leader_order) = self.leader_of.get(id).cloned() else { return Vec::new() };
+        if reason == DeniedReason::CoverMissing {
+            effects.push(Effect::Alert(Alert::CoverMissing(leader_order.clone())));
+        }
         if self.drive(&leader_order, MirrorEvent::Give(id.clone(), reason), now, effects).is_err() {
             return Vec::new();
         }
@@ -168,10 +254,17 @@ impl FollowerBook {
     ) {
         self.queue.remove(id);
         let Some(leader_order) = self.leader_of.get(id).cloned() else { return };
-        let around = self.surroundings(&leader_order, now);
-        let Some(mirror) = self.mirrors.get_mut(&leader_order) else { return };
-        match mirror.step(MirrorEvent::Release(id.clone()), &around.with(&self.settings.rules)) {
+        let Some(mut mirror) = self.mirrors.remove(&leader_order) else { return };
+        let was_placed = mirror.attempt(id).is_some_and(|child| child.ts_sent.is_some());
+        let admit = |asked: &Opening<'_>| self.admit(asked, now);
+        let at = Moment { now, rules: &self.settings.rules, admit: &admit };
+        let released = mirror.step(MirrorEvent::Release(id.clone()), &at);
+        self.reserve(&mirror);
+        let mirror = self.mirrors.entry(leader_order).or_insert(mirror);
+        match released {
             Ok(released) => {
+                let is_placed = mirror.attempt(id).is_some_and(|child| child.ts_sent.is_some());
+                self.orders_today += u32::from(is_placed && !was_placed);
                 records.extend(Record::of(mirror, &self.settings.rules.follower));
                 let then = released.into_iter().find_map(|effect| match effect {
                     MirrorEffect::Send(request) => Some(request),
@@ -202,12 +295,4 @@ fn waits(child: &Child) -> Option<Waits> {
     let request = child.request.as_deref().filter(|request| request.state == ChangeState::Planned)?;
     let is_working = matches!(child.state, ChildState::Working { .. });
     is_working.then(|| Waits::ToBeChanged(request.purpose(child)))
-}
-
-/// An order against what is held because of copies, no larger than it, is an exit.
-pub(super) fn purpose_of(positions: &CopiedPositions, terms: &OrderTerms) -> Purpose {
-    let held = positions.get(&(terms.instrument, terms.product)).copied().unwrap_or(0);
-    let change = terms.side.signed(terms.quantity).0;
-    let reduces = held.signum() == -change.signum() && change.abs() <= held.abs();
-    if reduces && held != 0 { Purpose::Exit } else { Purpose::Entry }
 }

@@ -35,6 +35,7 @@ impl FollowerBook {
                 }
             }
             self.count_in(&mirror);
+            self.enlist(&id, mirror.leader.terms.instrument);
             self.mirrors.insert(id.clone(), mirror);
             for (client_order_id, serial) in lost {
                 let event = MirrorEvent::Answer { client_order_id, serial, answer: Answer::Lost };
@@ -47,6 +48,7 @@ impl FollowerBook {
         for at in sent {
             self.pacer.record(at);
         }
+        self.stop_again(now, &mut effects);
         effects
     }
 
@@ -59,12 +61,17 @@ impl FollowerBook {
             self.entry_of_leg.insert(leg.broker_order_id.clone(), child.client_order_id.clone());
         }
         let units = child.terms.side.signed(child.cumulative).0 - child.terms.side.signed(child.exited()).0;
-        *self.positions.entry((child.terms.instrument, child.terms.product)).or_default() += units;
+        let instrument = child.terms.instrument;
+        *self.positions.entry((instrument, child.terms.product)).or_default() += units;
+        self.lines.entry(instrument).or_default().copied += units;
+        self.orders_today += u32::from(child.ts_sent.is_some());
     }
 
     /// Takes back what is on record of orders that others placed today, and when each was first seen.
     pub fn restore_external(&mut self, orders: impl IntoIterator<Item = (OrderReport, Timestamp)>) {
         for (report, first_seen) in orders {
+            let units = report.terms.side.signed(report.cumulative).0;
+            self.lines.entry(report.terms.instrument).or_default().external += units;
             let known = External { first_seen, status: report.status, cumulative: report.cumulative };
             self.external.insert(report.broker_order_id, known);
         }

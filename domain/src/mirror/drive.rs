@@ -23,13 +23,17 @@ pub const ATTEMPTS_MAX: u16 = 3;
 #[derive(Debug)]
 pub(super) struct Aim {
     pub(super) leg: u8,
-    /// Their quantity is the total.
+    /// Their quantity is the leader's.
     pub(super) terms: OrderTerms,
+    /// Units in all.
+    pub(super) total: u32,
     pub(super) is_chase: bool,
     pub(super) purpose: Purpose,
     pub(super) lot: LotSize,
     pub(super) freeze: u32,
     pub(super) tick: Price,
+    /// The day's lowest and highest price.
+    pub(super) band: Option<(Price, Price)>,
     pub(super) reference: Option<Price>,
 }
 
@@ -48,10 +52,14 @@ impl Mirror {
                 self.target = Target::Gone(reason);
                 self.take_back(COPY, reason, at, effects)?;
             }
-            Wanted::Order { terms, is_chase } => {
+            Wanted::Nothing(reason) => {
+                (self.outcome, self.reason) = (Outcome::Waiting, Some(reason));
+                self.target = Target::Gone(reason);
+            }
+            Wanted::Order { terms, total, is_chase } => {
                 self.forget_reason();
-                if let Some(aim) = self.aim(COPY, terms, is_chase) {
-                    self.target = Target::Open(aim.terms.clone());
+                if let Some(aim) = self.aim(COPY, terms, total, is_chase) {
+                    self.target = Target::Open(self.sized(&aim.terms, total));
                     self.drive(&aim, at, effects)?;
                 }
             }
@@ -59,16 +67,28 @@ impl Mirror {
         self.part(at, effects)
     }
 
-    fn aim(&self, leg: u8, terms: OrderTerms, is_chase: bool) -> Option<Aim> {
+    fn aim(&self, leg: u8, terms: OrderTerms, total: u32, is_chase: bool) -> Option<Aim> {
         // A repair may be due after the Sizer has said no; and in a new life before he has said anything but no.
         let wish = self.wish.as_deref();
-        let lot = wish.map(|wish| wish.lot).or(self.sizing.map(|sizing| sizing.lot_size))?;
-        let tick = wish.map_or(self.tick, |wish| wish.tick);
-        let reference = wish.and_then(|wish| wish.reference);
-        let freeze = wish.and_then(|wish| wish.freeze).map_or(u32::MAX, Quantity::get).max(lot.get());
-        let freeze = freeze - freeze % lot.get();
-        let purpose = if leg == REPAIR { repair_purpose(self.purpose) } else { self.purpose? };
-        Some(Aim { leg, terms, is_chase, purpose, lot, freeze, tick, reference })
+        let instrument = wish.map(|wish| &wish.instrument);
+        let lot = instrument.map(|of| of.lot_size).or(self.sizing.map(|sizing| sizing.lot_size))?;
+        let freeze = instrument.and_then(|of| of.freeze_quantity);
+        let freeze = freeze.map_or(u32::MAX, Quantity::get).max(lot.get());
+        let purpose = if leg == REPAIR { self.repair_purpose() } else { self.purpose? };
+        let held_in = self.allotment.and_then(|allotment| allotment.product);
+        let product = held_in.filter(|_| purpose == Purpose::Exit).unwrap_or(terms.product);
+        Some(Aim {
+            leg,
+            terms: OrderTerms { product, ..terms },
+            total,
+            is_chase,
+            purpose,
+            lot,
+            freeze: freeze - freeze % lot.get(),
+            tick: instrument.map_or(self.tick, |of| of.tick),
+            band: instrument.and_then(|of| of.band),
+            reference: wish.and_then(|wish| wish.reference),
+        })
     }
 
     /// Drives what makes a gap good: orders that should trade now.
@@ -78,7 +98,8 @@ impl Mirror {
         at: &Moment<'_>,
         effects: &mut Vec<MirrorEffect>,
     ) -> Result<(), IllegalTransition> {
-        match self.aim(REPAIR, terms, true) {
+        let total = terms.quantity.get();
+        match self.aim(REPAIR, terms, total, true) {
             Some(aim) => self.drive(&aim, at, effects),
             None => Ok(()),
         }
@@ -90,17 +111,12 @@ impl Mirror {
         at: &Moment<'_>,
         effects: &mut Vec<MirrorEffect>,
     ) -> Result<(), IllegalTransition> {
-        let is_first = self.of(aim.leg).next().is_none();
-        if is_first
-            && aim.leg == COPY
-            && aim.purpose == Purpose::Entry
-            && let Some(reason) = at.entry_denial
-        {
-            self.target = Target::Gone(reason);
-            return self.take_back(COPY, reason, at, effects);
-        }
-        if aim.leg == REPAIR && aim.purpose == Purpose::Entry && at.raise_denial.is_some() {
+        if aim.leg == REPAIR && aim.purpose == Purpose::Entry && !self.may_repair(aim, at) {
             return Ok(());
+        }
+        for child in self.children.iter_mut().filter(|child| child.key.leg == aim.leg && child.is_live()) {
+            // What was sent to open may close by now, and the other way round.
+            child.purpose = aim.purpose;
         }
         self.cancel_retired(aim.leg, at, effects);
         let (wants, new) = self.spread(aim, at);
@@ -111,6 +127,16 @@ impl Mirror {
             self.plan(aim, quantity, at, effects);
         }
         Ok(())
+    }
+
+    /// An entry that makes a gap good passes the gates like any other.
+    fn may_repair(&self, aim: &Aim, at: &Moment<'_>) -> bool {
+        let under_way = self.worst_case_of(REPAIR);
+        let units = u64::from(aim.total).saturating_sub(under_way);
+        let Some(wish) = self.wish.as_deref() else { return false };
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let asked = self.asks_to_open(wish, units, self.leader.ts_event);
+        units == 0 || (at.admit)(&asked).is_ok_and(|admission| admission.cut_by.is_none())
     }
 
     /// What is to be replaced goes first.
@@ -306,6 +332,9 @@ impl Mirror {
         at: &Moment<'_>,
         effects: &mut Vec<MirrorEffect>,
     ) -> Result<(), IllegalTransition> {
+        if leg == COPY && self.is_stopped && self.is_out() {
+            self.outcome = Outcome::Detached;
+        }
         if self.of(leg).next().is_none() {
             if leg == COPY {
                 self.outcome = Outcome::Skipped;
@@ -363,6 +392,7 @@ impl Mirror {
         self.children.push(child);
         if matches!(self.outcome, Outcome::AwaitingLeader) {
             self.outcome = Outcome::Waiting;
+            self.reason = self.reason.filter(|_| self.refused_raise.is_some());
         }
     }
 
@@ -397,17 +427,15 @@ impl Mirror {
         })
     }
 
+    /// A repair stands on the other side of what it repairs: what was opened is closed by it. What overshot is closed, too.
+    fn repair_purpose(&self) -> Purpose {
+        let flattens = self.allotment.is_some_and(|allotment| allotment.flatten > 0);
+        if self.purpose == Some(Purpose::Exit) && !flattens { Purpose::Entry } else { Purpose::Exit }
+    }
+
     /// Whether the Sizer has spoken in this life.
     pub fn is_heard(&self) -> bool {
         !matches!(self.word, Word::Unheard)
-    }
-}
-
-/// A repair stands on the other side of what it repairs: what was opened is closed by it.
-fn repair_purpose(purpose: Option<Purpose>) -> Purpose {
-    match purpose {
-        Some(Purpose::Exit) => Purpose::Entry,
-        Some(Purpose::Entry) | None => Purpose::Exit,
     }
 }
 

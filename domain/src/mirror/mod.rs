@@ -3,12 +3,14 @@
 //! news and says what to do; nothing here is a special path: every event changes what is known, and then the same
 //! comparison ([`drive`]) asks for what is missing.
 //!
-//! Rooms: [`child`] what is known of one order; `target` what is wanted now; `spread` how it is laid over children;
+//! Rooms: [`child`] what is known of one order; [`allotment`] how much of it the follower's ledger gives it; `target` what
+//! is wanted now; `spread` how it is laid over children;
 //! `drive` and `terms` what each is asked for next; `evidence` what the broker said; `parting` what happens when leader
 //! and follower differ in the end.
 //!
 //! Which event does what in which state is the table in `docs/architecture.md`, which a test holds to the code.
 
+mod allotment;
 mod child;
 mod drive;
 mod evidence;
@@ -20,6 +22,7 @@ mod terms;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use allotment::Allotment;
 pub use child::{
     Approved, Ask, Change, ChangeRequest, ChangeState, Child, ChildLeg, IntentState, OrderPart, Request,
 };
@@ -29,10 +32,11 @@ pub use evidence::{Answer, ChildReport, LegNews, Refused};
 use crate::decision::{Decision, Wish};
 use crate::follower::MappingState;
 use crate::gap::Gap;
-use crate::gates::{DeniedReason, RiskApproved};
+use crate::gates::{Admission, DeniedReason, RiskApproved};
 use crate::ids::{BrokerOrderId, ChildKey, ClientOrderId, FollowerId};
 use crate::instrument::coded_enum;
 use crate::leader::LeaderOrder;
+use crate::ledger::FillPoint;
 use crate::order::OrderTerms;
 use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
 use crate::pacing::Purpose;
@@ -96,19 +100,35 @@ pub struct Rules {
     pub retry: Duration,
 }
 
-/// What the follower's book knows at the moment of a step.
+/// More that a mirror would open.
 #[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// The leader's order.
+    pub leader: &'a LeaderOrder,
+    /// What the follower's should be like.
+    pub wish: &'a Wish,
+    /// Units more.
+    pub units: u32,
+    /// Units of it that are filled or may yet fill.
+    pub before: u64,
+    /// Units of it that may yet fill.
+    pub under_way: u64,
+    /// Since when the leader has wanted it.
+    pub since: Timestamp,
+}
+
+/// The entry gates: how many of these units may be opened; or why none.
+pub type Admit<'a> = &'a dyn Fn(&Opening<'_>) -> Result<Admission, DeniedReason>;
+
+/// What the follower's book knows at the moment of a step.
+#[derive(Clone, Copy)]
 pub struct Moment<'a> {
     /// Now.
     pub now: Timestamp,
     /// What was told once.
     pub rules: &'a Rules,
-    /// Whether the copy, placed now, would reduce what the follower holds.
-    pub purpose: Purpose,
-    /// Why a first entry may not leave now.
-    pub entry_denial: Option<DeniedReason>,
-    /// Why more of an entry may not be asked for now.
-    pub raise_denial: Option<DeniedReason>,
+    /// What may be opened.
+    pub admit: Admit<'a>,
 }
 
 /// The Sizer's last word, as far as it matters.
@@ -124,8 +144,12 @@ enum Word {
 /// What can happen to a mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MirrorEvent {
-    /// The Sizer's word on the leader's latest state.
+    /// The Sizer's word on the leader's latest state. What comes of it waits for the [`MirrorEvent::Allot`] behind it.
     Plan(Decision),
+    /// How much of it the ledger gives this mirror.
+    Allot(Allotment),
+    /// An operator or a limit stops it: what waits does not leave, what works is cancelled, and it ends detached.
+    Stop,
     /// The budget lets what waits of this child go: its placing, change or cancel.
     Release(ClientOrderId),
     /// The planned child is given up.
@@ -241,8 +265,16 @@ pub struct Mirror {
     pub note: Option<Note>,
     /// The instrument's tick, for comparing fills; zero when not known.
     pub tick: Price,
-    /// Whether it opens or closes; fixed when the first child is planned.
+    /// Whether it closes or opens by now; what closes goes first.
     pub purpose: Option<Purpose>,
+    /// How much of the leader's order it copies; none before the ledger has said so.
+    pub allotment: Option<Allotment>,
+    /// Units that the entry gates have let it open.
+    pub admitted: u32,
+    /// How far the leader's order had come at which time.
+    pub fills: Vec<FillPoint>,
+    /// Whether it was stopped: everything of it is cancelled, and nothing comes back.
+    pub is_stopped: bool,
     /// How leader and follower differ, once that is clear.
     pub gap: Option<Gap>,
     /// What its row was last given; none while it has no row.
@@ -257,7 +289,7 @@ pub struct Mirror {
     /// What the copy was to be when it was last to be followed.
     wish: Option<Box<Wish>>,
     /// A quantity whose raise was refused: it is not tried again until the leader changes his mind.
-    refused_raise: Option<Quantity>,
+    refused_raise: Option<u32>,
     /// When to look again although nothing happens.
     wake: Option<Timestamp>,
     /// Since when the leader is out by an exit leg and the follower's legs wait still; the order's own time is that of
@@ -277,6 +309,10 @@ impl Mirror {
             note: None,
             tick: Price::ZERO,
             purpose: None,
+            allotment: None,
+            admitted: 0,
+            fills: Vec::new(),
+            is_stopped: false,
             gap: None,
             recorded: None,
             recorded_gap: None,
@@ -301,6 +337,13 @@ impl Mirror {
         self.children.iter().find(|child| child.client_order_id == *client_order_id)
     }
 
+    /// What the broker did not take is placed again, once there is room for it.
+    pub fn try_again(&mut self, client_order_id: &ClientOrderId) {
+        if let Some(index) = self.position(client_order_id) {
+            self.children[index].is_retired = true;
+        }
+    }
+
     /// When to step it although nothing happens.
     pub const fn wake(&self) -> Option<Timestamp> {
         self.wake
@@ -319,7 +362,12 @@ impl Mirror {
     ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
         let mut effects = Vec::new();
         match event {
-            MirrorEvent::Plan(decision) => self.on_word(decision, at),
+            MirrorEvent::Plan(decision) => {
+                self.on_word(decision);
+                return Ok(effects);
+            }
+            MirrorEvent::Allot(allotment) => self.allotment = Some(allotment),
+            MirrorEvent::Stop => self.is_stopped = true,
             MirrorEvent::Release(client_order_id) => return self.on_release(&client_order_id, at.now),
             MirrorEvent::Give(client_order_id, reason) => return self.give_up(&client_order_id, reason),
             MirrorEvent::Answer { client_order_id, serial: 0, answer } => {
@@ -353,6 +401,14 @@ impl Mirror {
         self.of(COPY).map(|child| u64::from(child.cumulative.get())).sum()
     }
 
+    /// Units the copy has filled, less what its exit legs and repairs have closed again.
+    pub fn held(&self) -> u64 {
+        let closed = |child: &Child| u64::from(child.closed().get());
+        let again: u64 = self.of(COPY).map(closed).sum::<u64>()
+            + self.of(REPAIR).map(|child| u64::from(child.cumulative.get())).sum::<u64>();
+        self.filled().saturating_sub(again)
+    }
+
     fn of(&self, leg: u8) -> impl Iterator<Item = &Child> {
         self.children.iter().filter(move |child| child.key.leg == leg)
     }
@@ -361,15 +417,11 @@ impl Mirror {
         self.children.iter().position(|child| child.client_order_id == *client_order_id)
     }
 
-    fn on_word(&mut self, decision: Decision, at: &Moment<'_>) {
+    fn on_word(&mut self, decision: Decision) {
+        self.note_fills();
         // A skipped order stays skipped, a given-up one given up: late entries are worse than missed ones. Only a share
-        // below one lot may grow into one.
-        let grows = self.reason == Some(DeniedReason::BelowOneLot) && matches!(decision, Decision::Follow(_));
-        let is_final = match self.outcome {
-            Outcome::Skipped => !grows,
-            Outcome::Voided => true,
-            Outcome::AwaitingLeader | Outcome::Waiting | Outcome::Sent | Outcome::Detached => false,
-        };
+        // below one lot may grow into one, and what had nothing to close may yet have.
+        let is_final = matches!(self.outcome, Outcome::Skipped | Outcome::Voided) && !self.may_revive();
         if is_final {
             // What the leader executes since is what the follower lacks.
             if let (Decision::Follow(news), Some(known)) = (decision, &mut self.wish) {
@@ -383,25 +435,30 @@ impl Mirror {
             Decision::Await => self.word = Word::Await,
             Decision::Deny(reason) => self.word = Word::Deny(reason),
             Decision::Follow(wish) => {
-                if self.outcome == Outcome::Skipped {
-                    self.outcome = Outcome::AwaitingLeader;
-                }
                 let asks_anew = self.wish().is_none_or(|known| known.terms.quantity != wish.terms.quantity);
                 if asks_anew {
                     self.refused_raise = None;
                 }
-                (self.sizing, self.tick, self.note) = (Some(wish.sizing), wish.tick, wish.note);
-                if self.purpose.is_none() && !self.children.is_empty() {
-                    // Planned in an earlier life.
-                    self.purpose = self.of(COPY).map(|child| child.purpose).min();
-                }
-                let purpose = self.purpose.unwrap_or(at.purpose);
-                if !wish.is_unpriced || purpose == Purpose::Exit || !self.children.is_empty() {
-                    self.purpose = Some(purpose);
-                }
+                (self.tick, self.note) = (wish.instrument.tick, wish.note);
                 self.word = Word::Follow;
                 self.wish = Some(wish);
             }
+        }
+    }
+
+    /// Whether what came to nothing for want of quantity may come to something yet.
+    pub(super) const fn may_revive(&self) -> bool {
+        matches!(self.reason, Some(DeniedReason::BelowOneLot | DeniedReason::NothingToClose))
+    }
+
+    /// Keeps when the leader's order grew: what closes and what opens is told by it.
+    fn note_fills(&mut self) {
+        let leader = &self.leader;
+        let point = FillPoint { at: leader.ts_event, cumulative: leader.cumulative, exited: leader.exited };
+        let known =
+            self.fills.last().map_or((Quantity::ZERO, Quantity::ZERO), |last| (last.cumulative, last.exited));
+        if point.cumulative > known.0 || point.exited > known.1 {
+            self.fills.push(point);
         }
     }
 
@@ -513,12 +570,14 @@ impl Mirror {
         let is_unsent = |child: &Child| {
             matches!(child.state, ChildState::Voided | ChildState::Absent | ChildState::Refused)
         };
+        self.reason = Some(reason);
         let never_sent = self.children.iter().all(is_unsent)
             && self.children.iter().all(|child| child.state != ChildState::Refused);
         if never_sent && self.outcome != Outcome::Detached {
-            self.outcome = Outcome::Voided;
+            // What may yet have something to close waits on.
+            let waits = self.allotment.is_some_and(|allotment| allotment.is_armed) && self.may_revive();
+            self.outcome = if waits { Outcome::Waiting } else { Outcome::Voided };
         }
-        self.reason = Some(reason);
     }
 
     /// Notes where the request of a child stands now.
@@ -560,7 +619,7 @@ fn change_purpose(child: &Child) -> Purpose {
 }
 
 /// Who goes first: what a child waits to have sent.
-fn rank_of(child: &Child) -> Rank {
+pub(crate) fn rank_of(child: &Child) -> Rank {
     let by_purpose = if child.purpose == Purpose::Exit { Rank::Exit } else { Rank::Entry };
     match child.request.as_deref().map(|request| &request.change) {
         Some(Change::Cancel { .. }) => Rank::Cancel,

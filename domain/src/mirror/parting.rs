@@ -59,32 +59,36 @@ impl Mirror {
         if !is_over || self.of(COPY).any(may_change) {
             return None;
         }
-        let (executed, exited) = match self.word {
-            Word::Follow => self.wish().map(|wish| (wish.executed, wish.exited))?,
+        let expected = match self.word {
+            Word::Follow => self.expected()?,
             // His share of what the leader executed: nothing, or less than a lot.
             Word::Deny(
                 DeniedReason::LeaderGone | DeniedReason::LeaderRejected | DeniedReason::BelowOneLot,
-            ) => (Quantity::ZERO, Quantity::ZERO),
+            ) => 0,
             Word::Deny(_) | Word::Unheard | Word::Await => return None,
         };
         let held = |child: &Child| i64::from(child.cumulative.get()) - i64::from(child.closed().get());
         let held: i64 = self.of(COPY).map(held).sum();
-        Some(held - (i64::from(executed.get()) - i64::from(exited.get())))
+        Some(held - expected)
     }
 
-    /// The order that makes the gap good, if the policy wants one: on the other side, to trade now.
-    fn repair_terms(&self, at: &Moment<'_>) -> Option<OrderTerms> {
-        let excess = self.excess()?;
-        let wanted = match (self.purpose?, at.rules.parting.gap) {
-            (_, GapPolicy::Report) | (Purpose::Exit, GapPolicy::ExitsOnly) => false,
-            (Purpose::Entry, GapPolicy::ExitsOnly | GapPolicy::Full) | (Purpose::Exit, GapPolicy::Full) => {
-                true
-            }
+    /// Units that perfect copying would hold by the mirror, its exit legs counted off. What a cap or another gate left out
+    /// is not expected.
+    fn expected(&self) -> Option<i64> {
+        let (wish, allotment, sizing) = (self.wish()?, self.allotment?, self.sizing.as_ref()?);
+        let total = allotment.closing.saturating_add(allotment.opening.min(self.admitted));
+        let exited = if wish.exited >= wish.executed {
+            if wish.exited.is_zero() { 0 } else { total }
+        } else {
+            sizing.quantity_of(sizing.lots(wish.exited, sizing.credit)).get().min(total)
         };
-        let units = u32::try_from(excess).ok().filter(|units| *units > 0 && wanted)?;
-        if self.outcome == Outcome::Detached {
-            return None;
-        }
+        Some(i64::from(total) - i64::from(exited))
+    }
+
+    /// The order that makes the gap good, if one is wanted: on the other side, to trade now.
+    fn repair_terms(&self, at: &Moment<'_>) -> Option<OrderTerms> {
+        let flatten = self.allotment.map_or(0, |allotment| allotment.flatten);
+        let units = if flatten > 0 { flatten } else { self.repair_by_policy(at)? };
         let copy = self.of(COPY).next()?;
         Some(OrderTerms {
             side: copy.terms.side.opposite(),
@@ -98,7 +102,21 @@ impl Mirror {
         })
     }
 
+    fn repair_by_policy(&self, at: &Moment<'_>) -> Option<u32> {
+        let excess = self.excess()?;
+        let wanted = match (self.purpose?, at.rules.parting.gap) {
+            (_, GapPolicy::Report) | (Purpose::Exit, GapPolicy::ExitsOnly) => false,
+            (Purpose::Entry, GapPolicy::ExitsOnly | GapPolicy::Full) | (Purpose::Exit, GapPolicy::Full) => {
+                true
+            }
+        };
+        u32::try_from(excess).ok().filter(|units| *units > 0 && wanted && self.outcome != Outcome::Detached)
+    }
+
     fn gap_now(&self, at: &Moment<'_>) -> Option<Gap> {
+        if self.is_stopped {
+            return None;
+        }
         if self.outcome == Outcome::Detached {
             let units = self.excess().unwrap_or(0);
             return Some(Gap { kind: GapKind::Detached, units, result: GapResult::Reported });

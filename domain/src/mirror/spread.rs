@@ -12,8 +12,8 @@ use crate::quantity::Quantity;
 impl Mirror {
     /// How much each living child should be, and the new ones beside them: what is there is kept as far as possible, the
     /// oldest first; more goes to those that have room before it becomes an order of its own.
-    pub(super) fn spread(&mut self, aim: &Aim, at: &Moment<'_>) -> (Vec<(usize, u32)>, Vec<u32>) {
-        let total = aim.terms.quantity.get();
+    pub(super) fn spread(&self, aim: &Aim, at: &Moment<'_>) -> (Vec<(usize, u32)>, Vec<u32>) {
+        let total = aim.total;
         let used: u64 = self.of(aim.leg).map(|child| u64::from(self.used_up(child, aim))).sum();
         let mut left = u32::try_from(u64::from(total).saturating_sub(used)).unwrap_or(total);
         let mut wants: Vec<(usize, u32)> = Vec::new();
@@ -24,7 +24,7 @@ impl Mirror {
                 wants.push((index, kept));
             }
         }
-        if left < aim.lot.get() || self.is_raise_refused(aim, at, &wants) {
+        if left < aim.lot.get() {
             return (wants, Vec::new());
         }
         // P5: nothing more while what is out may still come to the whole.
@@ -77,22 +77,6 @@ impl Mirror {
             _ => false,
         };
         if is_made_up { filled.get() } else { filled.get() + unfilled.get() }
-    }
-
-    /// A raise of an entry passes the entry gates for the difference; refused, the old quantity stands until the leader
-    /// changes his mind.
-    fn is_raise_refused(&mut self, aim: &Aim, at: &Moment<'_>, wants: &[(usize, u32)]) -> bool {
-        let is_first = wants.is_empty() && self.of(aim.leg).next().is_none();
-        if aim.purpose == Purpose::Exit || is_first {
-            return false;
-        }
-        if self.refused_raise == Some(aim.terms.quantity) {
-            return true;
-        }
-        let Some(reason) = at.raise_denial else { return false };
-        self.refused_raise = Some(aim.terms.quantity);
-        self.reason = Some(reason);
-        true
     }
 }
 

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use super::{COPY, Mirror, Moment, Outcome, Target, Word};
+use super::{Allotment, COPY, Child, Mirror, Moment, Opening, Outcome, Target, Word};
 use crate::decision::Wish;
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
 use crate::gates::DeniedReason;
 use crate::order::{BrokerStatus, OrderForm, OrderTerms, TimeInForce};
 use crate::pacing::Purpose;
-use crate::policy::EntryLeftBehind;
+use crate::policy::{CopyOn, EntryLeftBehind};
+use crate::quantity::{LotSize, Quantity};
 use crate::time::Timestamp;
+use crate::translate::disclosed;
 
 /// What ends at the leader by itself ends at the follower by itself, within this.
 const GRACE: Duration = Duration::from_secs(2);
@@ -20,12 +22,17 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(super) enum Wanted {
     /// Nothing is to be done about it.
     LeaveAlone,
-    /// An order like this, its quantity the total, what is filled counted in.
+    /// An order like this.
     Order {
+        /// Its quantity is the leader's.
         terms: OrderTerms,
+        /// Units in all, what is filled counted in.
+        total: u32,
         /// It should trade now: its price follows the market.
         is_chase: bool,
     },
+    /// There is nothing to do yet, for this reason.
+    Nothing(DeniedReason),
     /// Nothing that waits is sent; what the broker has will end there by itself.
     Ending(Target),
     /// Nothing more of it.
@@ -34,7 +41,11 @@ pub(super) enum Wanted {
 
 impl Mirror {
     pub(super) fn wanted(&mut self, at: &Moment<'_>) -> Wanted {
-        if matches!(self.outcome, Outcome::Skipped | Outcome::Voided | Outcome::Detached) {
+        if self.is_stopped {
+            return Wanted::Gone(DeniedReason::Halted);
+        }
+        let is_over = matches!(self.outcome, Outcome::Skipped | Outcome::Voided);
+        if self.outcome == Outcome::Detached || (is_over && !self.revives()) {
             return Wanted::LeaveAlone;
         }
         match self.word {
@@ -48,22 +59,39 @@ impl Mirror {
                 }
             }
             Word::Follow => {
-                let Some(wish) = self.wish.take() else { return Wanted::LeaveAlone };
-                let wanted = self.followed(&wish, at);
+                let (Some(wish), Some(allotment)) = (self.wish.take(), self.allotment) else {
+                    return Wanted::LeaveAlone;
+                };
+                let wanted = self.followed(&wish, allotment, at);
                 self.wish = Some(wish);
                 wanted
             }
         }
     }
 
+    fn revives(&mut self) -> bool {
+        let has_grown = self.allotment.is_some_and(|allotment| allotment.total() > 0);
+        let revives = self.may_revive() && has_grown && self.word == Word::Follow;
+        if revives {
+            self.outcome = Outcome::AwaitingLeader;
+        }
+        revives
+    }
+
     /// Whether anything of the copy was ever sent.
-    fn is_out(&self) -> bool {
+    pub(super) fn is_out(&self) -> bool {
         self.of(COPY).any(|child| child.ts_sent.is_some())
     }
 
-    fn followed(&mut self, wish: &Wish, at: &Moment<'_>) -> Wanted {
-        let order = Wanted::Order { terms: wish.terms.clone(), is_chase: false };
-        let Some(purpose) = self.purpose else { return Wanted::LeaveAlone };
+    fn followed(&mut self, wish: &Wish, allotment: Allotment, at: &Moment<'_>) -> Wanted {
+        let (total, refused) = self.stage(wish, allotment, at);
+        if total == 0 {
+            return self.nothing(refused.or(wish.entry_denial).unwrap_or(allotment.reason), allotment);
+        }
+        if wish.is_unpriced && self.purpose == Some(Purpose::Entry) && self.children.is_empty() {
+            return Wanted::LeaveAlone;
+        }
+        let order = Wanted::Order { terms: wish.terms.clone(), total, is_chase: false };
         let leader = &self.leader;
         // First sight may be any status: what was executed is copied, once.
         if !leader.status.is_terminal() || self.of(COPY).next().is_none() {
@@ -74,19 +102,19 @@ impl Mirror {
         }
         // What he took back is no longer in the wish: that is his share of what was executed.
         if self.is_in_grace(at) {
-            return Wanted::Ending(Target::Open(wish.terms.clone()));
+            return Wanted::Ending(Target::Open(self.sized(&wish.terms, total)));
         }
         if let Some(gone) = self.missed_exit_leg(wish, at) {
             return gone;
         }
-        if self.filled() >= u64::from(wish.terms.quantity.get()) {
+        if self.filled() >= u64::from(total) {
             return order;
         }
         let parting = at.rules.parting;
-        let (after, entry) = match purpose {
-            Purpose::Exit => (parting.exit_after, EntryLeftBehind::Chase),
-            Purpose::Entry if parting.gap == GapPolicy::Full => (parting.entry_after, EntryLeftBehind::Chase),
-            Purpose::Entry => (parting.entry_after, parting.entry),
+        let (after, entry) = match self.purpose {
+            Some(Purpose::Exit) => (parting.exit_after, EntryLeftBehind::Chase),
+            _ if parting.gap == GapPolicy::Full => (parting.entry_after, EntryLeftBehind::Chase),
+            _ => (parting.entry_after, parting.entry),
         };
         let due = self.leader.ts_event.plus(after);
         if due > at.now {
@@ -100,8 +128,103 @@ impl Mirror {
             EntryLeftBehind::Cancel if self.of(COPY).all(|child| child.ts_sent.is_none()) => order,
             EntryLeftBehind::Cancel => Wanted::Gone(DeniedReason::LeftBehind),
             EntryLeftBehind::Keep => order,
-            EntryLeftBehind::Chase => Wanted::Order { terms: wish.terms.clone(), is_chase: true },
+            EntryLeftBehind::Chase => Wanted::Order { terms: wish.terms.clone(), total, is_chase: true },
         }
+    }
+
+    /// Units in all for now: what closes first; what opens once that has filled, as far as the gates let it. And why they
+    /// let nothing, if so.
+    fn stage(&mut self, wish: &Wish, allotment: Allotment, at: &Moment<'_>) -> (u32, Option<DeniedReason>) {
+        if self.filled() < u64::from(allotment.closing) {
+            self.purpose = Some(Purpose::Exit);
+            return (allotment.closing, None);
+        }
+        if allotment.opening == 0 {
+            self.admitted = 0;
+            if allotment.closing > 0 {
+                self.purpose = Some(Purpose::Exit);
+            }
+            return (allotment.closing, None);
+        }
+        // Unpriced, it waits for a price; the gates want one too.
+        let waits = wish.is_unpriced && self.children.is_empty();
+        let refused = if waits { None } else { self.admit(wish, allotment.opening, at) };
+        if waits {
+            self.purpose = Some(Purpose::Entry);
+            return (allotment.total(), None);
+        }
+        let opening = allotment.opening.min(self.admitted);
+        if opening > 0 || allotment.closing == 0 {
+            self.purpose = Some(Purpose::Entry);
+        }
+        (allotment.closing.saturating_add(opening), refused)
+    }
+
+    /// Asks the entry gates for what is to be opened beyond what they let pass before.
+    fn admit(&mut self, wish: &Wish, opening: u32, at: &Moment<'_>) -> Option<DeniedReason> {
+        self.admitted = self.admitted.min(opening);
+        let units = opening - self.admitted;
+        if units == 0 || self.refused_raise == Some(opening) {
+            return self.reason;
+        }
+        let asked = self.asks_to_open(wish, units, self.due_since(at));
+        let answer = match wish.entry_denial {
+            Some(reason) => Err(reason),
+            None => (at.admit)(&asked),
+        };
+        let (admitted, reason) = match answer {
+            Ok(admission) => match admission.cut_by {
+                None => return self.admit_all(opening),
+                Some(reason) => (admission.units.get(), reason),
+            },
+            Err(reason) => (0, reason),
+        };
+        self.admitted += admitted;
+        self.refused_raise = Some(opening);
+        self.reason = Some(reason);
+        Some(reason)
+    }
+
+    /// What the entry gates are asked.
+    pub(super) fn asks_to_open<'a>(&'a self, wish: &'a Wish, units: u32, since: Timestamp) -> Opening<'a> {
+        let before = self.worst_case();
+        let under_way = before.saturating_sub(self.filled());
+        Opening { leader: &self.leader, wish, units, before, under_way, since }
+    }
+
+    const fn admit_all(&mut self, opening: u32) -> Option<DeniedReason> {
+        self.admitted = opening;
+        self.refused_raise = None;
+        None
+    }
+
+    /// Since when the leader has wanted what is to be opened: what is copied by its fills is as old as they are, and so is
+    /// a share that grew into a lot, and a raise.
+    fn due_since(&self, at: &Moment<'_>) -> Timestamp {
+        let is_raise = self.admitted > 0 || self.of(COPY).next().is_some();
+        let has_grown = self.reason == Some(DeniedReason::BelowOneLot);
+        if is_raise || has_grown || at.rules.on == CopyOn::Fill {
+            self.leader.ts_event
+        } else {
+            self.leader.ts_first_event
+        }
+    }
+
+    /// Nothing is to be done: for good, or until there is something to close.
+    fn nothing(&self, reason: DeniedReason, allotment: Allotment) -> Wanted {
+        let may_come = allotment.is_armed || !self.leader.status.is_terminal();
+        if reason == DeniedReason::NothingToClose && may_come && !self.of(COPY).any(Child::is_live) {
+            return Wanted::Nothing(reason);
+        }
+        Wanted::Gone(reason)
+    }
+
+    /// The leader's terms for so many units.
+    pub(super) fn sized(&self, terms: &OrderTerms, total: u32) -> OrderTerms {
+        let lot = self.sizing.map_or(LotSize::ONE, |sizing| sizing.lot_size);
+        let quantity = Quantity::new(total);
+        let disclosed = disclosed(terms.disclosed, terms.quantity, quantity, lot);
+        OrderTerms { quantity, disclosed, ..terms.clone() }
     }
 
     /// Whether exit legs of a super order guard what the copy has filled.
@@ -133,7 +256,7 @@ impl Mirror {
         let by_itself = leader.status == BrokerStatus::Expired
             || (leader.terms.time_in_force == TimeInForce::Ioc && leader.status == BrokerStatus::Cancelled);
         let due = leader.ts_event.plus(GRACE);
-        let in_grace = by_itself && due > at.now && self.of(COPY).any(super::Child::is_live);
+        let in_grace = by_itself && due > at.now && self.of(COPY).any(Child::is_live);
         if in_grace {
             self.wake_at(due);
         }

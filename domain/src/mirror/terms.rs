@@ -3,7 +3,9 @@
 use super::child::{Change, Child, OrderPart};
 use super::drive::Aim;
 use super::{Moment, REPAIR};
+use crate::gates::clamp;
 use crate::order::{ExitLegs, OrderForm, OrderTerms, OrderType, TimeInForce};
+use crate::pacing::Purpose;
 use crate::policy::{Bps, MarketOrders};
 use crate::price::Price;
 use crate::quantity::Quantity;
@@ -46,6 +48,10 @@ pub(super) fn desired(child: &Child, units: Quantity, aim: &Aim) -> OrderTerms {
     if child.has_fired {
         terms = fired(terms);
     }
+    if aim.purpose == Purpose::Exit && terms.order_type != OrderType::Market {
+        // An exit that the exchange would not take at its price is put at the next that it takes (design, section 4).
+        terms.price = clamp(terms.price, terms.side, aim.tick, aim.band);
+    }
     if let OrderForm::Forever(Some(second)) = &mut terms.form {
         second.quantity = units;
     }
@@ -78,7 +84,8 @@ pub(super) fn marketable(terms: OrderTerms, tries: u16, aim: &Aim, at: &Moment<'
                 .price_band
                 .get()
                 .saturating_mul(u32::from(tries.min(CHASE_BANDS_MAX)) + 1);
-            at_limit(terms, reference, Bps::new(band.min(Bps::WHOLE / 2)), aim.tick)
+            let made = at_limit(terms, reference, Bps::new(band.min(Bps::WHOLE / 2)), aim.tick);
+            OrderTerms { price: clamp(made.price, made.side, aim.tick, aim.band), ..made }
         }
         // Without a price of our own the broker's protection stands in.
         (MarketOrders::ProtectedLimit, None) | (MarketOrders::AsIs, _) => {

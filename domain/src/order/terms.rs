@@ -23,6 +23,14 @@ impl Side {
         SignedQuantity(if self == Self::Buy { units } else { -units })
     }
 
+    /// One for what is bought, minus one for what is sold.
+    pub const fn sign(self) -> i64 {
+        match self {
+            Self::Buy => 1,
+            Self::Sell => -1,
+        }
+    }
+
     /// The other side.
     #[must_use]
     pub const fn opposite(self) -> Self {

@@ -108,6 +108,8 @@ pub(super) fn sizing(sizing: &Sizing) -> String {
         }
         (Strategy::CapitalProportional, ..) => format!("{ratio} (capital)"),
         (Strategy::FixedRatio, ..) => format!("{ratio} (fixed ratio)"),
+        (Strategy::RiskBased, ..) => format!("{ratio} (what the position may still cost)"),
+        (Strategy::FixedLots, ..) => format!("{ratio} (fixed lots)"),
     };
     let multiplier = if sizing.multiplier.numerator == sizing.multiplier.denominator {
         String::new()

@@ -1,0 +1,142 @@
+//! The entry gates as they stand for this account: what they are told of it, and the money kept for what is under way.
+
+use super::FollowerBook;
+use crate::gates::entry::{Figure, Raise, Standing};
+use crate::gates::{Admission, DeniedReason, cost, weigh};
+use crate::ids::ClientOrderId;
+use crate::instrument::InstrumentKey;
+use crate::mirror::{Child, Mirror, Opening};
+use crate::order::lifecycle::ChildState;
+use crate::order::{OrderTerms, Side};
+use crate::pacing::Purpose;
+use crate::price::{Money, Price};
+use crate::quantity::Quantity;
+use crate::time::Timestamp;
+
+/// Money kept for an entry that the account's figures may not know of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reservation {
+    money: Money,
+    /// When its order left; none while it waits.
+    sent: Option<Timestamp>,
+    /// Whether the broker has not said yet that it has it.
+    is_open: bool,
+}
+
+impl FollowerBook {
+    /// How many of some units may be opened.
+    pub(super) fn admit(&self, asked: &Opening<'_>, now: Timestamp) -> Result<Admission, DeniedReason> {
+        let (wish, leader) = (asked.wish, asked.leader);
+        let instrument = &wish.instrument;
+        let price = limit_of(&wish.terms).or(wish.reference);
+        let units = Quantity::new(asked.units);
+        let slices = instrument.freeze_quantity.map_or(1, |freeze| units.get().div_ceil(freeze.get().max(1)));
+        let raise = Raise {
+            terms: &wish.terms,
+            units,
+            before: Quantity::new(u32::try_from(asked.before).unwrap_or(u32::MAX)),
+            instrument,
+            price,
+            last_price: leader.last_price,
+            leader_price: Some(leader.average_price).filter(|price| !price.is_zero()),
+            since: asked.since,
+            first_seen: leader.ts_first_seen,
+            orders: if asked.under_way > 0 { slices - 1 } else { slices },
+            margin_told: None,
+        };
+        let line = self.lines.get(&instrument.key);
+        let held = line.map_or(0, |line| line.held().unsigned_abs());
+        let under_way = self.under_way(instrument.key) + asked.under_way;
+        let side = line.filter(|line| line.held() < 0).map_or(wish.terms.side, |_| Side::Sell);
+        let short_margin = self.settings.entry.short_margin;
+        let standing = Standing {
+            now,
+            trading: self.trading,
+            credentials_refused: self.credentials_refused,
+            breaker_open: self.breaker_open,
+            has_drifted: line.is_some_and(|line| line.drift.is_some()),
+            calendar: &self.settings.calendar,
+            capital: wish.capital.follower,
+            profit: self.profit,
+            available: self.available,
+            reserved: self.reserved(),
+            instrument_units: held + under_way,
+            instrument_value: cost(side, price, held + under_way, instrument, short_margin)
+                .unwrap_or(Money::ZERO),
+            open_orders: self.open_orders,
+            orders_today: self.orders_today,
+        };
+        weigh(&raise, &self.settings.entry, &standing)
+    }
+
+    /// Units of entries in an instrument that may yet fill, but for those of the mirror that is being stepped.
+    pub(super) fn under_way(&self, instrument: InstrumentKey) -> u64 {
+        let orders = self.lines.get(&instrument).map_or(&[][..], |line| &line.orders);
+        let mirrors = orders.iter().filter_map(|id| self.mirrors.get(id));
+        let entries = mirrors
+            .flat_map(|mirror| &mirror.children)
+            .filter(|child| child.is_live() && child.purpose == Purpose::Entry);
+        entries.map(|child| u64::from(may_fill(child).get())).sum()
+    }
+
+    /// Money that entries under way need and the account's figures do not know of.
+    fn reserved(&self) -> Money {
+        self.reservations.values().fold(Money::ZERO, |sum, kept| sum.plus(kept.money))
+    }
+
+    /// Keeps money for what a mirror has under way, and gives back what was kept for what is over.
+    pub(super) fn reserve(&mut self, mirror: &Mirror) {
+        for child in &mirror.children {
+            let kept = self.reservation(mirror, child);
+            let is_known = |kept: &Reservation| {
+                let told = |figure: Figure| kept.sent.is_some_and(|sent| sent < figure.at) && !kept.is_open;
+                self.available.is_some_and(told)
+            };
+            match kept.filter(|kept| !is_known(kept)) {
+                Some(kept) => {
+                    self.reservations.insert(child.client_order_id.clone(), kept);
+                }
+                None => {
+                    self.reservations.remove(&child.client_order_id);
+                }
+            }
+        }
+    }
+
+    fn reservation(&self, mirror: &Mirror, child: &Child) -> Option<Reservation> {
+        if child.purpose != Purpose::Entry || !(child.is_live() || child.state == ChildState::Filled) {
+            return None;
+        }
+        let wish = mirror.wish()?;
+        let price = limit_of(&child.terms).or(wish.reference);
+        let units = u64::from(child.ordered().max(child.cumulative).get());
+        let short_margin = self.settings.entry.short_margin;
+        let money = cost(child.terms.side, price, units, &wish.instrument, short_margin)?;
+        let is_open = matches!(child.state, ChildState::Sending | ChildState::Unknown);
+        Some(Reservation { money, sent: child.ts_sent, is_open })
+    }
+
+    /// The account's money, as it was when it was asked for: what left before is in it.
+    pub(super) fn on_funds(&mut self, available: Money, started_at: Timestamp) {
+        self.available = Some(Figure { value: available, at: started_at });
+        self.reservations.retain(|_, kept| kept.is_open || kept.sent.is_none_or(|sent| sent >= started_at));
+    }
+
+    /// Whether an entry needs more money than is free, by the broker's calculator.
+    pub(super) fn is_margin_short(&self, id: &ClientOrderId, required: Option<Money>) -> bool {
+        let others = self.reservations.iter().filter(|(other, _)| *other != id);
+        let kept = others.fold(Money::ZERO, |sum, (_, kept)| sum.plus(kept.money));
+        let free = self.available.map(|figure| figure.value.minus(kept));
+        required.zip(free).is_some_and(|(required, free)| required > free)
+    }
+}
+
+/// Units of a child that are not filled and may yet be.
+pub(super) fn may_fill(child: &Child) -> Quantity {
+    let asked = if child.state == ChildState::Planned { child.terms.quantity } else { child.worst_case() };
+    asked.saturating_sub(child.cumulative)
+}
+
+fn limit_of(terms: &OrderTerms) -> Option<Price> {
+    Some(terms.price).filter(|price| !price.is_zero())
+}

@@ -1,0 +1,293 @@
+//! What the leader and the follower hold in each instrument, and how much of each leader order the follower copies for
+//! it: the ledger of copied positions.
+//!
+//! One [`Line`] for each instrument. Whenever anything in it changes, all its mirrors are given their share anew, and
+//! those whose share changed are stepped.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::shares::Shares;
+use super::{Alert, Effect, FollowerBook, Opening};
+use crate::flaw::flawed;
+use crate::ids::BrokerOrderId;
+use crate::instrument::{Instrument, InstrumentKey};
+use crate::ledger::{self, Before, Entry, ExitKind, Part};
+use crate::mirror::{Allotment, Child, Mirror, MirrorEvent, Outcome};
+use crate::order::{OrderForm, Product, Side};
+use crate::policy::CopyOn;
+use crate::quantity::{LotSize, Quantity};
+use crate::sizing::Share;
+use crate::time::Timestamp;
+
+/// Rounds of shares until nothing changes any more; a guard, for two or three are the most there should be.
+const ROUNDS_MAX: usize = 8;
+
+/// What rounding left over, by side and the leader's product.
+type Credits = HashMap<(Side, Product), Share>;
+
+/// One instrument.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Line {
+    /// What is known of it; none before the Sizer named it.
+    pub(super) instrument: Option<Arc<Instrument>>,
+    /// What was held before today.
+    pub(super) opening: Option<Opening>,
+    /// The leader's orders in it, in the order they came.
+    pub(super) orders: Vec<BrokerOrderId>,
+    /// How many of the first of them are settled, and what they left behind.
+    settled: usize,
+    left_behind: Option<Before>,
+    settled_credits: Credits,
+    /// What is left over below a lot, of those settled and of those not.
+    credits: Credits,
+    /// Units that the follower's copies have filled, signed, of all products.
+    pub(super) copied: i64,
+    /// Units that others have traded in the account today, signed.
+    pub(super) external: i64,
+    /// By the account's positions, where these and our rows differ.
+    pub(super) drift: Option<i64>,
+    /// The product of the larger part of what is held, by the account's positions.
+    pub(super) held_in: Option<Product>,
+    /// What the leader has converted, by product.
+    pub(super) leader_converted: HashMap<Product, i64>,
+    /// The leader's net, signed, and buys of his that still work.
+    pub(super) leader: i64,
+    pub(super) leader_buys: u64,
+    /// What the follower should hold of it, on the leader's side.
+    pub(super) pool: Share,
+    /// Units closed beyond what was held, signed as they stand; zero but for the time until they are bought or sold back.
+    pub(super) overshot: i64,
+    /// The broker does not take a second exit for the same units.
+    pub(super) refuses_overlap: bool,
+    /// When a fill in it was last seen, by our clock.
+    pub(super) changed: Timestamp,
+}
+
+impl Line {
+    /// Units of the copies that may be closed, signed: no more than was copied, and no more than the account shows.
+    pub(super) fn closable(&self) -> i64 {
+        if flawed!(ExitsByAccountNet) {
+            return self.own() + self.copied + self.opening.map_or(0, |opening| opening.copied);
+        }
+        let copied = self.held();
+        let net = self.net();
+        match copied.signum() {
+            1 => copied.min(net.max(0)),
+            -1 => copied.max(net.min(0)),
+            _ => 0,
+        }
+    }
+
+    /// Units held because of copies, those of earlier days included.
+    pub(super) fn held(&self) -> i64 {
+        self.copied + self.opening.map_or(0, |opening| opening.copied)
+    }
+
+    /// Units that the owner holds apart from them.
+    pub(super) fn own(&self) -> i64 {
+        self.external + self.opening.map_or(0, |opening| opening.own)
+    }
+
+    /// What the account should show.
+    pub(super) fn net(&self) -> i64 {
+        self.drift.unwrap_or(0) + self.own() + self.held()
+    }
+
+    /// Units on one side that may be closed by orders of the other.
+    pub(super) fn closable_by(&self, side: Side) -> u64 {
+        let closable = self.closable();
+        if closable.signum() == side.sign() { 0 } else { closable.unsigned_abs() }
+    }
+
+    pub(super) fn before(&self, lot: LotSize) -> Before {
+        self.left_behind.unwrap_or_else(|| {
+            let Some(opening) = self.opening else { return Before::default() };
+            let same_side = opening.copied.signum() == opening.leader.signum();
+            let copied = if same_side { opening.copied.unsigned_abs() } else { 0 };
+            Before { leader: opening.leader, pool: ledger::share_of(copied, lot) }
+        })
+    }
+
+    /// A settled order has changed after all: everything counts anew.
+    pub(super) fn unsettle(&mut self, id: &BrokerOrderId) {
+        if self.orders.iter().take(self.settled).any(|settled| settled == id) {
+            self.settled = 0;
+            self.left_behind = None;
+            self.settled_credits.clear();
+        }
+    }
+}
+
+impl FollowerBook {
+    /// Takes a leader order into its line.
+    pub(super) fn enlist(&mut self, id: &BrokerOrderId, instrument: InstrumentKey) {
+        let line = self.lines.entry(instrument).or_default();
+        if !line.orders.contains(id) {
+            line.orders.push(id.clone());
+        }
+    }
+
+    /// Gives every mirror of an instrument its share anew. `first` is stepped in any case, and stored by who called.
+    pub(super) fn reallocate(
+        &mut self,
+        instrument: InstrumentKey,
+        first: Option<&BrokerOrderId>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut is_first_round = true;
+        // A step may fill or free what others wait for, so that shares change once more.
+        for _ in 0..ROUNDS_MAX {
+            let mut changed = self.allotments(instrument, effects);
+            changed.retain(|(id, allotment)| {
+                let is_news = self.mirrors.get(id).is_some_and(|known| known.allotment != Some(*allotment));
+                is_news || (is_first_round && first == Some(id))
+            });
+            is_first_round = false;
+            if changed.is_empty() {
+                break;
+            }
+            // What frees quantity first, then what needs it.
+            changed.sort_by_key(|(id, allotment)| {
+                let before = self.mirrors.get(id).and_then(|known| known.allotment);
+                before.is_none_or(|before| allotment.total() >= before.total())
+            });
+            for (id, allotment) in changed {
+                let is_stepped = self.drive(&id, MirrorEvent::Allot(allotment), now, effects).is_ok();
+                if is_stepped && first != Some(&id) {
+                    self.commit_mirror(&id, effects);
+                }
+            }
+        }
+        self.dirty.remove(&instrument);
+        self.settle(instrument);
+    }
+
+    /// What each mirror of an instrument should come to.
+    fn allotments(
+        &mut self,
+        instrument: InstrumentKey,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<(BrokerOrderId, Allotment)> {
+        let Some(line) = self.lines.get(&instrument) else { return Vec::new() };
+        let all: Vec<&Mirror> = line.orders.iter().filter_map(|id| self.mirrors.get(id)).collect();
+        let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
+        let lot = known.or_else(|| all.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size)));
+        let Some(lot) = lot else { return Vec::new() };
+        let shares = Shares { line, lot, held_in: self.held_in(instrument) };
+        let (mirrors, out) = if self.trading.is_squaring_off {
+            let allotted = shares.of_square_off(&all);
+            (all, (allotted, None))
+        } else {
+            let mirrors = all[line.settled.min(all.len())..].to_vec();
+            let by_fill = self.settings.copy.on == CopyOn::Fill;
+            let entries: Vec<Entry<'_>> = mirrors.iter().map(|mirror| entry_of(mirror, by_fill)).collect();
+            let allocation = ledger::allocate(line.before(lot), &entries, lot);
+            let allotted = shares.of_allocation(&mirrors, &entries, &allocation);
+            let credits = credits(&line.settled_credits, &mirrors, &allocation.parts);
+            let buys = entries.iter().filter(|entry| entry.side == Side::Buy);
+            let leader_buys = buys.map(|entry| u64::from(entry.working)).sum::<u64>();
+            (mirrors, (allotted, Some((allocation, credits, leader_buys))))
+        };
+        let ids: Vec<BrokerOrderId> =
+            mirrors.iter().map(|mirror| mirror.leader.broker_order_id.clone()).collect();
+        let (allotted, news) = out;
+        let Some(line) = self.lines.get_mut(&instrument) else { return Vec::new() };
+        if let Some((allocation, credits, leader_buys)) = news {
+            (line.leader, line.leader_buys) = (allocation.leader, leader_buys);
+            (line.pool, line.credits) = (allocation.pool, credits);
+        }
+        let overshot = allotted.1;
+        if overshot != 0 && line.overshot != overshot {
+            effects.push(Effect::Alert(Alert::Overshot(instrument, overshot)));
+        }
+        line.overshot = overshot;
+        ids.into_iter().zip(allotted.0).collect()
+    }
+
+    /// The product in which the larger part of the copied units is held: what the account shows, or what was placed.
+    fn held_in(&self, instrument: InstrumentKey) -> Option<Product> {
+        let shown = self.lines.get(&instrument).and_then(|line| line.held_in);
+        shown.or_else(|| {
+            let of_it = self.positions.iter().filter(|((key, _), units)| *key == instrument && **units != 0);
+            of_it.max_by_key(|(_, units)| units.abs()).map(|((_, product), _)| *product)
+        })
+    }
+
+    /// What earlier orders of the leader's on a side left over below a lot.
+    pub(super) fn credit(&self, instrument: InstrumentKey, side: Side, product: Product) -> Share {
+        let line = self.lines.get(&instrument);
+        line.and_then(|line| line.credits.get(&(side, product))).copied().unwrap_or_default()
+    }
+
+    /// Once nothing of a line can change any more, it need not be gone through again.
+    fn settle(&mut self, instrument: InstrumentKey) {
+        let Some(line) = self.lines.get(&instrument) else { return };
+        let is_settled = |id: &BrokerOrderId| self.mirrors.get(id).is_some_and(is_settled);
+        let unsettled = &line.orders[line.settled.min(line.orders.len())..];
+        if unsettled.is_empty() || line.overshot != 0 || !unsettled.iter().all(is_settled) {
+            return;
+        }
+        if let Some(line) = self.lines.get_mut(&instrument) {
+            line.settled = line.orders.len();
+            line.left_behind = Some(Before { leader: line.leader, pool: line.pool });
+            line.settled_credits = line.credits.clone();
+        }
+    }
+}
+
+/// Whether nothing more is to be expected of a mirror; should it come all the same, its line is unsettled.
+fn is_settled(mirror: &Mirror) -> bool {
+    let Some(allotment) = mirror.allotment else { return false };
+    let is_final = matches!(mirror.outcome, Outcome::Skipped | Outcome::Voided);
+    let is_done = mirror.filled() >= u64::from(allotment.total());
+    mirror.leader.status.is_terminal()
+        && !mirror.leader.legs_alive()
+        && !mirror.children.iter().any(Child::is_live)
+        && (is_done || is_final)
+        && !allotment.is_armed
+}
+
+fn entry_of(mirror: &Mirror, by_fill: bool) -> Entry<'_> {
+    let leader = &mirror.leader;
+    let is_over = leader.status.is_terminal();
+    let waits_for_fill = by_fill && leader.terms.form == OrderForm::Ordinary;
+    let working = if is_over || waits_for_fill {
+        0
+    } else {
+        leader.terms.quantity.saturating_sub(leader.cumulative).get()
+    };
+    Entry {
+        side: leader.terms.side,
+        placed: leader.ts_first_event,
+        kind: if leader.terms.order_type.is_stop() { ExitKind::Stop } else { ExitKind::Limit },
+        fills: &mirror.fills,
+        working,
+        is_over,
+        filled: mirror.held(),
+        sizing: mirror.sizing.as_ref().filter(|_| takes_part(mirror)),
+    }
+}
+
+/// Whether it counts as copied, whatever the broker made of it.
+fn takes_part(mirror: &Mirror) -> bool {
+    let is_out = matches!(mirror.outcome, Outcome::Skipped | Outcome::Voided);
+    !is_out || mirror.may_revive()
+}
+
+fn credits(settled: &Credits, mirrors: &[&Mirror], parts: &[Part]) -> Credits {
+    let mut credits = settled.clone();
+    for (mirror, part) in mirrors.iter().zip(parts) {
+        let Some(sizing) = mirror.sizing.filter(|_| takes_part(mirror)) else { continue };
+        let units = Quantity::new(u32::try_from(part.leader_opens).unwrap_or(u32::MAX));
+        if units.is_zero() {
+            continue;
+        }
+        let left = sizing.left(units, sizing.credit).saturating_sub(sizing.credit);
+        let terms = &mirror.leader.terms;
+        let known = credits.entry((terms.side, terms.product)).or_default();
+        *known = known.saturating_add(left);
+    }
+    credits
+}

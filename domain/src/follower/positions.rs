@@ -1,0 +1,264 @@
+//! What the accounts' positions say: what was held before, whether our rows are right, who closed or converted what.
+
+use std::collections::BTreeMap;
+
+use super::{Alert, Conversion, Effect, FollowerBook, Opening, Record};
+use crate::account::PositionReport;
+use crate::gates::entry::Figure;
+use crate::instrument::InstrumentKey;
+use crate::order::lifecycle::ChildState;
+use crate::order::{OrderReport, Product};
+use crate::policy::Conversions;
+use crate::price::Money;
+use crate::time::Timestamp;
+
+/// The broker squares intraday positions off from about now on (`dhanhq-v2.md` section 2.10).
+const SQUARE_OFF_FROM: (u32, u32) = (15, 10);
+
+/// Units by product, in one instrument.
+type ByProduct = BTreeMap<Product, i64>;
+
+/// A difference that was seen once; the second time in a row it counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Suspicions {
+    drift: BTreeMap<InstrumentKey, i64>,
+    conversions: BTreeMap<InstrumentKey, (Product, Product, i64)>,
+}
+
+impl FollowerBook {
+    /// Takes back what was held before today.
+    pub fn restore_openings(&mut self, openings: impl IntoIterator<Item = Opening>) {
+        for opening in openings {
+            self.lines.entry(opening.instrument).or_default().opening = Some(opening);
+        }
+    }
+
+    /// Takes over what copies of earlier days hold still.
+    pub fn restore_carried(&mut self, carried: impl IntoIterator<Item = (InstrumentKey, i64)>) {
+        self.carried = carried.into_iter().collect();
+    }
+
+    pub(super) fn on_leader_positions(
+        &mut self,
+        positions: &[PositionReport],
+        started_at: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let by_instrument = by_instrument(positions, |position| position.carried.0);
+        for (instrument, carried) in &by_instrument {
+            let leader = carried.values().sum();
+            self.open(*instrument, |opening| opening.leader = leader, effects);
+        }
+        self.look_for_conversions(positions, started_at, effects);
+    }
+
+    pub(super) fn on_positions(
+        &mut self,
+        positions: &[PositionReport],
+        started_at: Timestamp,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let carried_in = by_instrument(positions, |position| position.carried.0);
+        for (instrument, by_product) in &carried_in {
+            let total: i64 = by_product.values().sum();
+            let copied = bounded(self.carried.get(instrument).copied().unwrap_or(0), total);
+            self.open(
+                *instrument,
+                |opening| (opening.copied, opening.own) = (copied, total - copied),
+                effects,
+            );
+        }
+        let profit = positions
+            .iter()
+            .fold(Money::ZERO, |sum, position| sum.plus(position.realised).plus(position.unrealised));
+        self.profit = Some(Figure { value: profit, at: started_at });
+        self.watch_loss(profit, now, effects);
+        let nets = by_instrument(positions, |position| position.net.0);
+        let mut drifted = BTreeMap::new();
+        let instruments: Vec<InstrumentKey> = self.lines.keys().copied().collect();
+        for instrument in instruments {
+            let shown = nets.get(&instrument);
+            let net: i64 = shown.map_or(0, |by_product| by_product.values().sum());
+            let largest = shown.and_then(|of| of.iter().max_by_key(|(_, units)| units.abs()));
+            let held_in = largest.filter(|(_, units)| **units != 0).map(|(product, _)| *product);
+            if self.is_unsettled(instrument, started_at) {
+                continue;
+            }
+            let Some(line) = self.lines.get_mut(&instrument) else { continue };
+            if line.held_in != held_in {
+                line.held_in = held_in;
+                self.dirty.insert(instrument);
+            }
+            let difference = net - (line.own() + line.held());
+            if difference == 0 {
+                if line.drift.take().is_some() {
+                    effects.push(Effect::Over(Alert::Drift(instrument, 0)));
+                    self.dirty.insert(instrument);
+                }
+                continue;
+            }
+            drifted.insert(instrument, difference);
+            let is_known = line.drift == Some(difference);
+            if self.suspicions.drift.get(&instrument) == Some(&difference) && !is_known {
+                line.drift = Some(difference);
+                self.dirty.insert(instrument);
+                effects.push(Effect::Alert(Alert::Drift(instrument, difference)));
+                self.on_drift(now, effects);
+            } else if !is_known {
+                effects.push(Effect::ReadPositions);
+            }
+        }
+        self.suspicions.drift = drifted;
+    }
+
+    /// Sets what was held in an instrument before today, once, as long as nothing is on record.
+    fn open(&mut self, instrument: InstrumentKey, set: impl FnOnce(&mut Opening), effects: &mut Vec<Effect>) {
+        let line = self.lines.entry(instrument).or_default();
+        let before = line.opening;
+        let mut opening = before.unwrap_or(Opening { instrument, leader: 0, copied: 0, own: 0 });
+        let known = opening;
+        set(&mut opening);
+        let is_told = |was: i64, is: i64| was != 0 && was != is;
+        // What was recorded once stands; what was nothing may have been told by nobody yet.
+        if is_told(known.leader, opening.leader)
+            || is_told(known.own, opening.own)
+            || is_told(known.copied, opening.copied)
+        {
+            return;
+        }
+        if before != Some(opening) && opening != (Opening { instrument, leader: 0, copied: 0, own: 0 }) {
+            line.opening = Some(opening);
+            self.dirty.insert(instrument);
+            effects.push(Effect::Commit { records: vec![Record::Opening(opening)], then: None });
+        }
+    }
+
+    /// Whether something in an instrument is under way, or was when the positions were asked for.
+    fn is_unsettled(&self, instrument: InstrumentKey, asked: Timestamp) -> bool {
+        let Some(line) = self.lines.get(&instrument) else { return false };
+        let mirrors = || line.orders.iter().filter_map(|id| self.mirrors.get(id));
+        let is_open = |state: &ChildState| matches!(state, ChildState::Sending | ChildState::Unknown);
+        line.changed >= asked
+            || mirrors().any(|mirror| mirror.children.iter().any(|child| is_open(&child.state)))
+    }
+
+    /// The leader's units have moved from one product to another although he traded nothing.
+    fn look_for_conversions(
+        &mut self,
+        positions: &[PositionReport],
+        started_at: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let nets = by_instrument(positions, |position| position.net.0);
+        let carried = by_instrument(positions, |position| position.carried.0);
+        let mut seen = BTreeMap::new();
+        for (instrument, shown) in &nets {
+            let Some(line) = self.lines.get(instrument) else { continue };
+            let mut expected: ByProduct = carried.get(instrument).cloned().unwrap_or_default();
+            for mirror in line.orders.iter().filter_map(|id| self.mirrors.get(id)) {
+                let leader = &mirror.leader;
+                let net =
+                    leader.terms.side.signed(leader.cumulative).0 - leader.terms.side.signed(leader.exited).0;
+                *expected.entry(leader.terms.product).or_default() += net;
+                if leader.ts_event >= started_at {
+                    expected.clear();
+                    break;
+                }
+            }
+            for (product, units) in &line.leader_converted {
+                *expected.entry(*product).or_default() += units;
+            }
+            let Some((from, to, units)) = moved(&expected, shown) else { continue };
+            seen.insert(*instrument, (from, to, units));
+            if self.suspicions.conversions.get(instrument) != Some(&(from, to, units)) {
+                continue;
+            }
+            self.on_leader_converted(Conversion { instrument: *instrument, from, to, units }, effects);
+        }
+        self.suspicions.conversions = seen;
+    }
+
+    fn on_leader_converted(&mut self, conversion: Conversion, effects: &mut Vec<Effect>) {
+        let Some(line) = self.lines.get_mut(&conversion.instrument) else { return };
+        *line.leader_converted.entry(conversion.from).or_default() -= conversion.units;
+        *line.leader_converted.entry(conversion.to).or_default() += conversion.units;
+        let (held, leader) = (line.closable(), line.leader);
+        effects.push(Effect::Alert(Alert::LeaderConverted(conversion)));
+        let map = |product: Product| self.settings.copy.product_map.get(&product).copied().unwrap_or(product);
+        let (from, to) = (map(conversion.from), map(conversion.to));
+        // All of his, all of ours; of a part there is no telling which lots he means.
+        let is_whole = conversion.units.abs() >= leader.abs() && leader != 0;
+        if self.settings.risk.conversions == Conversions::Copy && is_whole && held != 0 && from != to {
+            let units = held;
+            effects.push(Effect::Convert(Conversion { instrument: conversion.instrument, from, to, units }));
+            effects.push(Effect::ReadPositions);
+        }
+    }
+
+    /// What another has traded in the account: the owner's units move, and copied ones may be closed by it.
+    pub(super) fn on_external_fill(
+        &mut self,
+        report: &OrderReport,
+        units: i64,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let instrument = report.terms.instrument;
+        let line = self.lines.entry(instrument).or_default();
+        let before = line.closable();
+        line.external += units;
+        line.changed = now;
+        let closed = before - line.closable();
+        self.dirty.insert(instrument);
+        let time = now.ist().time();
+        let is_late = chrono::NaiveTime::from_hms_opt(SQUARE_OFF_FROM.0, SQUARE_OFF_FROM.1, 0)
+            .is_some_and(|from| time >= from);
+        if closed != 0 && report.terms.product == Product::Intraday && is_late && report.tag.is_none() {
+            effects.push(Effect::Alert(Alert::SquaredOffByBroker(instrument, closed)));
+        }
+    }
+}
+
+fn by_instrument(
+    positions: &[PositionReport],
+    units: impl Fn(&PositionReport) -> i64,
+) -> BTreeMap<InstrumentKey, ByProduct> {
+    let mut all: BTreeMap<InstrumentKey, ByProduct> = BTreeMap::new();
+    for position in positions {
+        *all.entry(position.instrument).or_default().entry(position.product).or_default() += units(position);
+    }
+    all
+}
+
+/// Units that went from one product to another: the sums agree, two products do not.
+fn moved(expected: &ByProduct, shown: &ByProduct) -> Option<(Product, Product, i64)> {
+    if expected.values().sum::<i64>() != shown.values().sum::<i64>() {
+        return None;
+    }
+    let change = |product: &Product| shown.get(product).unwrap_or(&0) - expected.get(product).unwrap_or(&0);
+    let mut changed: Vec<(Product, i64)> = Product::ALL
+        .iter()
+        .map(|product| (*product, change(product)))
+        .filter(|(_, units)| *units != 0)
+        .collect();
+    let (one, other) = (changed.pop()?, changed.pop()?);
+    if !changed.is_empty() {
+        return None;
+    }
+    let total: i64 = shown.values().sum();
+    // What went to a product has the sign of what is held.
+    let (from, to) = if one.1.signum() == total.signum() { (other, one) } else { (one, other) };
+    Some((from.0, to.0, to.1))
+}
+
+/// Copies of earlier days, no more than the account still carries.
+const fn bounded(copied: i64, carried: i64) -> i64 {
+    if copied.signum() != carried.signum() {
+        0
+    } else if copied.abs() < carried.abs() {
+        copied
+    } else {
+        carried
+    }
+}

@@ -1,0 +1,169 @@
+//! From what the ledger says a follower owes to the share of each mirror: never more than he holds, each kind of exit for
+//! itself.
+
+use super::holdings::Line;
+use crate::flaw::flawed;
+use crate::gates::DeniedReason;
+use crate::ledger::{Allocation, Entry, ExitKind, Part};
+use crate::mirror::{Allotment, COPY, Child, Mirror, REPAIR};
+use crate::order::{Product, Side};
+use crate::pacing::Purpose;
+use crate::quantity::{LotSize, Lots};
+
+/// What shares are cut from.
+pub(super) struct Shares<'a> {
+    pub(super) line: &'a Line,
+    pub(super) lot: LotSize,
+    /// The product in which what is closed is held.
+    pub(super) held_in: Option<Product>,
+}
+
+impl Shares<'_> {
+    /// The share of each mirror, and by how many units the copies have overshot, signed as they stand.
+    pub(super) fn of_allocation(
+        &self,
+        mirrors: &[&Mirror],
+        entries: &[Entry<'_>],
+        allocation: &Allocation,
+    ) -> (Vec<Allotment>, i64) {
+        let mut closing = self.closing(mirrors, entries, &allocation.parts);
+        let overshot = self.overshot(mirrors, entries, &allocation.parts);
+        let mut to_flatten = overshot.unsigned_abs();
+        let mut allotted: Vec<Allotment> = Vec::with_capacity(mirrors.len());
+        for (index, (mirror, part)) in mirrors.iter().zip(&allocation.parts).enumerate() {
+            if flawed!(AllocationFrozen)
+                && let Some(frozen) = mirror.allotment.filter(|frozen| frozen.total() > 0)
+            {
+                allotted.push(frozen);
+                continue;
+            }
+            let opens = part.leader_opens > 0;
+            allotted.push(Allotment {
+                closing: std::mem::take(&mut closing[index]),
+                opening: self.units(part.opening),
+                flatten: 0,
+                product: self.held_in,
+                is_armed: part.leader_closes > 0 && self.may_fill(mirrors, entries[index].side.opposite()),
+                reason: if opens { DeniedReason::BelowOneLot } else { DeniedReason::NothingToClose },
+            });
+        }
+        // The newest exits are what was too much.
+        for (index, mirror) in mirrors.iter().enumerate().rev() {
+            let repaired = repaired(mirror);
+            let is_exit =
+                allocation.parts[index].leader_closes > 0 && entries[index].side.sign() == overshot.signum();
+            let units = if is_exit { to_flatten.min(mirror.held()) } else { 0 };
+            to_flatten -= units;
+            allotted[index].flatten =
+                u32::try_from(repaired * u64::from(is_exit) + units).unwrap_or(u32::MAX);
+        }
+        (allotted, overshot)
+    }
+
+    /// Units that each mirror should close in all. What the leader has closed comes first; what he may yet close shares
+    /// what is left, each kind of exit for itself.
+    fn closing(&self, mirrors: &[&Mirror], entries: &[Entry<'_>], parts: &[Part]) -> Vec<u32> {
+        let mut left = [Side::Buy, Side::Sell].map(|side| [self.line.closable_by(side); ExitKind::COUNT]);
+        let side_of = |entry: &Entry<'_>| usize::from(entry.side == Side::Sell);
+        let mut closing = vec![0; mirrors.len()];
+        for (index, entry) in entries.iter().enumerate() {
+            let (due, filled) = (u64::from(self.units(parts[index].due)), mirrors[index].filled());
+            let left = &mut left[side_of(entry)];
+            let owed = due.saturating_sub(filled).min(left.iter().copied().min().unwrap_or(0));
+            for kind in left.iter_mut() {
+                *kind -= owed;
+            }
+            closing[index] = due.min(filled) + owed;
+        }
+        let mut by_age: Vec<usize> = (0..entries.len()).collect();
+        by_age.sort_by_key(|index| (entries[*index].placed, *index));
+        for index in by_age {
+            let (entry, part) = (&entries[index], &parts[index]);
+            // Where the broker bears one exit only, the stop is the one that is kept.
+            let stop_rests = || {
+                entries.iter().zip(parts).any(|(other, of)| {
+                    other.kind == ExitKind::Stop && other.side == entry.side && of.resting > Lots(0)
+                })
+            };
+            if entry.kind == ExitKind::Limit && self.line.refuses_overlap && stop_rests() {
+                continue;
+            }
+            let (total, filled) = (
+                u64::from(self.units(Lots(part.due.0.saturating_add(part.resting.0)))),
+                mirrors[index].filled(),
+            );
+            let left = &mut left[side_of(entry)][entry.kind.index()];
+            let under_way = closing[index].max(filled.min(total));
+            let rests = total.saturating_sub(under_way).min(*left);
+            *left -= rests;
+            closing[index] = under_way + rests;
+        }
+        closing.into_iter().map(|units| u32::try_from(units).unwrap_or(u32::MAX)).collect()
+    }
+
+    /// By how much exits have closed beyond what was held: copied units on the side that nothing has opened.
+    fn overshot(&self, mirrors: &[&Mirror], entries: &[Entry<'_>], parts: &[Part]) -> i64 {
+        let held = self.line.held();
+        let side = if held < 0 { Side::Sell } else { Side::Buy };
+        let opened: u64 = entries
+            .iter()
+            .zip(parts)
+            .zip(mirrors)
+            .filter(|((entry, _), _)| entry.side == side)
+            .map(|((_, part), mirror)| {
+                // What was filled before the leader, or for an order that he took back since, was an opening as well.
+                let opens = part.leader_closes == 0;
+                if opens { mirror.held() } else { mirror.held().min(u64::from(self.units(part.opening))) }
+            })
+            .sum();
+        let before = self.line.before(self.lot);
+        let carried = if before.leader.signum() == side.sign() {
+            u64::from(self.units(crate::sizing::nearest_lots(before.pool))) + u64::from(self.lot.get())
+        } else {
+            0
+        };
+        let excess = held.unsigned_abs().saturating_sub(opened + carried);
+        side.sign() * i64::try_from(excess).unwrap_or(i64::MAX)
+    }
+
+    fn may_fill(&self, mirrors: &[&Mirror], side: Side) -> bool {
+        let is_entry = |child: &&Child| {
+            child.is_live()
+                && child.key.leg == COPY
+                && child.terms.side == side
+                && child.purpose == Purpose::Entry
+        };
+        mirrors.iter().any(|mirror| mirror.children.iter().any(|child| is_entry(&child)))
+    }
+
+    /// Nothing is copied any more; once every copy is proven over, what is held is closed by the mirrors that opened it.
+    pub(super) fn of_square_off(&self, mirrors: &[&Mirror]) -> (Vec<Allotment>, i64) {
+        let closable = self.line.closable();
+        let is_live = |child: &Child| child.is_live() && child.key.leg == COPY;
+        let waits = mirrors.iter().any(|mirror| mirror.children.iter().any(is_live));
+        let mut left = if waits { 0 } else { closable.unsigned_abs() };
+        let mut allotted = Vec::with_capacity(mirrors.len());
+        for mirror in mirrors.iter().rev() {
+            let has_opened = mirror.leader.terms.side.sign() == closable.signum();
+            let units = if has_opened { left.min(mirror.held()) } else { 0 };
+            left -= units;
+            allotted.push(Allotment {
+                flatten: u32::try_from(repaired(mirror) + units).unwrap_or(u32::MAX),
+                product: self.held_in,
+                reason: DeniedReason::Halted,
+                ..Allotment::opening(0)
+            });
+        }
+        allotted.reverse();
+        (allotted, 0)
+    }
+
+    fn units(&self, lots: Lots) -> u32 {
+        lots.0.saturating_mul(self.lot.get())
+    }
+}
+
+fn repaired(mirror: &Mirror) -> u64 {
+    let repairs = mirror.children.iter().filter(|child| child.key.leg == REPAIR);
+    repairs.map(|child| u64::from(child.cumulative.get())).sum()
+}

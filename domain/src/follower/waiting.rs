@@ -1,0 +1,245 @@
+//! What may not leave yet although the budget has room: an exit for which nothing is free, a sell whose cover is missing,
+//! an entry whose margin is being asked for.
+
+use super::gatekeeping::may_fill;
+use super::holdings::Line;
+use super::{Effect, FollowerBook};
+use crate::gates::entry::MarginCheck;
+use crate::ids::ClientOrderId;
+use crate::instrument::Instrument;
+use crate::ledger::ExitKind;
+use crate::mirror::{COPY, Child, Mirror, REPAIR};
+use crate::order::lifecycle::ChildState;
+use crate::order::{OrderTerms, Side};
+use crate::pacing::Purpose;
+use crate::policy::MissingCover;
+use crate::time::Timestamp;
+
+/// Why something waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Until what is held for others is free.
+    Room,
+    /// Until another leg has filled, but no longer than this.
+    Until(Timestamp),
+    /// The cover is missing for good.
+    CoverMissing,
+    /// Until the broker's calculator has said what it needs.
+    Margin,
+}
+
+impl FollowerBook {
+    /// Why a child that is to be placed, or raised by so many units, may not leave yet.
+    pub(super) fn wait(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<Wait> {
+        let units = match child.state {
+            ChildState::Planned => child.terms.quantity,
+            _ => raised_by(child),
+        };
+        if units.is_zero() {
+            return None;
+        }
+        match child.purpose {
+            Purpose::Exit => {
+                let free = self.room(mirror, child);
+                if u64::from(units.get()) > free {
+                    return Some(Wait::Room);
+                }
+                self.waits_for_short(mirror, child, now)
+            }
+            Purpose::Entry => {
+                self.waits_for_cover(mirror, child, now).or_else(|| self.waits_for_margin(child))
+            }
+        }
+    }
+
+    /// Units that an exit may still close: what is held, less what other exits may close of it. One limit and one stop
+    /// may rest for the same units as long as both are wanted; what is on its way out counts until it is proven gone.
+    fn room(&self, mirror: &Mirror, child: &Child) -> u64 {
+        let Some(line) = self.lines.get(&child.terms.instrument) else { return 0 };
+        let side = child.terms.side;
+        let kind = kind_of(&child.terms);
+        let mirrors = line.orders.iter().filter_map(|id| self.mirrors.get(id));
+        let mut taken = 0;
+        for other in mirrors {
+            let exits = || {
+                let counts = |of: &&Child| {
+                    let is_it = of.client_order_id == child.client_order_id;
+                    of.is_live()
+                        && of.terms.side == side
+                        && of.purpose == Purpose::Exit
+                        && !is_it
+                        && of.state != ChildState::Planned
+                };
+                other.children.iter().filter(counts)
+            };
+            let is_same = other.leader.broker_order_id == mirror.leader.broker_order_id;
+            let is_of_kind = is_same || line.refuses_overlap;
+            let alike: u64 = exits()
+                .filter(|of| is_of_kind || of.key.leg == REPAIR || kind_of(&of.terms) == kind)
+                .map(|of| u64::from(may_fill(of).get()))
+                .sum();
+            let other_kind: u64 = exits()
+                .filter(|of| !is_of_kind && of.key.leg == COPY && kind_of(&of.terms) != kind)
+                .map(|of| u64::from(may_fill(of).get()))
+                .sum();
+            let wanted = other.allotment.map_or(0, |allotment| u64::from(allotment.closing));
+            let wanted = wanted.saturating_sub(other.filled());
+            taken += alike + other_kind.saturating_sub(wanted);
+        }
+        line.closable_by(side).saturating_sub(taken)
+    }
+
+    /// A sell that opens, where the leader has bought what covers it: the follower's own cover must have filled.
+    fn waits_for_cover(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<Wait> {
+        if child.terms.side != Side::Sell || child.key.leg != COPY {
+            return None;
+        }
+        let own = self.lines.get(&child.terms.instrument)?;
+        let instrument = own.instrument.as_deref()?;
+        instrument.option?;
+        let (mut leader_long, mut leader_short) = (0_u64, 0_u64);
+        let (mut long, mut short) = (0_u64, 0_u64);
+        for (key, line) in &self.lines {
+            if !line.instrument.as_deref().is_some_and(|other| hedges(instrument, other)) {
+                continue;
+            }
+            let is_own = *key == child.terms.instrument;
+            leader_short += line.leader.min(0).unsigned_abs();
+            short += line.closable().min(0).unsigned_abs() + self.selling(line, &child.client_order_id);
+            if !is_own {
+                leader_long += line.leader.max(0).unsigned_abs() + line.leader_buys;
+                long += line.closable().max(0).unsigned_abs();
+            }
+        }
+        let leader_left = mirror.leader.standing_quantity().saturating_sub(mirror.leader.cumulative);
+        let leader_short = (leader_short + u64::from(leader_left.get())).max(1);
+        if leader_long == 0 {
+            return None;
+        }
+        // Where he has covered a part, that part of ours is to be covered.
+        let units = u64::from(child.terms.quantity.get());
+        let needed = (short + units) * leader_long.min(leader_short) / leader_short;
+        if long >= needed {
+            return None;
+        }
+        let since = mirror.leader.ts_first_seen;
+        let until = since.plus(self.settings.spread.cover_wait);
+        if now < until {
+            return Some(Wait::Until(until));
+        }
+        match self.settings.spread.on_missing_cover {
+            MissingCover::Skip => Some(Wait::CoverMissing),
+            MissingCover::Send => None,
+        }
+    }
+
+    /// Whether an exit of the other kind works for the same units.
+    pub(super) fn has_other_exit(&self, child: &Child) -> bool {
+        let Some(line) = self.lines.get(&child.terms.instrument) else { return false };
+        let children = line.orders.iter().filter_map(|id| self.mirrors.get(id)).flat_map(|of| &of.children);
+        let mut others = children.filter(|of| {
+            of.is_live()
+                && of.purpose == Purpose::Exit
+                && of.terms.side == child.terms.side
+                && kind_of(&of.terms) != kind_of(&child.terms)
+        });
+        others.next().is_some()
+    }
+
+    /// Units of one line that sells may yet open, but for one child.
+    fn selling(&self, line: &Line, but: &ClientOrderId) -> u64 {
+        let children = line.orders.iter().filter_map(|id| self.mirrors.get(id)).flat_map(|of| &of.children);
+        let sells = children.filter(|of| {
+            of.is_live()
+                && of.terms.side == Side::Sell
+                && of.purpose == Purpose::Entry
+                && of.state != ChildState::Planned
+                && of.client_order_id != *but
+        });
+        sells.map(|of| u64::from(may_fill(of).get())).sum()
+    }
+
+    /// The sale of what covers a short that is being bought back: the short goes first.
+    fn waits_for_short(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<Wait> {
+        if child.terms.side != Side::Sell {
+            return None;
+        }
+        let instrument = self.lines.get(&child.terms.instrument)?.instrument.as_deref()?;
+        instrument.option?;
+        let is_bought_back = self.lines.iter().any(|(key, line)| {
+            let is_hedge = line.instrument.as_deref().is_some_and(|other| hedges(instrument, other));
+            *key != child.terms.instrument && is_hedge && line.closable() < 0 && self.buys_back(line)
+        });
+        let since = mirror.leader.ts_first_seen.max(mirror.leader.ts_first_event);
+        let until = since.plus(self.settings.spread.exit_wait);
+        (is_bought_back && now < until).then_some(Wait::Until(until))
+    }
+
+    fn buys_back(&self, line: &Line) -> bool {
+        let mirrors = || line.orders.iter().filter_map(|id| self.mirrors.get(id));
+        mirrors().any(|mirror| {
+            let wants = mirror.allotment.is_some_and(|share| u64::from(share.closing) > mirror.filled());
+            let flattens = mirror.allotment.is_some_and(|share| share.flatten > 0);
+            let is_buy =
+                |of: &Child| of.is_live() && of.terms.side == Side::Buy && of.purpose == Purpose::Exit;
+            (wants && mirror.leader.terms.side == Side::Buy)
+                || (flattens && mirror.children.iter().any(is_buy))
+        })
+    }
+
+    fn waits_for_margin(&self, child: &Child) -> Option<Wait> {
+        let asks = self.settings.entry.margin == MarginCheck::Broker && child.state == ChildState::Planned;
+        (asks && !self.margins_told.contains(&child.client_order_id)).then_some(Wait::Margin)
+    }
+
+    /// Lets what waited ask again.
+    pub(super) fn requeue(&mut self) {
+        for (id, rank) in std::mem::take(&mut self.held_back) {
+            let held = self.child(&id).map(|(_, child)| child.held_until);
+            if let Some(held) = held {
+                self.queue.push(id, rank, held);
+            }
+        }
+    }
+
+    /// Takes what may not leave out of the queue until something changes.
+    pub(super) fn hold_back(&mut self, id: &ClientOrderId, wait: Wait, effects: &mut Vec<Effect>) {
+        let Some((_, child)) = self.child(id) else { return };
+        let rank = crate::mirror::rank_of(child);
+        let terms = child.terms.clone();
+        self.queue.remove(id);
+        self.held_back.insert(id.clone(), rank);
+        match wait {
+            Wait::Until(moment) => effects.push(Effect::WakeAt(moment)),
+            Wait::Margin => {
+                if self.margins_asked.insert(id.clone()) {
+                    effects.push(Effect::AskMargin { client_order_id: id.clone(), terms });
+                }
+            }
+            Wait::Room | Wait::CoverMissing => {}
+        }
+    }
+}
+
+/// Units that a change about to leave would add.
+fn raised_by(child: &Child) -> crate::quantity::Quantity {
+    match child.request.as_deref().map(|request| &request.change) {
+        Some(crate::mirror::Change::Modify { terms, .. }) => {
+            terms.quantity.saturating_sub(child.worst_case())
+        }
+        _ => crate::quantity::Quantity::ZERO,
+    }
+}
+
+const fn kind_of(terms: &OrderTerms) -> ExitKind {
+    if terms.order_type.is_stop() { ExitKind::Stop } else { ExitKind::Limit }
+}
+
+/// Whether one option may cover the other: calls or puts of one underlying and one expiry.
+fn hedges(one: &Instrument, other: &Instrument) -> bool {
+    let kind = |of: &Instrument| of.option.map(|option| option.option_type);
+    one.underlying == other.underlying
+        && one.expiry == other.expiry
+        && kind(one).is_some()
+        && kind(one) == kind(other)
+}

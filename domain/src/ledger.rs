@@ -1,0 +1,337 @@
+//! What a leader's orders in one instrument close and what they open, and what a follower owes for it.
+//!
+//! Nothing is frozen at first sight: at every step the leader's fills, in the order of their times, and then what still
+//! works of his orders, in the order of their placing, are allotted to closing what he holds, and only then to opening
+//! (design, section 4). Beside his net goes the *pool*: what the follower's copies of his openings have filled, cut by
+//! the same fraction each time he closes. What the follower should hold is the pool to the nearest lot, a half closing;
+//! so it is nothing when the leader holds nothing, whatever was rounded or refused before.
+
+use crate::flaw::flawed;
+use crate::instrument::coded_enum;
+use crate::order::Side;
+use crate::quantity::{LotSize, Lots, Quantity};
+use crate::sizing::{Share, Sizing, nearest_lots, reduced};
+use crate::time::Timestamp;
+
+/// How far an order had come at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FillPoint {
+    /// The broker's time of it.
+    pub at: Timestamp,
+    /// Units filled by then.
+    pub cumulative: Quantity,
+    /// Units that its exit legs had closed again by then.
+    pub exited: Quantity,
+}
+
+coded_enum! {
+    /// How an exit waits. One of each kind may rest for the same units: whichever fills first ends the other.
+    ExitKind {
+        /// At a limit or at the market.
+        Limit = "limit",
+        /// Behind a trigger.
+        Stop = "stop",
+    }
+}
+
+impl ExitKind {
+    /// Both.
+    pub const COUNT: usize = 2;
+
+    /// A place in a list of one for each.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Limit => 0,
+            Self::Stop => 1,
+        }
+    }
+}
+
+/// One leader order, and what the follower made of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// The leader's side.
+    pub side: Side,
+    /// When he placed it.
+    pub placed: Timestamp,
+    /// How it waits.
+    pub kind: ExitKind,
+    /// How far it has come, in ascending order.
+    pub fills: &'a [FillPoint],
+    /// Units of it that may still fill, as far as the follower copies them before they do.
+    pub working: u32,
+    /// Whether it is over.
+    pub is_over: bool,
+    /// Units that the follower's copies of it have filled, less what was closed again by exit legs and repairs.
+    pub filled: u64,
+    /// How much of it the follower takes; none where he takes nothing.
+    pub sizing: Option<&'a Sizing>,
+}
+
+/// What both held before the first of the orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Before {
+    /// The leader's net, signed.
+    pub leader: i64,
+    /// What the follower holds because of copies, on the leader's side.
+    pub pool: Share,
+}
+
+/// What one order comes to for the follower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Part {
+    /// Lots he owes for what the leader has closed by it.
+    pub due: Lots,
+    /// Lots that should rest for what the leader may yet close by it.
+    pub resting: Lots,
+    /// Lots he should open by it in all, what is filled counted in.
+    pub opening: Lots,
+    /// Leader units that close, executed or working.
+    pub leader_closes: u64,
+    /// Leader units that open.
+    pub leader_opens: u64,
+}
+
+/// What all orders of one instrument come to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Allocation {
+    /// One for each order, in the order given.
+    pub parts: Vec<Part>,
+    /// The leader's net, signed.
+    pub leader: i64,
+    /// What the follower should hold, on the leader's side, before rounding.
+    pub pool: Share,
+}
+
+/// Allots.
+pub fn allocate(before: Before, entries: &[Entry<'_>], lot: LotSize) -> Allocation {
+    let mut walk = Walk {
+        leader: before.leader,
+        pool: if before.leader == 0 { Share::ZERO } else { before.pool },
+        lot,
+        entries,
+        states: vec![State::default(); entries.len()],
+    };
+    for chunk in chunks(entries) {
+        walk.take(&chunk);
+    }
+    walk.take_working();
+    walk.conclude()
+}
+
+/// One growth of one order.
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    at: Timestamp,
+    of: usize,
+    /// Signed as it moves the leader's net.
+    units: i64,
+    /// Whether exit legs of the order made it: the follower's own legs answer it.
+    by_legs: bool,
+    is_last: bool,
+}
+
+fn chunks(entries: &[Entry<'_>]) -> Vec<Chunk> {
+    let mut chunks = Vec::new();
+    for (of, entry) in entries.iter().enumerate() {
+        let mut known = (Quantity::ZERO, Quantity::ZERO);
+        for (index, point) in entry.fills.iter().enumerate() {
+            let growth = point.cumulative.saturating_sub(known.0);
+            let exited = point.exited.saturating_sub(known.1);
+            known = (known.0.max(point.cumulative), known.1.max(point.exited));
+            let is_last = index + 1 == entry.fills.len();
+            if !growth.is_zero() {
+                let units = entry.side.signed(growth).0;
+                chunks.push(Chunk { at: point.at, of, units, by_legs: false, is_last });
+            }
+            if !exited.is_zero() {
+                let units = -entry.side.signed(exited).0;
+                chunks.push(Chunk { at: point.at, of, units, by_legs: true, is_last });
+            }
+        }
+    }
+    // The broker's times are whole seconds: within one, what was placed first filled first.
+    chunks.sort_by_key(|chunk| (chunk.at, entries[chunk.of].placed, chunk.of, chunk.by_legs));
+    chunks
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    due: u32,
+    resting: u32,
+    /// Leader units.
+    closes: u64,
+    opened: u64,
+    opens_yet: u64,
+    /// Of what the leader opened by it, what he has not closed since, in billionths of a unit.
+    survives: i128,
+    /// Of what the follower opened by it, what is in the pool.
+    pooled: Share,
+}
+
+struct Walk<'a> {
+    leader: i64,
+    pool: Share,
+    lot: LotSize,
+    entries: &'a [Entry<'a>],
+    states: Vec<State>,
+}
+
+const BILLION: i128 = 1_000_000_000;
+
+impl Walk<'_> {
+    fn take(&mut self, chunk: &Chunk) {
+        let closes = if self.leader.signum() == -chunk.units.signum() {
+            chunk.units.unsigned_abs().min(self.leader.unsigned_abs())
+        } else {
+            0
+        };
+        if closes > 0 {
+            self.close(chunk, closes);
+        }
+        let opens = chunk.units.unsigned_abs() - closes;
+        self.leader += chunk.units.signum() * (closes.saturating_add(opens)).cast_signed();
+        if self.leader == 0 {
+            self.pool = Share::ZERO;
+        }
+        if opens > 0 && !chunk.by_legs {
+            self.open(chunk, opens);
+        }
+    }
+
+    fn close(&mut self, chunk: &Chunk, units: u64) {
+        let (from, to) = (self.leader.unsigned_abs(), self.leader.unsigned_abs() - units);
+        let after = reduced(self.pool, from, to);
+        let due = nearest(self.pool).saturating_sub(nearest(after));
+        let state = &mut self.states[chunk.of];
+        state.closes += units;
+        if !chunk.by_legs {
+            state.due += due;
+        }
+        self.pool = after;
+        for state in &mut self.states {
+            state.survives = state.survives * i128::from(to) / i128::from(from);
+        }
+    }
+
+    /// What the follower's copies have opened joins the pool when the leader's own opening is seen; what they have filled
+    /// before him does not yet.
+    fn open(&mut self, chunk: &Chunk, units: u64) {
+        let entry = &self.entries[chunk.of];
+        let state = &mut self.states[chunk.of];
+        state.opened += units;
+        state.survives += i128::from(units) * BILLION;
+        let left = early(entry, state, self.lot);
+        let his = entry.sizing.map_or(Share::ZERO, |sizing| sizing.share(quantity(units)));
+        let joins = if entry.is_over && chunk.is_last { left } else { left.min(his) };
+        state.pooled = state.pooled.saturating_add(joins);
+        self.pool = self.pool.saturating_add(joins);
+    }
+
+    /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
+    /// placed before it; the rest opens.
+    fn take_working(&mut self) {
+        let mut working: Vec<usize> =
+            (0..self.entries.len()).filter(|index| self.entries[*index].working > 0).collect();
+        working.sort_by_key(|index| (self.entries[*index].placed, *index));
+        let held = self.leader.unsigned_abs();
+        let mut left = [held; ExitKind::COUNT];
+        let mut path = [self.pool; ExitKind::COUNT];
+        let (mut coming, mut arrived) = (0_u64, Share::ZERO);
+        let mut anticipated = [0_u64; ExitKind::COUNT];
+        for index in working {
+            let entry = &self.entries[index];
+            let (kind, mut units) = (entry.kind.index(), u64::from(entry.working));
+            let state = &mut self.states[index];
+            if self.leader != 0 && entry.side.sign() != self.leader.signum() {
+                let closes = units.min(left[kind]);
+                let after = reduced(path[kind], left[kind], left[kind] - closes);
+                state.resting += nearest(path[kind]).saturating_sub(nearest(after));
+                state.closes += closes;
+                (left[kind], path[kind], units) = (left[kind] - closes, after, units - closes);
+            }
+            if self.leader >= 0 && entry.side == Side::Sell {
+                let closes = units.min(coming - anticipated[kind]);
+                let before = reduced(arrived, coming, coming - anticipated[kind]);
+                anticipated[kind] += closes;
+                let after = reduced(arrived, coming, coming - anticipated[kind]);
+                state.resting += nearest(before).saturating_sub(nearest(after));
+                state.closes += closes;
+                units -= closes;
+            }
+            if self.leader >= 0 && entry.side == Side::Buy {
+                coming += units;
+                arrived = arrived.saturating_add(early(entry, state, self.lot));
+            }
+            state.opens_yet += units;
+        }
+    }
+
+    fn conclude(self) -> Allocation {
+        let part = |(entry, state): (&Entry<'_>, &State)| Part {
+            due: Lots(state.due),
+            resting: Lots(state.resting),
+            opening: opening(entry, state, self.lot),
+            leader_closes: state.closes,
+            leader_opens: state.opened + state.opens_yet,
+        };
+        Allocation {
+            parts: self.entries.iter().zip(&self.states).map(part).collect(),
+            leader: self.leader,
+            pool: self.pool,
+        }
+    }
+}
+
+/// What an order should open in all. When the leader has closed a fraction since, what the follower has not filled of it
+/// by then shrinks by that fraction; what he has is in the pool.
+fn opening(entry: &Entry<'_>, state: &State, lot: LotSize) -> Lots {
+    let leader_opens = state.opened + state.opens_yet;
+    let Some(sizing) = entry.sizing.filter(|_| leader_opens > 0) else { return Lots(0) };
+    let whole = sizing.lots(quantity(leader_opens), sizing.credit);
+    if state.opened == 0 || flawed!(EntriesLeftAfterExit) {
+        return whole;
+    }
+    let opened = i128::from(state.opened);
+    let whole_share = i128::from(whole.0) * BILLION;
+    let of_executed = whole_share * opened / i128::from(leader_opens);
+    let lag = of_executed - i128::from(opened_by(entry, state, lot).billionths()).min(of_executed);
+    let kept = lag * state.survives / (opened * BILLION);
+    if kept == lag {
+        return whole;
+    }
+    let target = (whole_share - lag + kept) / BILLION;
+    Lots(u32::try_from(target).unwrap_or(u32::MAX))
+}
+
+/// What the follower has opened by an order: what it filled beyond what it had to close.
+fn opened_by(entry: &Entry<'_>, state: &State, lot: LotSize) -> Share {
+    let closed = u64::from(state.due) * u64::from(lot.get());
+    share_of(entry.filled.saturating_sub(closed), lot)
+}
+
+/// What the follower has opened by an order before the leader has.
+fn early(entry: &Entry<'_>, state: &State, lot: LotSize) -> Share {
+    opened_by(entry, state, lot).saturating_sub(state.pooled).max(Share::ZERO)
+}
+
+fn nearest(pool: Share) -> u32 {
+    if flawed!(ExitsRoundedDown) {
+        // What stays is rounded up, so that what leaves is rounded down.
+        return u32::try_from((i128::from(pool.billionths()) + BILLION - 1) / BILLION).unwrap_or(u32::MAX);
+    }
+    nearest_lots(pool).0
+}
+
+/// Units as lots.
+pub fn share_of(units: u64, lot: LotSize) -> Share {
+    let billionths = i128::from(units) * BILLION / i128::from(lot.get());
+    Share::from_billionths(i64::try_from(billionths).unwrap_or(i64::MAX))
+}
+
+fn quantity(units: u64) -> Quantity {
+    Quantity::new(u32::try_from(units).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;

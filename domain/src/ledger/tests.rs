@@ -1,0 +1,1 @@
+//! Allotting, by hand.

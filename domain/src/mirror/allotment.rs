@@ -1,0 +1,46 @@
+//! How much of the leader's order a mirror is to copy, as the follower's ledger has it.
+
+use crate::gates::DeniedReason;
+use crate::order::Product;
+
+/// What one mirror is to come to. Recomputed at every step of anything in its instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allotment {
+    /// Units that close what the follower holds, filled ones counted in. They go first.
+    pub closing: u32,
+    /// Units that open, filled ones counted in. They wait until what closes has filled.
+    pub opening: u32,
+    /// Units to be closed on the other side of what it has filled, those closed already counted in: it overshot, or the
+    /// account is being squared off.
+    pub flatten: u32,
+    /// The product in which what is closed is held.
+    pub product: Option<Product>,
+    /// Whether it may yet come to more: something may still fill that it would have to close.
+    pub is_armed: bool,
+    /// Why there is nothing to do, where that is so.
+    pub reason: DeniedReason,
+}
+
+impl Allotment {
+    /// Nothing but opening.
+    pub const fn opening(units: u32) -> Self {
+        Self {
+            closing: 0,
+            opening: units,
+            flatten: 0,
+            product: None,
+            is_armed: false,
+            reason: DeniedReason::BelowOneLot,
+        }
+    }
+
+    /// Nothing but closing.
+    pub const fn closing(units: u32) -> Self {
+        Self { closing: units, opening: 0, reason: DeniedReason::NothingToClose, ..Self::opening(0) }
+    }
+
+    /// Units in all.
+    pub const fn total(&self) -> u32 {
+        self.closing.saturating_add(self.opening)
+    }
+}
