@@ -8,6 +8,7 @@
 //!
 //! Secrets are not here: only the names of environment variables and of token files.
 
+mod calendar;
 mod clients;
 mod copying;
 mod environment;
@@ -26,6 +27,7 @@ mod value;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use calendar::load_calendar;
 pub use clients::InstrumentSource;
 pub use copying::{CopySettings, PartingSettings, SizingSettings};
 pub use fault::{Fault, Faults, Origin};

@@ -194,7 +194,8 @@ impl Case {
     }
 }
 
-type Row = (DeniedReason, fn(&mut Case));
+type Change = fn(&mut Case);
+type Row = (DeniedReason, Change);
 
 /// One breach for each gate, in the order in which gates are asked. Each can stand beside all others.
 const IN_ORDER: [Row; 25] = [
@@ -364,7 +365,7 @@ fn gates_are_asked_in_their_order() {
 /// Just inside what the rows above are just outside of.
 #[test]
 fn a_bound_itself_is_kept() {
-    let inside: [fn(&mut Case); 13] = [
+    let inside: [Change; 13] = [
         |case| case.trading.resumed_at = Some(case.since),
         |case| case.policy.window = Some((time("10:00:00"), time("10:00:01"))),
         |case| case.since = case.now.minus(Duration::from_secs(30)),
@@ -416,7 +417,7 @@ fn a_bound_itself_is_kept() {
 #[test]
 fn caps_cut_to_whole_lots_or_skip() {
     // Of ten lots at 6,500 rupees each: the cap, and what is left.
-    let table: [(fn(&mut Case), u32, DeniedReason); 5] = [
+    let table: [(Change, u32, DeniedReason); 5] = [
         (|case| case.policy.caps.lots_per_order = Some(Lots(7)), 7, DeniedReason::LotsPerOrder),
         (
             |case| {
@@ -456,26 +457,26 @@ fn caps_cut_to_whole_lots_or_skip() {
 /// A28: a short is measured by margin, 65 x 26,000 x 15 % = 253,500 rupees a lot, not by its premium of 6,500.
 #[test]
 fn a_short_is_measured_by_margin() {
-    let short = |change: fn(&mut Case)| {
+    let short = |change: Change| {
         Case::with(|case| {
             case.terms.side = Side::Sell;
             change(case);
         })
         .lots()
     };
-    let value: fn(&mut Case) = |case| case.policy.caps.order_value = Some(rupees(260_000));
+    let value: Change = |case| case.policy.caps.order_value = Some(rupees(260_000));
     assert_eq!(short(value), Ok((1, Some(DeniedReason::OrderValue))));
-    let share: fn(&mut Case) = |case| case.policy.caps.position_share = Some(Bps::new(5_000));
+    let share: Change = |case| case.policy.caps.position_share = Some(Bps::new(5_000));
     assert_eq!(short(share), Err(DeniedReason::PositionShare));
-    let margin: fn(&mut Case) = |case| case.policy.margin = MarginCheck::Estimate;
+    let margin: Change = |case| case.policy.margin = MarginCheck::Estimate;
     assert_eq!(short(margin), Ok((1, Some(DeniedReason::MarginShort))));
     // What the broker says outweighs the estimate, for good and ill: two lots for 300,000, or 600,000.
-    let told: fn(&mut Case) = |case| {
+    let told: Change = |case| {
         case.policy.margin = MarginCheck::Broker;
         case.margin_told = Some(rupees(300_000));
     };
     assert_eq!(short(told), Ok((2, None)));
-    let dearer: fn(&mut Case) = |case| {
+    let dearer: Change = |case| {
         case.policy.margin = MarginCheck::Broker;
         case.margin_told = Some(rupees(600_000));
     };
