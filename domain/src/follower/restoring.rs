@@ -14,7 +14,8 @@ impl FollowerBook {
     pub fn restore(&mut self, mirrors: Vec<Mirror>, now: Timestamp) -> Vec<Effect> {
         let mut sent: Vec<Timestamp> = Vec::new();
         let mut effects = Vec::new();
-        for mirror in mirrors {
+        for mut mirror in mirrors {
+            mirror.recall();
             let id = mirror.leader.broker_order_id.clone();
             let mut lost: Vec<(ClientOrderId, u32)> = Vec::new();
             for child in &mirror.children {

@@ -446,6 +446,17 @@ impl Mirror {
         }
     }
 
+    /// What follows from rows: what the gates let pass before, how far the leader had come, and whether it was stopped.
+    pub fn recall(&mut self) {
+        if self.fills.is_empty() {
+            self.note_fills();
+        }
+        let entries = self.of(COPY).filter(|child| child.purpose == Purpose::Entry);
+        let units = entries.map(|child| if child.is_live() { child.ordered() } else { child.cumulative });
+        self.admitted = units.map(Quantity::get).sum();
+        self.is_stopped = self.outcome == Outcome::Detached && self.reason == Some(DeniedReason::Halted);
+    }
+
     /// Whether what came to nothing for want of quantity may come to something yet.
     pub(super) const fn may_revive(&self) -> bool {
         matches!(self.reason, Some(DeniedReason::BelowOneLot | DeniedReason::NothingToClose))
