@@ -316,7 +316,6 @@ impl SimSettings {
             rate_limits: self.rate_limits.then(exchange::RateLimits::default),
             depth: self.depth.exchange(),
             variants: self.variants.exchange(),
-            ..defaults
         })
     }
 
@@ -429,6 +428,7 @@ mod time_text {
 
     const NEVER: &str = "never";
 
+    #[expect(clippy::ref_option, reason = "the signature serde calls")]
     pub(super) fn serialize<S: Serializer>(at: &Option<NaiveTime>, serializer: S) -> Result<S::Ok, S::Error> {
         match at {
             Some(at) => serializer.collect_str(&at.format("%H:%M:%S")),

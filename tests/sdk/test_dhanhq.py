@@ -115,6 +115,39 @@ def test_a_fill_shows_in_trades_positions_and_funds(dhan, option):
     assert (position["positionType"], position["netQty"]) == ("CLOSED", 0)
 
 
+def positions_of(dhan, option):
+    rows = [row for row in succeeded(dhan.get_positions()) if row["securityId"] == option["security_id"]]
+    return {row["productType"]: row for row in rows}
+
+
+def test_a_position_is_converted(dhan, option):
+    succeeded(place(dhan, option, "sdk-convert", 1.1))
+    held = positions_of(dhan, option)["MARGIN"]["netQty"]
+    # The documentation promises 202 and no body; the SDK takes an empty one for a failure. The positions tell.
+    dhan.convert_position(dhan.MARGIN, dhan.NSE_FNO, "LONG", option["security_id"], option["lot"], dhan.INTRA)
+    rows = positions_of(dhan, option)
+    assert (rows["INTRADAY"]["netQty"], rows["MARGIN"]["netQty"]) == (option["lot"], held - option["lot"])
+    assert rows["INTRADAY"]["positionType"] == "LONG"
+    again = dhan.convert_position(
+        dhan.MARGIN, dhan.NSE_FNO, "LONG", option["security_id"], 100 * option["lot"], dhan.INTRA
+    )
+    assert again["remarks"]["error_code"] == "DH-906"
+
+
+def test_everything_is_exited_and_the_kill_switch_turned(dhan, option, resting):
+    succeeded(place(dhan, option, "sdk-exit", 1.1))
+    refused = dhan.kill_switch("activate")
+    assert refused["remarks"]["error_code"] == "DH-906"
+    assert succeeded(dhan.exit_all_positions())["status"] == "SUCCESS"
+    assert all(row["netQty"] == 0 for row in positions_of(dhan, option).values())
+    assert succeeded(dhan.get_order_by_id(resting))[0]["orderStatus"] == "CANCELLED"
+    succeeded(dhan.kill_switch("activate"))
+    assert succeeded(dhan.status_kill_switch())["killSwitchStatus"] == "ACTIVATE"
+    assert place(dhan, option, "sdk-killed", 0.8)["remarks"]["error_code"] == "DH-906"
+    succeeded(dhan.kill_switch("deactivate"))
+    assert succeeded(dhan.status_kill_switch())["killSwitchStatus"] == "DEACTIVATE"
+
+
 @pytest.fixture
 def super_order(dhan, option):
     """A super order whose entry rests; its number and the entry's price."""

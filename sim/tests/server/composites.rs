@@ -270,7 +270,7 @@ async fn spoiled(operation: Operation, answer: AnswerFault, executed: bool) {
         Operation::Modify => {
             [("PUT", format!("/super/orders/{order_id}"), Some(target)), ("PUT", forever_path, Some(change))]
         }
-        Operation::Cancel | Operation::Read => {
+        _ => {
             [("DELETE", format!("/super/orders/{order_id}/ENTRY_LEG"), None), ("DELETE", forever_path, None)]
         }
     };

@@ -219,6 +219,7 @@ async fn outside_the_session_orders_are_refused_and_after_market_orders_wait() {
         let mut later = desk.resting("cp-2");
         later["afterMarketOrder"] = json!(true);
         later["amoTime"] = json!("OPEN");
+        later["securityId"] = json!(CALL.to_string()); // the nearest one may expire in between
         let later = desk.place(later).await;
         let run = json!({ "run_until": released });
         assert_eq!(desk.control("POST", "/sim/clock", Some(run)).await.0, 200);
