@@ -290,6 +290,7 @@ fn house(
     let sizer = SizerParams {
         leader: settings.leader.client_id.clone(),
         leader_capital: settings.leader.capital,
+        leader_fixed_capital: None,
         followers: followers.iter().map(|follower| policy(follower)).collect(),
         instruments: ground.instruments.clone(),
         source: ground.source.clone(),
@@ -341,6 +342,7 @@ fn policy(follower: &FollowerSettings) -> FollowerPolicy {
         account: follower.client_id.clone(),
         copy: follower.copy.policy(),
         sizing: follower.sizing.policy(),
+        refreshes_capital: false,
     }
 }
 

@@ -124,6 +124,8 @@ pub struct FollowerOrderActor {
     positions: reads::Reading,
     /// The next read of the positions.
     positions_due: Option<SpawnHandle>,
+    /// When the last one began.
+    positions_begun: Option<Instant>,
     positions_on_record: OnRecord<Holdings>,
     funds_on_record: OnRecord<Funds>,
     /// The last figures, and when they were asked for.
@@ -177,6 +179,7 @@ impl FollowerOrderActor {
             trades: reads::Reading::Idle,
             positions: reads::Reading::Idle,
             positions_due: None,
+            positions_begun: None,
             positions_on_record: OnRecord::default(),
             funds_on_record: OnRecord::default(),
             last_funds: None,

@@ -33,6 +33,10 @@ use crate::vitals::{Health, Ping, Vitals};
 /// How soon after a look into the master file the next one is worth it.
 const INSTRUMENT_REFRESH_INTERVAL: Duration = Duration::from_mins(1);
 
+/// How often the capital is taken anew where the ratio follows it. Shorter than what funds are read in at the least, so
+/// that none of these reads is passed over for having come a little early.
+const CAPITAL_REFRESH_INTERVAL: Duration = Duration::from_secs(29);
+
 /// How long the first going live waits for followers that are not ready: one that never will be must not keep the
 /// others from copying (P19). A later one is told everything again when it is.
 const FOLLOWERS_PATIENCE: Duration = Duration::from_secs(10);
@@ -48,6 +52,8 @@ pub struct FollowerPolicy {
     pub copy: CopyPolicy,
     /// How much.
     pub sizing: SizingPolicy,
+    /// Whether the ratio of new orders follows the capital through the day, instead of that of its start.
+    pub refreshes_capital: bool,
 }
 
 /// What the Sizer is told once.
@@ -57,6 +63,8 @@ pub struct SizerParams {
     pub leader: DhanClientId,
     /// Which figure of the leader's funds counts as capital.
     pub leader_capital: CapitalBasis,
+    /// The sum of [`CapitalBasis::Fixed`].
+    pub leader_fixed_capital: Option<Money>,
     /// The followers.
     pub followers: Vec<FollowerPolicy>,
     /// The instruments of the day, shared with whoever needs them.
@@ -81,6 +89,8 @@ pub struct Sizer {
     addresses: Option<Arc<Addresses>>,
     day: TradingDay,
     capital: BTreeMap<DhanClientId, Money>,
+    /// Funds as they were lately, for those whose ratio follows them.
+    recent: BTreeMap<DhanClientId, Recent>,
     /// Whether the capital on record was read.
     is_loaded: bool,
     /// Funds that were told before.
@@ -93,6 +103,36 @@ pub struct Sizer {
     /// Whether the leader's stream was told to go live; what it says before is said again after.
     is_live: bool,
     refresh: Refresh,
+}
+
+/// An account's funds, and when they were taken over.
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    funds: Funds,
+    taken: Instant,
+}
+
+/// What counts as an account's capital.
+#[derive(Debug, Clone, Copy)]
+struct Basis {
+    figure: CapitalBasis,
+    /// The sum of [`CapitalBasis::Fixed`].
+    sum: Option<Money>,
+}
+
+impl Basis {
+    fn of(self, funds: &Funds) -> Option<Money> {
+        match self.figure {
+            CapitalBasis::Total => Some(funds.total()),
+            CapitalBasis::Available => Some(funds.available),
+            CapitalBasis::Fixed => self.sum,
+        }
+    }
+
+    /// A sum from the settings is known before anything is read, and follows them when they change.
+    fn fixed(self) -> Option<Money> {
+        self.sum.filter(|_| self.figure == CapitalBasis::Fixed)
+    }
 }
 
 /// Looking an unknown instrument up in the source.
@@ -108,6 +148,7 @@ impl Sizer {
     pub fn new(params: SizerParams, vitals: Vitals) -> Self {
         Self {
             capital: BTreeMap::new(),
+            recent: BTreeMap::new(),
             day: params.clock.now().trading_day(),
             is_loaded: false,
             early: Vec::new(),
@@ -145,10 +186,27 @@ impl Sizer {
         policy: &FollowerPolicy,
     ) -> Decision {
         let capital = DayCapital {
-            leader: self.capital.get(&self.params.leader).copied(),
-            follower: self.capital.get(&policy.account).copied(),
+            leader: self.capital_of(&self.params.leader, policy.refreshes_capital),
+            follower: self.capital_of(&policy.account, policy.refreshes_capital),
         };
         decide(order, instrument, &policy.copy, capital, &policy.account)
+    }
+
+    /// What a proportion is taken of: as at the start of the day (A29), or lately. The book keeps the ratio that an order
+    /// began with, and puts what it was made of on record.
+    fn capital_of(&self, account: &DhanClientId, lately: bool) -> Option<Money> {
+        let basis = self.basis_of(account);
+        match self.recent.get(account) {
+            Some(recent) if lately => basis.of(&recent.funds),
+            _ => basis.fixed().or_else(|| self.capital.get(account).copied()),
+        }
+    }
+
+    fn basis_of(&self, account: &DhanClientId) -> Basis {
+        match self.params.followers.iter().find(|policy| policy.account == *account) {
+            Some(policy) => Basis { figure: policy.sizing.capital, sum: policy.sizing.fixed_capital },
+            None => Basis { figure: self.params.leader_capital, sum: self.params.leader_fixed_capital },
+        }
     }
 
     /// The first figures of a trading day are its capital; they are put on record, and what is on record stands.
@@ -158,21 +216,13 @@ impl Sizer {
             self.day = today;
             self.capital.clear();
         }
-        let followers = &self.params.followers;
-        let basis = match followers.iter().find(|policy| policy.account == *account) {
-            Some(policy) => policy.sizing.capital,
-            None => self.params.leader_capital,
-        };
-        let figure = match basis {
-            CapitalBasis::Total => funds.total(),
-            CapitalBasis::Available => funds.available,
-            CapitalBasis::Fixed => return,
-        };
         if self.capital.contains_key(account) {
             return;
         }
+        let basis = self.basis_of(account);
+        let Some(figure) = basis.of(funds) else { return };
         self.capital.insert(account.clone(), figure);
-        info!(account = account.masked(), capital = %figure, basis = %basis, day = %today, "capital of the day taken");
+        info!(account = account.masked(), capital = %figure, basis = %basis.figure, day = %today, "capital of the day taken");
         let row = store::DayCapital {
             trading_day: today,
             account: account.clone(),
@@ -180,6 +230,14 @@ impl Sizer {
             recorded_at: self.params.clock.now(),
         };
         crate::records::submit_quietly(&self.params.store, &self.vitals, vec![Write::DayCapital(row)]);
+    }
+
+    fn take_recent(&mut self, account: &DhanClientId, funds: Funds) {
+        let is_due =
+            self.recent.get(account).is_none_or(|last| last.taken.elapsed() >= CAPITAL_REFRESH_INTERVAL);
+        if is_due && self.params.followers.iter().any(|policy| policy.refreshes_capital) {
+            self.recent.insert(account.clone(), Recent { funds, taken: Instant::now() });
+        }
     }
 
     fn on_loaded(&mut self, capital: BTreeMap<DhanClientId, Money>) {
@@ -200,6 +258,7 @@ impl Sizer {
     fn on_funds(&mut self, read: FundsRead) {
         if let Some(funds) = &read.funds {
             self.take_capital(&read.account, funds);
+            self.take_recent(&read.account, *funds);
         }
         self.heard_from.insert(read.account);
         if !self.is_live {
@@ -225,7 +284,7 @@ impl Sizer {
     fn is_leader_known(&self) -> bool {
         let mut followers = self.params.followers.iter();
         if followers.any(|policy| policy.sizing.strategy == Strategy::CapitalProportional) {
-            self.capital.contains_key(&self.params.leader)
+            self.capital_of(&self.params.leader, false).is_some()
         } else {
             self.heard_from.contains(&self.params.leader)
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use actix::{Context, Handler};
-use tandem_domain::follower::{Event, Record};
+use tandem_domain::follower::{Event, FollowerBook, Record};
+use tandem_domain::mirror::Child;
 use tandem_domain::trading::{HaltCause, Trading, TradingState};
 use tokio::sync::oneshot;
 use tracing::info;
@@ -77,7 +78,12 @@ impl FollowerOrderActor {
     }
 
     pub(super) fn answer_control(&self, waiting: Waiting, recorded: Result<(), Arc<str>>) {
-        let now = TradingNow { trading: self.trading, recorded, cancelling: 0, units_to_close: 0 };
+        let now = TradingNow {
+            trading: self.trading,
+            recorded,
+            cancelling: self.book.as_ref().map_or(0, being_cancelled),
+            units_to_close: self.book.as_ref().map_or(0, |book| book.left_to_close().1),
+        };
         // Who asked may have gone.
         waiting.reply.send(now).ok();
     }
@@ -86,6 +92,16 @@ impl FollowerOrderActor {
         let LeaderPositionsRead { started_at, positions } = read;
         self.step(Event::LeaderPositions { started_at: *started_at, positions: positions.to_vec() }, ctx);
     }
+}
+
+/// Orders that still work and are asked, or about to be asked, to end. Only for whoever asks: it looks at every mirror.
+fn being_cancelled(book: &FollowerBook) -> usize {
+    let is_leaving = |child: &&Child| {
+        let is_asked = child.request.as_ref().is_some_and(|request| request.change.is_full_cancel());
+        child.is_live() && (child.cancel_asked || is_asked)
+    };
+    let mirrors = book.outcomes().filter_map(|(leader_order, ..)| book.mirror(leader_order));
+    mirrors.map(|mirror| mirror.children.iter().filter(is_leaving).count()).sum()
 }
 
 impl Handler<ControlSaid> for FollowerOrderActor {

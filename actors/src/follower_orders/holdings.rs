@@ -1,6 +1,6 @@
 //! What the account holds: its positions and its money, read on a period and whenever the book wants to know.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
@@ -15,6 +15,9 @@ use super::reads::Reading;
 use crate::account::{funds_row, holdings, positions_row};
 use crate::messages::FundsRead;
 use crate::records::submit_quietly;
+
+/// The least time between two reads of the positions.
+const POSITIONS_SPACING: Duration = Duration::from_secs(1);
 
 impl FollowerOrderActor {
     /// Reads the positions, and again after a while. A wish that comes while a read runs is met by one more: what that
@@ -32,7 +35,11 @@ impl FollowerOrderActor {
             self.on_positions_seen();
             return self.read_positions_after(self.params.polls.positions, ctx);
         };
-        if let Err(wait) = self.reads.take() {
+        // The broker's rows follow fills after a moment: two reads that agree say something only if they are apart.
+        let apart = POSITIONS_SPACING.min(self.params.polls.positions);
+        let too_soon = self.positions_begun.and_then(|begun| apart.checked_sub(begun.elapsed()));
+        let wait = too_soon.filter(|wait| !wait.is_zero()).map_or_else(|| self.reads.take(), Err);
+        if let Err(wait) = wait {
             self.positions = Reading::Due;
             ctx.run_later(wait, |actor, ctx| {
                 actor.positions = Reading::Idle;
@@ -41,6 +48,7 @@ impl FollowerOrderActor {
             return;
         }
         self.positions = Reading::Runs;
+        self.positions_begun = Some(Instant::now());
         let started_at = self.params.clock.now();
         let read = async move { client.positions(started_at).await };
         ctx.spawn(read.into_actor(self).map(move |positions, actor, ctx| {
