@@ -8,7 +8,8 @@ use tandem_domain::mirror::{
     COPY, Change, ChangeRequest, ChangeState, Child, ChildLeg, Mirror, OrderPart, Target,
 };
 use tandem_domain::order::lifecycle::ChildState;
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType};
+use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType};
+use tandem_domain::quantity::Quantity;
 
 use crate::store::{AccountOrder, IntentKind, IntentRow, IntentState, MirrorRows};
 
@@ -113,10 +114,12 @@ fn restore_child(intent: IntentRow, orders: &[AccountOrder]) -> Child {
 }
 
 fn restore_leg(order: &AccountOrder) -> ChildLeg {
+    // What a fired forever order left is no exit of it: its fills are in the forever order's own row.
+    let is_exit = matches!(order.report.leg, Leg::StopLoss | Leg::Target);
     ChildLeg {
         broker_order_id: order.report.broker_order_id.clone(),
         leg: order.report.leg,
-        cumulative: order.report.cumulative,
+        cumulative: if is_exit { order.report.cumulative } else { Quantity::ZERO },
         has_fired: order.report.status == BrokerStatus::Triggered || !order.report.cumulative.is_zero(),
         is_over: order.report.status.is_terminal(),
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
-use tandem_actors::records::{About, Circumstances, News, writes};
+use tandem_actors::records::{About, Circumstances, News, Owner, writes};
 use tandem_actors::store::{IntentTiming, Write};
 use tandem_dhan::parse;
 use tandem_dhan::wire::decode_frame;
@@ -37,6 +37,10 @@ impl Follower {
             id: FollowerId::new(daemon::follower(number))?,
             account: DhanClientId::new(daemon::account(number))?,
         })
+    }
+
+    fn owner(&self) -> Owner<'_> {
+        Owner { follower: &self.id, account: &self.account }
     }
 }
 
@@ -126,7 +130,7 @@ impl Copy {
     /// The rows that must be durable before the request leaves, but for the leader's event.
     pub(crate) fn decision(&self, now: Timestamp) -> Vec<Write> {
         let around = Circumstances { now, news: Some(self.news(self.timing)) };
-        writes(vec![self.mapping(), self.intent(None)], &self.follower.account, &around)
+        writes(vec![self.mapping(), self.intent(None)], self.follower.owner(), &around)
     }
 
     /// The rows of the answer.
@@ -158,7 +162,7 @@ impl Copy {
         };
         // The mapping says already what an acceptance leaves as it is.
         let records = vec![self.intent(Some(IntentState::Sending)), order];
-        writes(records, &self.follower.account, &around)
+        writes(records, self.follower.owner(), &around)
     }
 
     fn news(&self, timing: IntentTiming) -> News {
@@ -220,7 +224,7 @@ impl Copy {
 }
 
 /// The leader's event as it stands in every job.
-pub(crate) fn leader_event(order: &Arc<LeaderOrder>, account: &DhanClientId, now: Timestamp) -> Vec<Write> {
+pub(crate) fn leader_event(order: &Arc<LeaderOrder>, follower: &Follower, now: Timestamp) -> Vec<Write> {
     let around = Circumstances { now, ..Circumstances::default() };
-    writes(vec![Record::LeaderEvent(Arc::clone(order))], account, &around)
+    writes(vec![Record::LeaderEvent(Arc::clone(order))], follower.owner(), &around)
 }

@@ -35,7 +35,7 @@ WHERE client_order_id = ?1 AND kind = ?2 AND serial = ?3 AND instr(?5, ',' || st
 
 const REPLACE_TERMS: &str = "
 UPDATE intents SET order_type = ?4, time_in_force = ?5, quantity = ?6, disclosed = ?7, price = ?8, trigger_price = ?9,
-    form = ?10, part = COALESCE(?11, part)
+    form = ?10, part = COALESCE(?11, part), purpose = COALESCE(?12, purpose)
 WHERE client_order_id = ?1 AND kind = ?2 AND serial = ?3 AND state IN ('PLANNED', 'NOT_SENT')";
 
 pub(super) fn insert(connection: &Connection, intent: &IntentRow) -> Result<(), ApplyError> {
@@ -132,6 +132,7 @@ fn replace_terms(
         terms.trigger.units(),
         form_text(terms)?,
         change.part.map(OrderPart::as_str),
+        change.purpose.map(purpose_word),
     ])?;
     one_row(changed, change)
 }

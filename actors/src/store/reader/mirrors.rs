@@ -61,7 +61,7 @@ const CHILDREN: &str = "
 /// What an order's own columns of the same names would hide has a name of its own.
 pub(super) const MAPPING_COLUMNS: &str = "
     m.trading_day, m.leader_account, m.leader_order_id, m.follower_id, m.outcome, m.reason AS denied, m.note, m.inputs,
-    m.target_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at";
+    m.target_quantity, m.closing_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at";
 
 pub(super) const INTENT_COLUMNS: &str = "
     i.client_order_id, i.kind, i.serial, i.trading_day, i.leader_account, i.leader_order_id, i.follower_id,
@@ -226,6 +226,7 @@ pub(super) fn mapping(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
             text.map(|text| serde_json::from_str(&text)).transpose()
         })?,
         target: quantity(row, "target_quantity")?,
+        closing: quantity(row, "closing_quantity")?,
         copied: quantity(row, "copied_quantity")?,
         filled: quantity(row, "filled_quantity")?,
         updated_at: time(row, "decided_at")?,

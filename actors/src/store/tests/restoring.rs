@@ -3,11 +3,13 @@
 use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::ClientOrderId;
 use tandem_domain::mirror::{ChangeState, Mirror, Outcome};
+use tandem_domain::order::{BrokerStatus, Leg, OrderForm};
 use tandem_domain::pacing::Purpose;
 use tandem_domain::quantity::Quantity;
 
 use super::fixtures::{
-    Bench, answered, asha, at, child, day, ground, intent, mapped, mapping, planned, request, requested,
+    Bench, answered, asha, at, child, day, follower_order, ground, intent, mapped, mapping, order_id,
+    planned, reported, request, requested,
 };
 use crate::restored::restored;
 use crate::store::{IntentKind, IntentState, IntentTiming, Write};
@@ -67,4 +69,19 @@ fn what_was_given_up_and_is_found_changed_by_hand_can_be_stored() {
     given_up.reason = Some(DeniedReason::ProvenAbsent);
     let mirror = bench(vec![Write::Mapping(Box::new(given_up)), mapped(Outcome::Detached, 130)]);
     assert_eq!(mirror.outcome, Outcome::Detached);
+}
+
+#[test]
+fn what_a_fired_forever_order_left_is_no_exit_of_it() {
+    let mut placed = intent(&child(0, 1), IntentState::Acked, 130);
+    placed.terms.form = OrderForm::Forever(None);
+    let mut forever = follower_order(&child(0, 1), "F1", BrokerStatus::Traded, 130);
+    forever.report.terms.form = OrderForm::Forever(None);
+    let mut left = follower_order(&child(0, 1), "F2", BrokerStatus::Traded, 130);
+    (left.client_order_id, left.report.tag) = (None, None);
+    (left.report.parent, left.report.leg) = (Some(order_id("F1")), Leg::Single);
+    let mirror = bench(vec![requested(&placed), reported(&forever), reported(&left)]);
+    let child = &mirror.children[0];
+    assert_eq!((child.cumulative, child.exited()), (Quantity::new(130), Quantity::ZERO));
+    assert_eq!(child.legs[0].broker_order_id, order_id("F2"));
 }
