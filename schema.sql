@@ -395,14 +395,14 @@ CREATE TABLE copy_gaps (
 ) STRICT, WITHOUT ROWID;
 
 -- What was held in an instrument when copying was first armed on a day: recorded once, so that what is copied can be told
--- from what is not, and counted again after a restart. What was copied on earlier days has a row even when it turned out
--- to be gone, so that the newest day with rows tells all that was carried into it.
+-- from what is not, and counted again after a restart. Nothing is recorded where nothing was held: a day on which the
+-- account's positions were read (position_snapshots) or anything was placed has no other openings than these.
 CREATE TABLE ledger_openings (
     follower_id       TEXT    NOT NULL CHECK (follower_id <> ''),
     trading_day       TEXT    NOT NULL CHECK (trading_day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
     segment           TEXT    NOT NULL,
     security_id       INTEGER NOT NULL,
-    -- Signed. The leader's, never copied; the follower's by copies of earlier days; the follower's own, never sold.
+    -- Signed; each stands once it is not zero. The leader's, never copied; the follower's by copies of earlier days; the follower's own, never sold.
     leader_units      INTEGER NOT NULL,
     copied_units      INTEGER NOT NULL,
     own_units         INTEGER NOT NULL,

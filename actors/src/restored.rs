@@ -20,6 +20,7 @@ pub(crate) fn restored(rows: Vec<MirrorRows>) -> Vec<Mirror> {
 
 fn restore(rows: MirrorRows) -> Mirror {
     let mut mirror = Mirror::new(Arc::clone(&rows.leader));
+    mirror.fills = rows.fills;
     let (placings, changes): (Vec<IntentRow>, Vec<IntentRow>) =
         rows.intents.into_iter().partition(|intent| intent.kind == IntentKind::Place);
     mirror.children = placings.into_iter().map(|intent| restore_child(intent, &rows.orders)).collect();

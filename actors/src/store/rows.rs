@@ -220,7 +220,7 @@ pub struct IntentChange {
     pub state: IntentState,
     /// New terms, for a held intent whose target moved; legal with `Planned` and `Sending` only.
     pub terms: Option<OrderTerms>,
-    /// Another purpose, together with new terms: what was held as an entry may have come to close.
+    /// The purpose by now: what was planned as an entry may have come to close. `None` leaves what is stored.
     pub purpose: Option<Purpose>,
     /// The broker's id, once known; needed with `Acked`.
     pub broker_order_id: Option<BrokerOrderId>,
@@ -250,10 +250,8 @@ pub struct GapRow {
     pub at: Timestamp,
 }
 
-/// What was held in an instrument when a day's copying began. The first of a day stands; later ones are ignored.
-///
-/// On each day there is one for everything that was copied before and not closed, with no copied units if it turned out to
-/// be gone: the newest day with openings tells all that was carried into it.
+/// What was held in an instrument when a day's copying began. Each figure stands once it was told; one that is zero may not
+/// have been told yet, for the leader's and the follower's positions come apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpeningRow {
     /// The day.

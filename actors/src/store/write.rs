@@ -31,7 +31,7 @@ pub enum Write {
     Intent(Box<IntentRow>),
     /// A change of an intent's state.
     IntentChange(Box<IntentChange>),
-    /// What was held in an instrument when the day's copying began; ignored when the day has it already.
+    /// What was held in an instrument when the day's copying began; a figure that is on record stands.
     Opening(OpeningRow),
     /// A follower's trading state, with its entry of the audit log; one that stands already changes nothing.
     Trading(TradingRow),

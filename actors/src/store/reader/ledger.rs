@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use tandem_domain::follower::Opening;
 use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId};
 use tandem_domain::instrument::InstrumentKey;
+use tandem_domain::ledger::FillPoint;
 use tandem_domain::order::Product;
-use tandem_domain::quantity::Quantity;
-use tandem_domain::time::{Timestamp, TradingDay};
+use tandem_domain::time::TradingDay;
 
 use super::Reader;
 use super::columns::{broker_order_id, instrument, quantity, time, word, word_or_none};
@@ -38,17 +38,20 @@ impl Carried {
     pub fn has_expired(&self, today: TradingDay) -> bool {
         self.expiry.is_some_and(|expiry| expiry < today.date())
     }
+
+    /// Whether it may be held still: it has not expired, and its product lasts over night.
+    pub fn may_be_held(&self, today: TradingDay) -> bool {
+        !self.has_expired(today) && self.product.is_none_or(lasts)
+    }
 }
 
-/// A point in the filling of a leader's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeaderFill {
-    /// The broker's time of the first state that showed it.
-    pub at: Timestamp,
-    /// Units filled by then.
-    pub cumulative: Quantity,
-    /// Units that its exit legs had closed again by then.
-    pub exited: Quantity,
+/// Units of each instrument that copies of earlier days may hold still on this day, signed, of all products.
+pub fn units_held(carried: &[Carried], today: TradingDay) -> BTreeMap<InstrumentKey, i64> {
+    let mut units = BTreeMap::new();
+    for left in carried.iter().filter(|left| left.may_be_held(today)) {
+        *units.entry(left.instrument).or_default() += left.units;
+    }
+    units
 }
 
 /// What one row of `orders` did to the position: a super order's exits are taken off its entry. `CLOSED` says that one of
@@ -65,10 +68,13 @@ FROM orders AS o
 WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'follower' AND o.client_order_id IS NOT NULL
 GROUP BY o.segment, o.security_id, o.product ORDER BY o.product";
 
-/// The newest day before ?3 on which anything of follower ?1 with account ?2 is on record.
+/// The newest day before ?3 on which follower ?1 with account ?2 was armed: positions were read, which openings follow
+/// from, or anything was placed.
 const NEWEST_DAY: &str = "
 SELECT MAX(trading_day) AS trading_day FROM (
     SELECT MAX(trading_day) AS trading_day FROM ledger_openings WHERE follower_id = ?1 AND trading_day < ?3
+    UNION ALL
+    SELECT MAX(trading_day) FROM position_snapshots WHERE account = ?2 AND trading_day < ?3
     UNION ALL
     SELECT * FROM (SELECT trading_day FROM orders WHERE account = ?2 AND trading_day < ?3 AND role = 'follower'
         ORDER BY trading_day DESC LIMIT 1))";
@@ -112,32 +118,41 @@ impl Reader {
     }
 
     /// How each of the leader's orders of a day has filled, as far as it was seen: oldest first, without those that have
-    /// not filled. Of a super order: the entry, with what its exits have closed.
+    /// not filled. The time is the broker's, of the first state that showed it.
     pub fn leader_fill_points(
         &self,
         of: TradingDay,
-    ) -> Result<HashMap<BrokerOrderId, Vec<LeaderFill>>, ReaderError> {
-        let sql = "SELECT e.broker_order_id, e.cumulative, e.exited, MIN(e.ts_event) AS ts_event
-             FROM orders AS o CROSS JOIN order_events AS e ON e.account = o.account AND e.trading_day = o.trading_day
-                AND e.broker_order_id = o.broker_order_id
-             WHERE o.trading_day = ?1 AND o.role = 'leader' AND o.leg NOT IN ('stop_loss', 'target')
-                AND e.role = 'leader' AND e.cumulative > 0
-             GROUP BY e.account, e.broker_order_id, e.cumulative, e.exited
-             ORDER BY e.broker_order_id, e.cumulative, e.exited";
-        let rows = self.rows(sql, [of.to_string()], |row| {
-            let fill = LeaderFill {
-                at: time(row, "ts_event")?,
-                cumulative: quantity(row, "cumulative")?,
-                exited: quantity(row, "exited")?,
-            };
-            Ok((broker_order_id(row, "broker_order_id")?, fill))
-        })?;
-        let mut points: HashMap<_, Vec<_>> = HashMap::new();
-        for (order, fill) in rows {
-            points.entry(order).or_default().push(fill);
-        }
-        Ok(points)
+    ) -> Result<HashMap<BrokerOrderId, Vec<FillPoint>>, ReaderError> {
+        let connection = self.pool.get()?;
+        Ok(fill_points(&connection, of)?)
     }
+}
+
+/// Of a super order: the entry, with what its exits have closed.
+pub(super) fn fill_points(
+    connection: &Connection,
+    of: TradingDay,
+) -> rusqlite::Result<HashMap<BrokerOrderId, Vec<FillPoint>>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT e.broker_order_id, e.cumulative, e.exited, MIN(e.ts_event) AS ts_event
+         FROM orders AS o CROSS JOIN order_events AS e ON e.account = o.account AND e.trading_day = o.trading_day
+            AND e.broker_order_id = o.broker_order_id
+         WHERE o.trading_day = ?1 AND o.role = 'leader' AND o.leg NOT IN ('stop_loss', 'target')
+            AND e.role = 'leader' AND e.cumulative > 0
+         GROUP BY e.account, e.broker_order_id, e.cumulative, e.exited
+         ORDER BY e.broker_order_id, e.cumulative, e.exited",
+    )?;
+    let mut points: HashMap<_, Vec<_>> = HashMap::new();
+    let mut rows = statement.query([of.to_string()])?;
+    while let Some(row) = rows.next()? {
+        let point = FillPoint {
+            at: time(row, "ts_event")?,
+            cumulative: quantity(row, "cumulative")?,
+            exited: quantity(row, "exited")?,
+        };
+        points.entry(broker_order_id(row, "broker_order_id")?).or_default().push(point);
+    }
+    Ok(points)
 }
 
 /// Units in each product of an instrument; none where the product is not known.

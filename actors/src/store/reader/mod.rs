@@ -19,7 +19,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Params, Row};
 
 pub use delays::{DelayRow, SlippageSum};
-pub use ledger::{Carried, LeaderFill};
+pub use ledger::{Carried, units_held};
 pub use mirrors::{ExternalOrder, MirrorRows};
 pub use status::{DayCounts, OutcomeCount};
 pub use story::{Found, MirrorStory, OrderEvent, Request, Story};

@@ -16,7 +16,7 @@ use tandem_domain::order::{
 use tandem_domain::pacing::Purpose;
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::{LotSize, Quantity};
-use tandem_domain::sizing::{Ratio, Sizing, Strategy};
+use tandem_domain::sizing::{Minimum, Ratio, Rounding, Share, Sizing, Strategy};
 use tandem_domain::time::{Timestamp, TradingDay};
 use tempfile::TempDir;
 
@@ -186,6 +186,12 @@ pub(super) fn mapping(outcome: Outcome, target: u32) -> MappingRow {
             strategy: Strategy::CapitalProportional,
             ratio: Ratio::new(1, 2).unwrap(),
             multiplier: Ratio::ONE,
+            rounding: Rounding::Down,
+            minimum: Minimum::Skip,
+            keeps_remainder: true,
+            unit_cost: Some(Money::from_rupees(182)),
+            held: 65,
+            credit: Share::ZERO,
             leader_quantity: Quantity::new(260),
             lot_size: LotSize::new(65).unwrap(),
             leader_capital: Some(Money::from_rupees(1_000_000)),

@@ -16,7 +16,7 @@ use super::fixtures::{
 };
 use crate::records::{Circumstances, Owner, writes};
 use crate::store::{
-    AccountOrder, Carried, OpeningRow, OrderRole, PositionsSnapshot, Write, instrument_parts,
+    AccountOrder, Carried, OpeningRow, OrderRole, PositionsSnapshot, Write, instrument_parts, units_held,
 };
 
 fn next_day() -> TradingDay {
@@ -72,17 +72,22 @@ fn store_master(bench: &Bench, of: TradingDay, symbol: &str, expiry: NaiveDate) 
 }
 
 #[test]
-fn the_first_opening_of_a_day_stands() {
+fn a_figure_of_a_days_opening_stands_once_it_is_told() {
     let bench = Bench::new();
     let (follower, account) = (asha(), account());
     let owner = Owner { follower: &follower, account: &account };
     let around = Circumstances { now: at(0), news: None };
-    let record = |copied| writes(vec![Record::Opening(opening(instrument(), copied))], owner, &around);
-    bench.commit(record(130)).unwrap();
-    bench.commit(record(65)).unwrap();
-    bench.commit(vec![opened(next_day(), opening(instrument(), 0))]).unwrap();
-    assert_eq!(bench.store.reader.openings(day(), &asha()).unwrap(), [opening(instrument(), 130)]);
-    assert_eq!(bench.store.reader.openings(next_day(), &asha()).unwrap(), [opening(instrument(), 0)]);
+    let mut told = Opening { instrument: instrument(), leader: 260, copied: 0, own: 0 };
+    let record = |opening| bench.commit(writes(vec![Record::Opening(opening)], owner, &around)).unwrap();
+    record(told);
+    // The follower's positions come after the leader's.
+    (told.copied, told.own) = (-130, 65);
+    record(told);
+    assert_eq!(bench.store.reader.openings(day(), &asha()).unwrap(), [told]);
+    record(Opening { instrument: instrument(), leader: 65, copied: 65, own: 130 });
+    bench.commit(vec![opened(next_day(), opening(instrument(), 65))]).unwrap();
+    assert_eq!(bench.store.reader.openings(day(), &asha()).unwrap(), [told]);
+    assert_eq!(bench.store.reader.openings(next_day(), &asha()).unwrap(), [opening(instrument(), 65)]);
 }
 
 #[test]
@@ -109,15 +114,23 @@ fn what_a_day_leaves_is_its_opening_and_its_fills() {
     assert!(left(&bench, day()).is_empty());
 }
 
+/// P6: what was gone on a later day is not taken for copied because its owner has bought it anew.
 #[test]
-fn a_later_day_with_records_tells_all() {
+fn a_later_day_on_which_positions_were_read_tells_all() {
     let bench = Bench::new();
     bench
         .commit(vec![opened(day(), opening(instrument(), 130)), opened(day(), opening(other(), 65))])
         .unwrap();
-    bench.commit(vec![opened(next_day(), opening(instrument(), 0))]).unwrap();
-    assert_eq!(left(&bench, next_day()).len(), 2);
     let third = TradingDay::from_ymd(2026, 12, 3).unwrap();
+    assert_eq!(left(&bench, third).len(), 2);
+    let flat = PositionsSnapshot {
+        account: account(),
+        trading_day: next_day(),
+        taken_at: at(1),
+        positions: Vec::new(),
+    };
+    bench.commit(vec![Write::Positions(flat)]).unwrap();
+    assert_eq!(left(&bench, next_day()).len(), 2);
     assert!(left(&bench, third).is_empty());
 }
 
@@ -189,6 +202,8 @@ fn what_has_expired_is_known_though_its_id_was_given_to_another() {
     };
     assert_eq!(carried, [expected]);
     assert!(carried[0].has_expired(next_day()) && !carried[0].has_expired(day()));
+    assert!(units_held(&carried, next_day()).is_empty());
+    assert_eq!(units_held(&carried, day())[&instrument()], 65);
 }
 
 #[test]

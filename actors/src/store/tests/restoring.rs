@@ -8,8 +8,8 @@ use tandem_domain::pacing::Purpose;
 use tandem_domain::quantity::Quantity;
 
 use super::fixtures::{
-    Bench, answered, asha, at, child, day, follower_order, ground, intent, mapped, mapping, order_id,
-    planned, reported, request, requested,
+    Bench, answered, asha, at, child, day, follower_order, ground, intent, leader_event, leader_order,
+    mapped, mapping, order_id, planned, reported, request, requested,
 };
 use crate::restored::restored;
 use crate::store::{IntentKind, IntentState, IntentTiming, Write};
@@ -84,4 +84,16 @@ fn what_a_fired_forever_order_left_is_no_exit_of_it() {
     let child = &mirror.children[0];
     assert_eq!((child.cumulative, child.exited()), (Quantity::new(130), Quantity::ZERO));
     assert_eq!(child.legs[0].broker_order_id, order_id("F2"));
+}
+
+#[test]
+fn how_the_leader_filled_is_known_again() {
+    let filled = |cumulative, seconds| {
+        let mut order = leader_order();
+        (order.cumulative, order.ts_event) = (Quantity::new(cumulative), at(seconds));
+        leader_event(&order)
+    };
+    let mirror = bench(vec![filled(65, 3), filled(260, 9)]);
+    let points: Vec<_> = mirror.fills.iter().map(|point| (point.at, point.cumulative.get())).collect();
+    assert_eq!(points, [(at(3), 65), (at(9), 260)]);
 }
