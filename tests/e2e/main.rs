@@ -24,4 +24,5 @@ mod pacing;
 mod parting;
 mod placing;
 mod refusals;
+mod reloading;
 mod shutdown;
