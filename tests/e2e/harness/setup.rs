@@ -28,6 +28,9 @@ impl Follower {
     }
 }
 
+/// What is done at the broker before the daemon starts.
+type Preparation = Box<dyn FnOnce(&Broker)>;
+
 /// How a stage is built.
 pub(crate) struct Setup {
     pub(crate) sim: SimSettings,
@@ -35,7 +38,7 @@ pub(crate) struct Setup {
     followers: Vec<Follower>,
     toml: String,
     instruments: Option<String>,
-    given: Option<Box<dyn FnOnce(&Broker)>>,
+    given: Option<Preparation>,
 }
 
 /// A broker and one daemon that follows the leader.
