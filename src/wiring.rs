@@ -305,7 +305,7 @@ fn house(
     let sizer = SizerParams {
         leader: settings.leader.client_id.clone(),
         leader_capital: settings.leader.capital,
-        leader_fixed_capital: None,
+        leader_fixed_capital: settings.leader.fixed_capital(),
         followers: followers.iter().map(|follower| following::policy(follower)).collect(),
         instruments: ground.instruments.clone(),
         source: ground.source.clone(),

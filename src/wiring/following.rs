@@ -23,7 +23,7 @@ pub(super) fn policy(follower: &FollowerSettings) -> FollowerPolicy {
         account: follower.client_id.clone(),
         copy: follower.copy.policy(),
         sizing: follower.sizing.policy(),
-        refreshes_capital: false,
+        refreshes_capital: follower.sizing.intraday_refresh,
     }
 }
 
