@@ -41,8 +41,8 @@ use crate::messages::{
 };
 use crate::order_stream::OrderStreamLink;
 use crate::records::{About, Circumstances, News};
-use crate::restored::restored;
-use crate::store::{ExternalOrder, IntentTiming, Job, MirrorRows, Reader, ReaderError, StoreHandle};
+use crate::restored::Day;
+use crate::store::{IntentTiming, Job, Reader, ReaderError, StoreHandle};
 use crate::trading_fence::TradingFence;
 use crate::vitals::{Health, Ping, Vitals};
 
@@ -237,11 +237,9 @@ impl FollowerOrderActor {
         let (day, follower) = (self.params.clock.now().trading_day(), self.id().clone());
         // Reading blocks: never on the arbiter that serves sockets.
         let account = self.params.account.account.clone();
-        let reading = actix_rt::task::spawn_blocking(move || {
-            Ok((reader.mirrors(day, &follower)?, reader.external_orders(day, &account)?))
-        });
+        let reading = actix_rt::task::spawn_blocking(move || Day::read(&reader, day, &follower, &account));
         ctx.spawn(reading.into_actor(self).map(|rows, actor, ctx| match rows {
-            Ok(Ok((mirrors, external))) => actor.on_loaded(mirrors, external, ctx),
+            Ok(Ok(day)) => actor.on_loaded(day, ctx),
             Ok(Err(error)) => actor.give_up(&error, ctx),
             Err(error) => {
                 actor.vitals.dying_of(error);
@@ -255,14 +253,12 @@ impl FollowerOrderActor {
         actix::ActorContext::stop(ctx);
     }
 
-    fn on_loaded(&mut self, rows: Vec<MirrorRows>, external: Vec<ExternalOrder>, ctx: &mut Context<Self>) {
-        let mirrors = restored(rows);
+    fn on_loaded(&mut self, day: Day, ctx: &mut Context<Self>) {
         let follower = &self.id();
-        info!(%follower, generation = self.vitals.generation, mirrors = mirrors.len(), "follower's day loaded");
+        info!(%follower, generation = self.vitals.generation, mirrors = day.mirrors(), "follower's day loaded");
         let mut book = FollowerBook::new(self.params.settings.clone());
         let now = self.params.clock.now();
-        book.restore_external(external.into_iter().map(|known| (known.order.report, known.first_seen_at)));
-        let effects = book.restore(mirrors, now);
+        let effects = day.restore(&mut book, now);
         self.book = Some(book);
         self.run(effects, &Circumstances { now, news: None }, ctx);
         if self.client.is_none() {

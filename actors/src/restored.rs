@@ -1,17 +1,70 @@
 //! Mirrors of today, as the rows tell them: what a new life of a follower's actor begins with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tandem_domain::follower::MappingState;
-use tandem_domain::ids::BrokerOrderId;
+use tandem_domain::follower::{Effect, FollowerBook, MappingState, Opening};
+use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId};
+use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::mirror::{
     COPY, Change, ChangeRequest, ChangeState, Child, ChildLeg, Mirror, OrderPart, Target,
 };
 use tandem_domain::order::lifecycle::ChildState;
 use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType};
 use tandem_domain::quantity::Quantity;
+use tandem_domain::time::{Timestamp, TradingDay};
+use tandem_domain::trading::Trading;
 
-use crate::store::{AccountOrder, IntentKind, IntentRow, IntentState, MirrorRows};
+use crate::store::{
+    AccountOrder, ExternalOrder, IntentKind, IntentRow, IntentState, MirrorRows, Reader, ReaderError,
+    units_held,
+};
+
+/// All that is on record of a follower's day, and what is carried into it.
+#[derive(Debug)]
+pub(crate) struct Day {
+    mirrors: Vec<MirrorRows>,
+    external: Vec<ExternalOrder>,
+    pub(crate) trading: Option<Trading>,
+    pub(crate) openings: Vec<Opening>,
+    /// What copies of earlier days may hold still.
+    pub(crate) carried: BTreeMap<InstrumentKey, i64>,
+}
+
+impl Day {
+    /// Reads it. Blocks.
+    pub(crate) fn read(
+        reader: &Reader,
+        day: TradingDay,
+        follower: &FollowerId,
+        account: &DhanClientId,
+    ) -> Result<Self, ReaderError> {
+        Ok(Self {
+            mirrors: reader.mirrors(day, follower)?,
+            external: reader.external_orders(day, account)?,
+            trading: reader.trading(follower)?,
+            openings: reader.openings(day, follower)?,
+            carried: units_held(&reader.carried(follower, account, day)?, day),
+        })
+    }
+
+    /// How many mirrors.
+    pub(crate) const fn mirrors(&self) -> usize {
+        self.mirrors.len()
+    }
+
+    /// Takes it back into a new book. The trading state comes first: nothing is armed by a restart (P17).
+    pub(crate) fn restore(self, book: &mut FollowerBook, now: Timestamp) -> Vec<Effect> {
+        if let Some(trading) = self.trading {
+            book.restore_trading(trading);
+        }
+        book.restore_carried(self.carried);
+        book.restore_openings(self.openings);
+        let external = self.external.into_iter();
+        book.restore_external(external.map(|known| (known.order.report, known.first_seen_at)));
+        book.restore(restored(self.mirrors), now)
+    }
+}
 
 /// The mirrors of a day's rows.
 pub(crate) fn restored(rows: Vec<MirrorRows>) -> Vec<Mirror> {

@@ -17,9 +17,12 @@ use tandem_domain::mirror::{Child, IntentState, Outcome};
 use tandem_domain::order::lifecycle::ChildState;
 use tandem_domain::order::{BrokerStatus, EvidenceSource, Leg, OrderReport};
 use tandem_domain::pacing::Purpose;
+use tandem_domain::policy::Bps;
 use tandem_domain::price::{Money, Price};
-use tandem_domain::quantity::{LotSize, Quantity};
-use tandem_domain::sizing::{self, CapitalBasis, DayCapital, Minimum, Ratio, Sizing, SizingPolicy, Strategy};
+use tandem_domain::quantity::{LotSize, Lots, Quantity};
+use tandem_domain::sizing::{
+    self, CapitalBasis, DayCapital, Minimum, Occasion, Ratio, Rounding, Sizing, SizingPolicy, Strategy,
+};
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use crate::support::daemon;
@@ -49,15 +52,21 @@ pub(crate) fn sizing() -> anyhow::Result<Sizing> {
     let policy = SizingPolicy {
         strategy: Strategy::CapitalProportional,
         fixed_ratio: Ratio::ONE,
+        fixed_lots: Lots(1),
+        risk_share: Bps::new(1_000),
         capital: CapitalBasis::Total,
+        fixed_capital: None,
         multiplier: Ratio::ONE,
         ratio_max: Ratio::ONE,
+        rounding: Rounding::Down,
         minimum: Minimum::Skip,
+        keeps_remainder: false,
     };
     let capital = Some(Money::from_units(100_000_000_000));
     let capital = DayCapital { leader: capital, follower: capital };
-    let lot = LotSize::new(65).context("a lot of 65")?;
-    sizing::size(&policy, capital, Quantity::new(65), lot).map_err(|reason| anyhow::anyhow!("{reason}"))
+    let lot_size = LotSize::new(65).context("a lot of 65")?;
+    let occasion = Occasion { leader_quantity: Quantity::new(65), lot_size, unit_cost: None, held: 0 };
+    sizing::propose(&policy, capital, occasion).map_err(|reason| anyhow::anyhow!("{reason}"))
 }
 
 /// The report in a frame's text.
