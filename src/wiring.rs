@@ -3,6 +3,7 @@
 //! One path for a first start and for a restart (P20): lock, check, migrate, load, then arm.
 
 mod following;
+mod operators;
 mod reload;
 
 use std::future::Future;
@@ -18,21 +19,19 @@ use tandem_actors::clock::Clock;
 use tandem_actors::in_flight::{FrameCounts, InFlight};
 use tandem_actors::instruments::{InstrumentFile, InstrumentSource, Instruments};
 use tandem_actors::lent_clock;
-use tandem_actors::messages::Directory;
 use tandem_actors::store::{
     AuditEntry, ConfigSnapshot, Job, OpenError, Store, StoreHandle, Write, WriterId, instrument_parts,
 };
 use tandem_actors::supervisor::{Ending, House, Shutdown, Supervisor, SupervisorParams};
-use tandem_actors::trading_fence::TradingFence;
 use tandem_actors::{BreakerParams, FollowerParams, LeaderParams, SizerParams, WriterDeath};
 use tandem_domain::calendar::Calendar;
 use tandem_domain::instrument::InstrumentKind;
 use tandem_domain::time::{Timestamp, TradingDay};
-use tandem_domain::trading::TradingState;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use self::operators::Operators;
 pub use self::reload::Reloads;
 use crate::cli::ExitStatus;
 use crate::settings::{self, ClockSource, Faults, FollowerSettings, Settings};
@@ -113,6 +112,7 @@ struct Ground {
     instruments: Instruments,
     source: InstrumentSource,
     calendar: Arc<Calendar>,
+    operators: Operators,
 }
 
 impl Ground {
@@ -126,11 +126,13 @@ impl Ground {
         };
         let day = clock.now().trading_day();
         record_start(settings, &store.handle, &clock, run);
+        // Before anything that may take long: what starts can be halted.
+        let operators = Operators::hear(settings, store, &clock, &in_flight).await?;
         let instruments = Instruments::default();
         let source = instrument_source(settings);
         load_instruments(&instruments, &source, store, day, &clock).await?;
         let calendar = Arc::new(Calendar::always_open());
-        Ok(Self { clock, in_flight, frames, instruments, source, calendar })
+        Ok(Self { clock, in_flight, frames, instruments, source, calendar, operators })
     }
 }
 
@@ -347,8 +349,8 @@ fn house(
             .collect::<anyhow::Result<_>>()?,
         sizer,
         leader,
-        Directory::default(),
-    ))
+    )
+    .publishing_to(ground.operators.directory.clone()))
 }
 
 fn breaker_params(settings: &Settings, follower: &FollowerSettings, ground: &Ground) -> BreakerParams {
@@ -385,7 +387,7 @@ fn follower_params(
         clock: ground.clock.clone(),
         in_flight: ground.in_flight.clone(),
         fence: Arc::default(),
-        trading: TradingFence::new(TradingState::Active),
+        trading: ground.operators.fence(&follower.id)?,
     })
 }
 

@@ -67,10 +67,15 @@ impl House {
         followers: Vec<FollowerParams>,
         sizer: SizerParams,
         leader: LeaderParams,
-        directory: Directory,
     ) -> Self {
-        let present = Present::default();
+        let (directory, present) = (Directory::default(), Present::default());
         Self { arbiter, store, writer_death, breakers, followers, sizer, leader, directory, present }
+    }
+
+    /// Publishes the present addresses there, too.
+    #[must_use]
+    pub fn publishing_to(self, directory: Directory) -> Self {
+        Self { directory, ..self }
     }
 
     fn start_one<A>(
