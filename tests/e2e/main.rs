@@ -13,6 +13,7 @@ mod changing;
 mod choosing;
 mod damage;
 mod filling;
+mod halting;
 mod hands;
 mod harness;
 mod kinds;
