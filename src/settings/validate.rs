@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tandem_domain::sizing::{CapitalBasis, Strategy};
 
-use super::fault::{Fault, Origin};
+use super::calendar::load_calendar;
+use super::fault::{Fault, Faults, Origin};
 use super::load::Purpose;
 use super::value::ClockSource;
 use super::{BrokerLimits, FollowerSettings, Settings, SizingSettings};
@@ -83,6 +84,7 @@ pub(super) fn check(
     checker.risk();
     checker.sizing();
     checker.accounts();
+    checker.session();
     checker.log();
 }
 
@@ -300,7 +302,7 @@ impl Checker<'_> {
         let (key, is_fixed) = ("leader.capital_rupees", leader.capital == CapitalBasis::Fixed);
         match leader.capital_rupees {
             None if is_fixed => {
-                self.fault("leader.capital", "is \"fixed\" without a sum", "set leader.capital_rupees")
+                self.fault("leader.capital", "is \"fixed\" without a sum", "set leader.capital_rupees");
             }
             Some(_) if !is_fixed => {
                 let remedy = "write leader.capital = \"fixed\", or remove it";
@@ -331,6 +333,15 @@ impl Checker<'_> {
                 let problem = format!("gives the same account as {whose}");
                 self.fault(&key, &problem, "name a variable that holds this follower's own client id");
             }
+        }
+    }
+
+    /// A calendar of one's own is read here too, so that its faults come with all others.
+    fn session(&mut self) {
+        if let Some(file) = &self.settings.session.calendar_file
+            && let Err(Faults(faults)) = load_calendar(Some(file))
+        {
+            self.faults.extend(faults);
         }
     }
 

@@ -441,6 +441,20 @@ fn every_fault_of_sizing_comes_at_once() {
 }
 
 #[test]
+fn the_faults_of_a_calendar_come_with_those_of_the_settings() {
+    let settings = "[session]\ncalendar_file = \"absent.toml\"\n[copy]\nwindow_from = \"15:10\"\nwindow_until = \"09:20\"\n\
+         [[follower]]\nid = \"asha\"\n";
+    check(
+        settings,
+        &[],
+        &[
+            &["absent.toml:1:", "cannot be read", "session.calendar_file"],
+            &["my.toml:4:", "copy.window_from", "copy.window_until"],
+        ],
+    );
+}
+
+#[test]
 fn a_figure_is_there_where_it_counts_and_nowhere_else() {
     let settings = "[leader]\n\
          capital = \"fixed\"\n\
