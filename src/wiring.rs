@@ -384,6 +384,7 @@ fn follower_params(
         frames: ground.frames.clone(),
         store: store.handle.clone(),
         reader: store.reader.clone(),
+        instruments: ground.instruments.clone(),
         clock: ground.clock.clone(),
         in_flight: ground.in_flight.clone(),
         fence: Arc::default(),

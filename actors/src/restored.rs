@@ -14,10 +14,12 @@ use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 use tandem_domain::trading::Trading;
+use tracing::warn;
 
+use crate::instruments::Instruments;
 use crate::store::{
-    AccountOrder, ExternalOrder, IntentKind, IntentRow, IntentState, MirrorRows, Reader, ReaderError,
-    units_held,
+    AccountOrder, Carried, ExternalOrder, IntentKind, IntentRow, IntentState, MirrorRows, Reader,
+    ReaderError, units_held,
 };
 
 /// All that is on record of a follower's day, and what is carried into it.
@@ -38,13 +40,16 @@ impl Day {
         day: TradingDay,
         follower: &FollowerId,
         account: &DhanClientId,
+        instruments: &Instruments,
     ) -> Result<Self, ReaderError> {
+        let mut carried = reader.carried(follower, account, day)?;
+        carried.retain(|held| is_same_today(held, instruments));
         Ok(Self {
             mirrors: reader.mirrors(day, follower)?,
             external: reader.external_orders(day, account)?,
             trading: reader.trading(follower)?,
             openings: reader.openings(day, follower)?,
-            carried: units_held(&reader.carried(follower, account, day)?, day),
+            carried: units_held(&carried, day),
         })
     }
 
@@ -63,6 +68,19 @@ impl Day {
         let external = self.external.into_iter();
         book.restore_external(external.map(|known| (known.order.report, known.first_seen_at)));
         book.restore(restored(self.mirrors), now)
+    }
+}
+
+/// Ids are reused: one that has another name today says nothing of what an earlier day left.
+fn is_same_today(held: &Carried, instruments: &Instruments) -> bool {
+    let today = instruments.get(held.instrument).map(|instrument| instrument.symbol);
+    match (held.symbol.as_deref(), today.as_deref()) {
+        (Some(then), Some(now)) if then != now => {
+            warn!(instrument = %held.instrument, then, now, units = held.units,
+                "what an earlier day left has an id that means another instrument today: not counted as copied");
+            false
+        }
+        _ => true,
     }
 }
 
@@ -242,5 +260,51 @@ fn child_state(
         }
         // Born, sent or acknowledged without an id: only evidence says what became of it (P1, P3).
         _ => ChildState::Sending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tandem_domain::instrument::{
+        ExchangeSegment, InstrumentKind, InstrumentRow, InstrumentTable, SecurityId,
+    };
+    use tandem_domain::price::Price;
+    use tandem_domain::quantity::LotSize;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_means_another_instrument_today_is_not_carried() {
+        let key = InstrumentKey { segment: ExchangeSegment::NseFno, security_id: SecurityId(1) };
+        let instruments = Instruments::default();
+        let mut table = InstrumentTable::builder();
+        table.push(InstrumentRow {
+            key,
+            kind: InstrumentKind::IndexFuture,
+            symbol: "NEW",
+            underlying: "",
+            lot_size: LotSize::ONE,
+            tick: Price::ZERO,
+            expiry: None,
+            option: None,
+            freeze_quantity: None,
+            band: None,
+        });
+        instruments.replace(table.build());
+        let is_carried = |security_id, symbol: Option<&str>| {
+            let held = Carried {
+                instrument: InstrumentKey { security_id: SecurityId(security_id), ..key },
+                product: None,
+                units: 65,
+                symbol: symbol.map(str::to_owned),
+                expiry: None,
+                trading_day: TradingDay::from_ymd(2026, 11, 23).unwrap(),
+            };
+            is_same_today(&held, &instruments)
+        };
+        assert!(!is_carried(1, Some("OLD")));
+        assert!(is_carried(1, Some("NEW")));
+        assert!(is_carried(1, None), "who does not know its name cannot say that it is another one");
+        assert!(is_carried(2, Some("OLD")), "nor of one that today's file does not have");
     }
 }

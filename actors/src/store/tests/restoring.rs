@@ -14,6 +14,7 @@ use super::fixtures::{
     Bench, account, answered, asha, at, child, day, follower_order, ground, instrument, intent, leader_event,
     leader_order, mapped, mapping, order_id, planned, reported, request, requested,
 };
+use crate::instruments::Instruments;
 use crate::restored::{Day, restored};
 use crate::store::{IntentKind, IntentState, IntentTiming, OpeningRow, TradingRow, Write};
 
@@ -120,7 +121,7 @@ fn a_day_begins_with_what_stands_and_with_what_was_left() {
             reported(&bought),
         ])
         .unwrap();
-    let read = |of| Day::read(&bench.store.reader, of, &asha(), &account()).unwrap();
+    let read = |of| Day::read(&bench.store.reader, of, &asha(), &account(), &Instruments::default()).unwrap();
     let today = read(day());
     assert_eq!((today.trading, today.openings), (Some(halted), vec![opening]));
     assert!(today.carried.is_empty());
