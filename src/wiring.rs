@@ -34,7 +34,7 @@ use uuid::Uuid;
 use self::operators::Operators;
 pub use self::reload::Reloads;
 use crate::cli::ExitStatus;
-use crate::settings::{self, ClockSource, Faults, FollowerSettings, Settings};
+use crate::settings::{self, ClockSource, Faults, FollowerSettings, Settings, load_calendar};
 use crate::telemetry::Level;
 
 /// How often the Supervisor asks each actor how it is.
@@ -131,9 +131,22 @@ impl Ground {
         let instruments = Instruments::default();
         let source = instrument_source(settings);
         load_instruments(&instruments, &source, store, day, &clock).await?;
-        let calendar = Arc::new(Calendar::always_open());
+        let calendar = calendar(settings, day)?;
         Ok(Self { clock, in_flight, frames, instruments, source, calendar, operators })
     }
+}
+
+/// When exchanges trade. A year without dates is traded on every weekday, which a person should know.
+fn calendar(settings: &Settings, day: TradingDay) -> anyhow::Result<Arc<Calendar>> {
+    let calendar = load_calendar(settings.session.calendar_file.as_deref())?;
+    let year = chrono::Datelike::year(&day.date());
+    if !calendar.covers(year) {
+        warn!(
+            year,
+            "the calendar knows no holiday of this year: give session.calendar_file a file that does"
+        );
+    }
+    Ok(Arc::new(calendar))
 }
 
 /// Today's master from the database if it is there, from its source otherwise. Without one nothing can be sized.

@@ -10,7 +10,6 @@ use tandem_domain::leader::LeaderOrder;
 use tandem_domain::mirror::{ChangeRecord, Child, IntentState};
 use tandem_domain::order::OrderReport;
 use tandem_domain::order::lifecycle::ChildState;
-use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
 use tandem_domain::trading::{HaltCause, Trading};
 use tracing::warn;
@@ -103,7 +102,7 @@ fn write(record: Record, owner: Owner<'_>, around: &Circumstances) -> Write {
             note: state.note.map(|note| note.as_str().into()),
             sizing,
             target: state.target,
-            closing: Quantity::ZERO,
+            closing: state.closing,
             copied: state.copied,
             filled: state.filled,
             updated_at: around.now,

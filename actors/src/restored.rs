@@ -133,6 +133,7 @@ fn restore(rows: MirrorRows) -> Mirror {
         reason: mapping.reason,
         note: mirror.note,
         target: mapping.target,
+        closing: mapping.closing,
         copied: mapping.copied,
         filled: mapping.filled,
     });

@@ -167,7 +167,8 @@ impl FollowerBook {
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
                 // What tells of less than is known is old.
-                if cumulative < known.cumulative || (&known.status, known.cumulative) == (&status, cumulative) {
+                if cumulative < known.cumulative || (&known.status, known.cumulative) == (&status, cumulative)
+                {
                     return;
                 }
                 (known.status, known.cumulative) = (status, cumulative);
