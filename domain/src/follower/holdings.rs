@@ -41,6 +41,8 @@ pub(super) struct Line {
     settled: usize,
     left_behind: Option<Before>,
     settled_credits: Credits,
+    /// Copied units held when the last of them was settled, signed.
+    pub(super) settled_held: i64,
     /// What is left over below a lot, of those settled and of those not.
     credits: Credits,
     /// Units that the follower's copies have filled, signed, of all products.
@@ -117,6 +119,7 @@ impl Line {
             self.settled = 0;
             self.left_behind = None;
             self.settled_credits.clear();
+            self.settled_held = 0;
         }
     }
 }
@@ -246,6 +249,7 @@ impl FollowerBook {
             line.settled = line.orders.len();
             line.left_behind = Some(Before { leader: line.leader, pool: line.pool });
             line.settled_credits = line.credits.clone();
+            line.settled_held = line.held();
         }
     }
 }

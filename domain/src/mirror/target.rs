@@ -7,6 +7,7 @@ use crate::decision::Wish;
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
 use crate::gates::DeniedReason;
+use crate::order::lifecycle::ChildState;
 use crate::order::{BrokerStatus, OrderForm, OrderTerms, TimeInForce};
 use crate::pacing::Purpose;
 use crate::policy::{CopyOn, EntryLeftBehind};
@@ -77,6 +78,13 @@ impl Mirror {
         if revives {
             self.opens_no_more |= !self.may_revive();
             self.outcome = Outcome::AwaitingLeader;
+            // What came to nothing as an entry leaves its quantity to what closes.
+            let is_void = |child: &&mut Child| {
+                child.key.leg == COPY && matches!(child.state, ChildState::Absent | ChildState::Voided)
+            };
+            for child in self.children.iter_mut().filter(is_void) {
+                child.is_retired = true;
+            }
         }
         revives
     }
