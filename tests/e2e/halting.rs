@@ -18,9 +18,10 @@ fn state_of(daemon: &Daemon, follower: &str) -> String {
 #[test]
 fn e9_a_halt_stops_entries_until_a_resume_over_a_restart() {
     let Stage { broker, mut daemon } = Setup::new().followers([Follower::ASHA, Follower::BALA]).stage();
+    daemon.expects("trading_stopped");
     let option = broker.option();
     broker.offer(option, &[]);
-    let before = broker.lead(limit("95.00", buy(option, 260)));
+    let before = broker.lead(limit("95.00", buy(option, 390)));
     daemon.until_status(&before, "asha", "PENDING");
     daemon.until_status(&before, "bala", "PENDING");
 
@@ -32,7 +33,7 @@ fn e9_a_halt_stops_entries_until_a_resume_over_a_restart() {
     );
     // Her working entry is cancelled, the other's is not.
     daemon.until_status(&before, "asha", "CANCELLED");
-    let during = broker.lead(limit("96.00", buy(option, 260)));
+    let during = broker.lead(limit("96.00", buy(option, 390)));
     daemon.until_refused(&during, "asha", "skipped", "halted");
     daemon.until_status(&during, "bala", "PENDING");
 
@@ -41,13 +42,13 @@ fn e9_a_halt_stops_entries_until_a_resume_over_a_restart() {
     assert!(!daemon.folder().join("tandem.db.sock").exists());
     daemon.start();
     daemon.until_live(2);
-    let after = broker.lead(limit("97.00", buy(option, 260)));
+    let after = broker.lead(limit("97.00", buy(option, 390)));
     daemon.until_refused(&after, "asha", "skipped", "halted");
     daemon.until_status(&after, "bala", "PENDING");
 
     let told = say(&daemon, &["resume", "--follower", "asha"]);
     assert!(told.starts_with("asha: active since ") && told.contains("; recorded"), "{told}");
-    let next = broker.lead(limit("98.00", buy(option, 260)));
+    let next = broker.lead(limit("98.00", buy(option, 390)));
     daemon.until_status(&next, "asha", "PENDING");
     broker.quiet();
     // Nothing of before came back.
@@ -58,11 +59,15 @@ fn e9_a_halt_stops_entries_until_a_resume_over_a_restart() {
 
 #[test]
 fn e9_a_square_off_closes_what_was_copied_and_tells_until_flat() {
-    let Stage { broker, daemon } = Setup::new().stage();
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("trading_stopped");
+    daemon.expects("squaring_off");
+    daemon.tolerates("squared_off");
+    // What is closed without the leader is a gap that was repaired.
+    daemon.tolerates("copy_gap");
     let option = broker.option();
     let bought = broker.lead(buy(option, 260));
     daemon.until_filled(&bought, "asha", 130);
-    broker.offer(option, &[]);
     let resting = broker.lead(limit("60.00", buy(option, 260)));
     daemon.until_status(&resting, "asha", "PENDING");
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
@@ -85,7 +90,10 @@ fn e9_a_square_off_closes_what_was_copied_and_tells_until_flat() {
 
 #[test]
 fn e9_no_entry_leaves_once_the_halt_is_answered() {
-    let Stage { broker, daemon } = Setup::new().stage();
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("trading_stopped");
+    // Some fill before the cancel comes.
+    daemon.tolerates("cancel refused");
     let option = broker.option();
     // More than a second's budget: most of them wait when the halt comes.
     let orders = broker.lead_all(std::iter::repeat_n(buy(option, 130), 15));
