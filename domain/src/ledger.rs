@@ -112,10 +112,12 @@ pub fn allocate(before: Before, entries: &[Entry<'_>], lot: LotSize) -> Allocati
         entries,
         states: vec![State::default(); entries.len()],
     };
+    let mut nets = vec![(Timestamp::EPOCH, before.leader)];
     for chunk in chunks(entries) {
         walk.take(&chunk);
+        nets.push((chunk.at, walk.leader));
     }
-    walk.take_working();
+    walk.take_working(&nets);
     walk.conclude()
 }
 
@@ -177,6 +179,16 @@ struct Walk<'a> {
     states: Vec<State>,
 }
 
+/// The most of the leader's net that a working order could have closed at any time since it was placed. That much of it
+/// is an exit: where another order was faster, the rest of it opens nothing before it executes.
+fn reach(entry: &Entry<'_>, nets: &[(Timestamp, i64)]) -> u64 {
+    let until = |index: usize| nets.get(index + 1).map(|next: &(Timestamp, i64)| next.0);
+    let stood = |index: usize| until(index).is_none_or(|until| entry.placed <= until);
+    let nets = nets.iter().enumerate().filter(|(index, _)| stood(*index)).map(|(_, (_, net))| net);
+    let opposite = nets.filter(|net| net.signum() == -entry.side.sign());
+    opposite.map(|net| net.unsigned_abs()).max().unwrap_or(0)
+}
+
 const BILLION: i128 = 1_000_000_000;
 
 impl Walk<'_> {
@@ -229,8 +241,8 @@ impl Walk<'_> {
     }
 
     /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
-    /// placed before it; the rest opens.
-    fn take_working(&mut self) {
+    /// placed before it; the rest opens, but for what was an exit when it was placed.
+    fn take_working(&mut self, nets: &[(Timestamp, i64)]) {
         let mut working: Vec<usize> =
             (0..self.entries.len()).filter(|index| self.entries[*index].working > 0).collect();
         working.sort_by_key(|index| (self.entries[*index].placed, *index));
@@ -263,7 +275,8 @@ impl Walk<'_> {
                 coming += units;
                 arrived = arrived.saturating_add(early(entry, state, self.lot));
             }
-            state.opens_yet += units;
+            let exits = reach(entry, nets).saturating_sub(state.closes);
+            state.opens_yet += units.saturating_sub(exits);
         }
     }
 

@@ -151,6 +151,8 @@ impl FollowerBook {
             if let Some(mirror) = self.mirrors.get_mut(&leader_order) {
                 mirror.try_again(id);
             }
+            // What is illegal in it was told; the rest is stored by who called.
+            let _ = self.drive(&leader_order, MirrorEvent::Tick, now, effects);
         }
     }
 

@@ -174,7 +174,11 @@ impl FollowerBook {
         let all: Vec<&Mirror> = line.orders.iter().filter_map(|id| self.mirrors.get(id)).collect();
         let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
         let lot = known.or_else(|| all.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size)));
-        let Some(lot) = lot else { return Vec::new() };
+        let Some(lot) = lot else {
+            // The Sizer has named no instrument yet, or has said no to all of it: there is nothing to share.
+            let none = |mirror: &Mirror| (mirror.leader.broker_order_id.clone(), Allotment::opening(0));
+            return all.into_iter().map(none).collect();
+        };
         let shares = Shares { line, lot, held_in: self.held_in(instrument) };
         let (mirrors, out) = if self.trading.is_squaring_off {
             let allotted = shares.of_square_off(&all);

@@ -80,16 +80,21 @@ fn follower() -> DhanClientId {
     DhanClientId::new("1000000202").unwrap()
 }
 
+/// What may be opened: the terms, or whatever denies it.
+fn opened(examined: Result<Examined, DeniedReason>) -> Result<OrderTerms, DeniedReason> {
+    examined.and_then(|found| found.entry_denial.map_or(Ok(found.terms), Err))
+}
+
 /// What becomes of `change`d orders in index options, of which alone this follower copies some.
 fn examined(change: impl FnOnce(&mut LeaderOrder)) -> Result<OrderTerms, DeniedReason> {
     let mut order = order();
     change(&mut order);
     let kinds = policy(&[InstrumentKind::IndexOption]);
-    examine(&order, Some(&instrument(InstrumentKind::IndexOption)), &kinds, &follower())
+    opened(examine(&order, Some(&instrument(InstrumentKind::IndexOption)), &kinds, &follower()))
 }
 
 fn of_kind(kind: InstrumentKind, copied: &[InstrumentKind]) -> Result<OrderTerms, DeniedReason> {
-    examine(&order(), Some(&instrument(kind)), &policy(copied), &follower())
+    opened(examine(&order(), Some(&instrument(kind)), &policy(copied), &follower()))
 }
 
 #[test]
@@ -107,7 +112,10 @@ fn each_reason_has_its_case() {
         (DeniedReason::LeaderGone, examined(|order| order.status = BrokerStatus::Cancelled)),
         (DeniedReason::LeaderGone, examined(|order| order.status = BrokerStatus::Expired)),
         (DeniedReason::LeaderGone, examined(|order| order.terms.quantity = Quantity::ZERO)),
-        (DeniedReason::UnknownInstrument, examine(&order(), None, &policy(&[IndexOption]), &follower())),
+        (
+            DeniedReason::UnknownInstrument,
+            opened(examine(&order(), None, &policy(&[IndexOption]), &follower())),
+        ),
         (DeniedReason::NotOption, of_kind(IndexFuture, &[IndexOption, StockOption])),
         (DeniedReason::NotOption, of_kind(Equity, &[IndexOption])),
         (DeniedReason::KindNotCopied, of_kind(StockOption, &[IndexOption])),
@@ -117,6 +125,14 @@ fn each_reason_has_its_case() {
     for (at, (reason, result)) in table.into_iter().enumerate() {
         assert_eq!(result, Err(reason), "row {at}");
     }
+}
+
+#[test]
+fn a_kind_that_is_not_copied_may_still_be_closed() {
+    let kinds = policy(&[InstrumentKind::IndexOption]);
+    let found = examine(&order(), Some(&instrument(InstrumentKind::Equity)), &kinds, &follower());
+    let expected = Examined { terms: order().terms, entry_denial: Some(DeniedReason::NotOption) };
+    assert_eq!(found, Ok(expected));
 }
 
 #[test]
@@ -144,8 +160,8 @@ fn the_follower_may_trade_under_another_product() {
     let kind = InstrumentKind::IndexOption;
     let policy =
         CopyPolicy { product_map: BTreeMap::from([(Product::Margin, Product::Intraday)]), ..policy(&[kind]) };
-    let terms = examine(&order(), Some(&instrument(kind)), &policy, &follower()).unwrap();
-    assert_eq!(terms, OrderTerms { product: Product::Intraday, ..order().terms });
+    let terms = opened(examine(&order(), Some(&instrument(kind)), &policy, &follower()));
+    assert_eq!(terms.unwrap(), OrderTerms { product: Product::Intraday, ..order().terms });
 }
 
 #[test]

@@ -53,7 +53,10 @@ impl Mirror {
                 self.take_back(COPY, reason, at, effects)?;
             }
             Wanted::Nothing(reason) => {
-                (self.outcome, self.reason) = (Outcome::Waiting, Some(reason));
+                if !self.is_out() {
+                    self.outcome = Outcome::Waiting;
+                }
+                self.reason = Some(reason);
                 self.target = Target::Gone(reason);
             }
             Wanted::Order { terms, total, is_chase } => {
@@ -392,7 +395,10 @@ impl Mirror {
         self.children.push(child);
         if matches!(self.outcome, Outcome::AwaitingLeader) {
             self.outcome = Outcome::Waiting;
-            self.reason = self.reason.filter(|_| self.refused_raise.is_some());
+            // A share that grew into a lot is as old as its growth until it is sent.
+            let stands =
+                |reason: &DeniedReason| self.refused_raise.is_some() || *reason == DeniedReason::BelowOneLot;
+            self.reason = self.reason.filter(stands);
         }
     }
 

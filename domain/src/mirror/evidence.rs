@@ -299,6 +299,9 @@ impl Mirror {
         }
         self.take_fills(index, report, was_over && !came_back, effects);
         if came_back {
+            // Its share was found without it: nothing is taken back for that.
+            let is_over = matches!(self.outcome, Outcome::Skipped | Outcome::Voided);
+            self.allotment = self.allotment.filter(|_| !is_over);
             self.outcome = Outcome::Sent;
             self.reason = None;
         }

@@ -511,6 +511,7 @@ impl Mirror {
         };
         if self.outcome != Outcome::Detached {
             self.outcome = Outcome::Sent;
+            self.reason = self.reason.filter(|reason| *reason != DeniedReason::BelowOneLot);
         }
         Ok(Some(request))
     }

@@ -5,13 +5,13 @@ mod table;
 
 use super::*;
 use crate::ids::{DhanClientId, FollowerId};
-use crate::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
+use crate::instrument::{ExchangeSegment, Instrument, InstrumentKey, InstrumentKind, SecurityId};
 use crate::order::{
     BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderType, Product, Side, TimeInForce,
 };
 use crate::policy::{AtModificationLimit, Bps, EntryLeftBehind, MarketOrders};
 use crate::quantity::LotSize;
-use crate::sizing::{Ratio, Strategy};
+use crate::sizing::{DayCapital, Minimum, Ratio, Rounding, Share, Strategy};
 use crate::time::TradingDay;
 
 /// The follower's units; the leader has twice as many.
@@ -104,28 +104,53 @@ fn first() -> ClientOrderId {
     ClientOrderId::derive(&key(0, 1))
 }
 
-fn wish(terms: OrderTerms, executed: u32) -> Wish {
-    let sizing = Sizing {
+fn instrument(freeze: Option<Quantity>) -> Arc<Instrument> {
+    Arc::new(Instrument {
+        key: terms(0, 0).instrument,
+        kind: InstrumentKind::IndexOption,
+        symbol: "NIFTY-Dec2026-26000-CE".into(),
+        underlying: "NIFTY".into(),
+        lot_size: LotSize::new(LOT).unwrap(),
+        tick: Price::from_paise(5),
+        expiry: None,
+        option: None,
+        freeze_quantity: freeze,
+        band: None,
+    })
+}
+
+fn sizing() -> Sizing {
+    Sizing {
         strategy: Strategy::FixedRatio,
         ratio: Ratio { numerator: 1, denominator: 2 },
         multiplier: Ratio::ONE,
+        rounding: Rounding::Down,
+        minimum: Minimum::Skip,
+        keeps_remainder: false,
         leader_quantity: Quantity::new(2 * TARGET),
         lot_size: LotSize::new(LOT).unwrap(),
         leader_capital: None,
         follower_capital: None,
-        quantity: terms.quantity,
-    };
+        unit_cost: None,
+        held: 0,
+        credit: Share::ZERO,
+        quantity: Quantity::new(TARGET),
+    }
+}
+
+/// The leader's order, of which these terms and so many executed units are the follower's half.
+fn wish(terms: OrderTerms, executed: u32) -> Wish {
+    let quantity = Quantity::new(2 * terms.quantity.get());
     Wish {
-        terms,
-        executed: Quantity::new(executed),
+        terms: OrderTerms { quantity, ..terms },
+        executed: Quantity::new(2 * executed),
         exited: Quantity::ZERO,
-        sizing,
+        capital: DayCapital::default(),
+        entry_denial: None,
         note: None,
         is_unpriced: false,
         reference: None,
-        tick: Price::from_paise(5),
-        lot: LotSize::new(LOT).unwrap(),
-        freeze: None,
+        instrument: instrument(None),
     }
 }
 
@@ -184,28 +209,57 @@ fn shown(status: BrokerStatus, cumulative: u32) -> MirrorEvent {
     report(&first(), row("7", terms(TARGET, 10_000), status, cumulative))
 }
 
+fn moment(now: Timestamp, rules: &Rules) -> Moment<'_> {
+    let admit = &|asked: &Opening<'_>| Ok(Admission { units: Quantity::new(asked.units), cut_by: None });
+    Moment { now, rules, admit }
+}
+
+/// The follower's half of what the Sizer said, all of it opening or all of it closing.
+fn share(mirror: &Mirror, decision: &Decision, purpose: Purpose) -> Allotment {
+    let units = match decision {
+        Decision::Follow(wish) => wish.terms.quantity.get() / 2,
+        Decision::Await => mirror.allotment.map_or(0, |known| known.total()),
+        Decision::Deny(_) => 0,
+    };
+    if purpose == Purpose::Exit { Allotment::closing(units) } else { Allotment::opening(units) }
+}
+
+/// One event; behind the Sizer's word comes the share of it.
 fn step(
     mirror: &mut Mirror,
     event: MirrorEvent,
     now: Timestamp,
     purpose: Purpose,
 ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
+    let rules = rules();
+    let MirrorEvent::Plan(decision) = event else { return mirror.step(event, &moment(now, &rules)) };
     // What the leader's order has become goes with the Sizer's word.
-    match &event {
-        MirrorEvent::Plan(Decision::Deny(DeniedReason::LeaderGone)) => {
+    match &decision {
+        Decision::Deny(DeniedReason::LeaderGone) => {
             mirror.leader = Arc::new(leader(BrokerStatus::Cancelled, 0));
         }
-        MirrorEvent::Plan(Decision::Follow(wish)) if wish.executed.get() == TARGET => {
+        Decision::Follow(wish) if wish.executed.get() == 2 * TARGET => {
             mirror.leader = Arc::new(leader(BrokerStatus::Traded, 2 * TARGET));
         }
-        MirrorEvent::Plan(Decision::Follow(_)) => {
+        Decision::Follow(_) => {
             mirror.leader = Arc::new(leader(BrokerStatus::Pending, 0));
         }
         _ => {}
     }
-    let rules = rules();
-    let moment = Moment { now, rules: &rules, purpose, entry_denial: None, raise_denial: None };
-    mirror.step(event, &moment)
+    let share = share(mirror, &decision, purpose);
+    told(mirror, decision, share, moment(now, &rules))
+}
+
+/// The Sizer's word, and the share of it that is this mirror's.
+fn told(
+    mirror: &mut Mirror,
+    decision: Decision,
+    share: Allotment,
+    at: Moment<'_>,
+) -> Result<Vec<MirrorEffect>, IllegalTransition> {
+    mirror.sizing = Some(sizing());
+    assert_eq!(mirror.step(MirrorEvent::Plan(decision), &at)?, vec![], "a word alone moves nothing");
+    mirror.step(MirrorEvent::Allot(share), &at)
 }
 
 fn take(mirror: &mut Mirror, event: MirrorEvent) -> Vec<MirrorEffect> {
@@ -282,7 +336,7 @@ fn a_skipped_or_given_up_order_stays_so() {
 
 #[test]
 fn only_a_share_below_one_lot_may_grow_into_a_copy() {
-    let mut mirror = lived(vec![MirrorEvent::Plan(Decision::Deny(DeniedReason::BelowOneLot))]);
+    let mut mirror = lived(vec![open(0)]);
     assert_eq!((mirror.outcome, mirror.reason), (Outcome::Skipped, Some(DeniedReason::BelowOneLot)));
     take(&mut mirror, open(LOT));
     assert_eq!((mirror.outcome, states(&mirror)), (Outcome::Waiting, vec!["planned"]));
@@ -363,8 +417,8 @@ fn fills_only_grow_whatever_order_reports_come_in() {
 
 /// An order of this follower above the freeze quantity of two lots.
 fn sliced(quantity: u32) -> MirrorEvent {
-    let freeze = Some(Quantity::new(2 * LOT));
-    MirrorEvent::Plan(Decision::Follow(Box::new(Wish { freeze, ..wish(terms(quantity, 10_000), 0) })))
+    let instrument = instrument(Some(Quantity::new(2 * LOT)));
+    MirrorEvent::Plan(Decision::Follow(Box::new(Wish { instrument, ..wish(terms(quantity, 10_000), 0) })))
 }
 
 fn quantities(mirror: &Mirror) -> Vec<u32> {

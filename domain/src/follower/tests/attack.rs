@@ -33,8 +33,7 @@ fn leader_at(
         ts_event: desk.now,
         ..known
     };
-    let Decision::Follow(wish) = follow(wanted) else { unreachable!("it is followed") };
-    let decision = Decision::Follow(Box::new(Wish { executed, exited, ..*wish }));
+    let decision = Decision::Follow(Box::new(Wish { executed, exited, ..wish(wanted) }));
     desk.step(Event::Plan { order: Arc::new(order), decision })
 }
 
@@ -342,10 +341,10 @@ fn a_cancelled_exit_whose_answer_was_lost_is_not_cancelled_for_ever() {
 
 #[test]
 fn a_copy_of_fills_is_as_old_as_the_fill() {
-    let mut settings = settings();
-    settings.copy.on = CopyOn::Fill;
-    settings.rules.on = CopyOn::Fill;
-    let mut desk = Desk { book: FollowerBook::new(settings), now: start() };
+    let mut desk = Desk::with(|settings| {
+        settings.copy.on = CopyOn::Fill;
+        settings.rules.on = CopyOn::Fill;
+    });
     let placed_at = desk.now;
     desk.now = desk.now.plus(ENTRY_AGE_MAX * 4);
     let order = leader_order("L", terms(BUY, 65), placed_at);
@@ -361,13 +360,15 @@ fn a_copy_of_fills_is_as_old_as_the_fill() {
 
 #[test]
 fn a_share_that_grows_into_a_lot_is_as_old_as_its_growth() {
-    let mut desk = Desk::new();
-    let order = leader_order("L", terms(BUY, 65), desk.now);
-    desk.step(Event::Plan { order: Arc::clone(&order), decision: Decision::Deny(DeniedReason::BelowOneLot) });
+    let mut desk = Desk::with(|settings| settings.sizing.fixed_ratio = HALF);
+    desk.plan("L", terms(BUY, 65));
+    assert_eq!(desk.outcome("L"), (Outcome::Skipped, Some(DeniedReason::BelowOneLot)));
+    let placed_at = desk.now;
     desk.now = desk.now.plus(ENTRY_AGE_MAX * 4);
+    let order = leader_order("L", terms(BUY, 130), placed_at);
     let grown = LeaderOrder { ts_event: desk.now, ..LeaderOrder::clone(&order) };
-    let effects = desk.step(Event::Plan { order: Arc::new(grown), decision: follow(terms(BUY, 65)) });
-    assert_eq!(placements(&effects).len(), 1, "{effects:?}");
+    let effects = desk.step(Event::Plan { order: Arc::new(grown), decision: follow(terms(BUY, 130)) });
+    assert_eq!(placements(&effects)[0].terms, terms(BUY, 65), "{effects:?}");
 }
 
 #[test]

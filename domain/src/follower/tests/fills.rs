@@ -41,21 +41,23 @@ fn a_sell_takes_from_the_position() {
 }
 
 #[test]
-fn only_what_reduces_and_does_not_turn_the_position_is_an_exit() {
-    for (held, side, quantity, purpose) in [
-        (0, SELL, 65, Purpose::Entry),
-        (0, BUY, 65, Purpose::Entry),
-        (65, BUY, 65, Purpose::Entry),
-        (65, SELL, 65, Purpose::Exit),
-        (130, SELL, 65, Purpose::Exit),
-        (65, SELL, 130, Purpose::Entry),
+fn what_reduces_is_an_exit_and_what_turns_the_position_reduces_it_first() {
+    for (held, side, quantity, purpose, units) in [
+        (0, SELL, 65, Purpose::Entry, 65),
+        (0, BUY, 65, Purpose::Entry, 65),
+        (65, BUY, 65, Purpose::Entry, 65),
+        (65, SELL, 65, Purpose::Exit, 65),
+        (130, SELL, 65, Purpose::Exit, 65),
+        (65, SELL, 130, Purpose::Exit, 65),
     ] {
         let mut desk = Desk::new();
         if held > 0 {
             desk.holds(held);
         }
         desk.plan("L1", terms(side, quantity));
-        assert_eq!(desk.child("L1").purpose, purpose, "{side} {quantity} while holding {held}");
+        let child = desk.child("L1");
+        let found = (child.purpose, child.terms.quantity.get());
+        assert_eq!(found, (purpose, units), "{side} {quantity} while holding {held}");
     }
 }
 

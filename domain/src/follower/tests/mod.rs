@@ -1,30 +1,38 @@
 //! A follower book told one thing after another, and asked what it wants done. No clock: each test says what time it is.
 
 mod attack;
+mod control;
 mod doubt;
+mod exits;
 mod fills;
+mod limits;
 mod model;
 mod pacing;
 mod placing;
+mod positions;
 mod property;
 mod restart;
+mod spreads;
 
 use super::*;
 use crate::decision::Wish;
 use crate::gap::GapPolicy;
 use crate::ids::FollowerId;
 use crate::ids::Tag;
-use crate::instrument::{ExchangeSegment, InstrumentKind, SecurityId};
+use crate::instrument::{
+    ExchangeSegment, Instrument, InstrumentKind, OptionContract, OptionType, SecurityId,
+};
 use crate::mirror::{Ask, Child, IntentState, Refused, Request, Target};
 use crate::order::lifecycle::ChildState;
 use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderTerms, OrderType, Side, TimeInForce};
 use crate::pacing::{Purpose, Window};
 use crate::policy::{
-    AtModificationLimit, Bps, Changes, CopyOn, EntryLeftBehind, MarketOrders, Parting, Translation,
+    AtModificationLimit, Bps, Changes, Conversions, CopyOn, EntryLeftBehind, MarketOrders, MissingCover,
+    OnBreach, OnDrift, Parting, Translation,
 };
 use crate::price::Price;
-use crate::quantity::{LotSize, Quantity};
-use crate::sizing::{Ratio, Sizing, Strategy};
+use crate::quantity::{LotSize, Lots, Quantity};
+use crate::sizing::{CapitalBasis, DayCapital, Minimum, Ratio, Rounding, Strategy};
 use crate::time::TradingDay;
 
 const ENTRY_AGE_MAX: Duration = Duration::from_secs(30);
@@ -32,8 +40,10 @@ const SETTLE: Duration = Duration::from_secs(2);
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const RESEND_DELAY: Duration = Duration::from_millis(200);
 const SECOND: Duration = Duration::from_secs(1);
+const COVER_WAIT: Duration = Duration::from_secs(5);
+const EXIT_WAIT: Duration = Duration::from_secs(3);
 
-/// Ten a second, eight of them for entries.
+/// Ten a second, eight of them for entries; one to one, with no bound but age.
 fn settings() -> FollowerSettings {
     let translation = Translation {
         market_orders: MarketOrders::AsIs,
@@ -49,6 +59,32 @@ fn settings() -> FollowerSettings {
             on: CopyOn::Working,
             translation,
         },
+        sizing: SizingPolicy {
+            strategy: Strategy::FixedRatio,
+            fixed_ratio: Ratio::ONE,
+            fixed_lots: Lots(0),
+            risk_share: Bps::new(Bps::WHOLE),
+            capital: CapitalBasis::Total,
+            fixed_capital: None,
+            multiplier: Ratio::ONE,
+            ratio_max: Ratio { numerator: 10, denominator: 1 },
+            rounding: Rounding::Down,
+            minimum: Minimum::Skip,
+            keeps_remainder: true,
+        },
+        entry: EntryPolicy { age_max: ENTRY_AGE_MAX, ..EntryPolicy::unbounded() },
+        spread: Spread { cover_wait: COVER_WAIT, on_missing_cover: MissingCover::Skip, exit_wait: EXIT_WAIT },
+        risk: RiskPolicy {
+            on_daily_loss: OnBreach::Reduce,
+            rejections_max: 0,
+            on_rejections: OnBreach::Off,
+            on_drift: OnDrift::Freeze,
+            positions_poll: SECOND * 5,
+            funds_poll: SECOND * 10,
+            margin_wait: Duration::from_millis(300),
+            conversions: Conversions::Alert,
+        },
+        calendar: Arc::new(Calendar::always_open()),
         rules: Rules {
             follower: FollowerId::new("asha").unwrap(),
             on: CopyOn::Working,
@@ -126,30 +162,41 @@ fn leader_order(id: &str, terms: OrderTerms, since: Timestamp) -> Arc<LeaderOrde
     })
 }
 
-fn follow(terms: OrderTerms) -> Decision {
-    let lot_size = LotSize::new(65).unwrap();
-    let sizing = Sizing {
-        strategy: Strategy::FixedRatio,
-        ratio: Ratio::ONE,
-        multiplier: Ratio::ONE,
-        leader_quantity: terms.quantity,
-        lot_size,
-        leader_capital: None,
-        follower_capital: None,
-        quantity: terms.quantity,
-    };
-    Decision::Follow(Box::new(Wish {
+/// Calls of one expiry have security ids from here on, by their strikes.
+const CALLS: u32 = 100_000;
+
+fn instrument(key: InstrumentKey) -> Arc<Instrument> {
+    let strike = key.security_id.0.checked_sub(CALLS).map(|strike| Price::from_paise(strike * 100));
+    Arc::new(Instrument {
+        key,
+        kind: InstrumentKind::IndexOption,
+        symbol: "NIFTY-Dec2026-26000-CE".into(),
+        underlying: "NIFTY".into(),
+        lot_size: LotSize::new(65).unwrap(),
+        tick: Price::from_paise(5),
+        expiry: None,
+        option: strike.map(|strike| OptionContract { option_type: OptionType::Call, strike }),
+        freeze_quantity: None,
+        band: None,
+    })
+}
+
+fn wish(terms: OrderTerms) -> Wish {
+    Wish {
+        instrument: instrument(terms.instrument),
         terms,
         executed: Quantity::ZERO,
         exited: Quantity::ZERO,
-        sizing,
+        capital: DayCapital::default(),
+        entry_denial: None,
         note: None,
         is_unpriced: false,
         reference: None,
-        tick: Price::from_paise(5),
-        lot: lot_size,
-        freeze: None,
-    }))
+    }
+}
+
+fn follow(terms: OrderTerms) -> Decision {
+    Decision::Follow(Box::new(wish(terms)))
 }
 
 /// A request to place.
@@ -234,6 +281,10 @@ fn stored(effects: &[Effect]) -> Vec<(&'static str, String)> {
             Record::External(report) => ("external", report.status.to_string()),
             Record::Gap { gap, .. } => ("gap", format!("{} {} {}", gap.kind, gap.units, gap.result)),
             Record::Trade(trade) => ("trade", trade.trade_id.to_string()),
+            Record::Trading(trading) => ("trading", trading.state.to_string()),
+            Record::Opening(opening) => {
+                ("opening", format!("{} {} {}", opening.leader, opening.copied, opening.own))
+            }
         })
         .collect()
 }
@@ -250,7 +301,13 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self { book: FollowerBook::new(settings()), now: start() }
+        Self::with(|_| ())
+    }
+
+    fn with(change: impl FnOnce(&mut FollowerSettings)) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        Self { book: FollowerBook::new(settings), now: start() }
     }
 
     /// What is released leaves at once.
@@ -275,10 +332,8 @@ impl Desk {
         let decision = if executed.is_zero() {
             Decision::Deny(DeniedReason::LeaderGone)
         } else {
-            let Decision::Follow(wish) = follow(OrderTerms { quantity: executed, ..terms.clone() }) else {
-                unreachable!("it is followed")
-            };
-            Decision::Follow(Box::new(Wish { executed, ..*wish }))
+            let terms = OrderTerms { quantity: executed, ..terms.clone() };
+            Decision::Follow(Box::new(Wish { executed, ..wish(terms) }))
         };
         let known = self.book.mirror(&broker_id(id)).map(|mirror| LeaderOrder::clone(&mirror.leader));
         let order = LeaderOrder {
@@ -309,6 +364,41 @@ impl Desk {
         self.answer(client_order_id, Answer::Accepted(broker_id(id)))
     }
 
+    /// The leader's order is copied, and the copy works at the broker as `b-<id>`.
+    fn works(&mut self, id: &str, terms: OrderTerms) -> ClientOrderId {
+        let ours = self.sent(id, terms);
+        self.accepted(&ours, &format!("b-{id}"));
+        self.shows(&ours, BrokerStatus::Pending, 0);
+        ours
+    }
+
+    /// The leader's order is seen for the first time when it is executed whole.
+    fn executed(&mut self, id: &str, terms: OrderTerms) -> Vec<Effect> {
+        let order = LeaderOrder {
+            status: BrokerStatus::Traded,
+            cumulative: terms.quantity,
+            ..LeaderOrder::clone(&leader_order(id, terms.clone(), self.now))
+        };
+        let decision = Decision::Follow(Box::new(Wish { executed: terms.quantity, ..wish(terms) }));
+        self.step(Event::Plan { order: Arc::new(order), decision })
+    }
+
+    /// Both have bought so much; the copy is `b-<id>`.
+    fn bought(&mut self, id: &str, quantity: u32) -> ClientOrderId {
+        let ours = self.works(id, terms(BUY, quantity));
+        self.leader_fills(id, quantity);
+        self.shows(&ours, BrokerStatus::Traded, quantity);
+        ours
+    }
+
+    /// The broker shows this of an order of ours.
+    fn shows(&mut self, ours: &ClientOrderId, status: BrokerStatus, cumulative: u32) -> Vec<Effect> {
+        let (_, child) = self.book.child(ours).unwrap();
+        let id = child.broker_order_id.clone().unwrap();
+        let row = self.row(ours, id.as_str(), status, cumulative);
+        self.step(Event::Report(Box::new(row)))
+    }
+
     /// A complete read of the book, begun and ended now.
     fn reads(&mut self, orders: Vec<OrderReport>) -> Vec<Effect> {
         let read = BookRead { started_at: self.now, orders, complete: true };
@@ -320,12 +410,29 @@ impl Desk {
         self.step(Event::Tick)
     }
 
-    /// The follower holds so much because of an earlier copy.
+    /// So much of the leader's order is filled now; all of it ends it.
+    fn leader_fills(&mut self, id: &str, executed: u32) -> Vec<Effect> {
+        let known = LeaderOrder::clone(&self.book.mirror(&broker_id(id)).unwrap().leader);
+        let terms = known.terms.clone();
+        let executed = Quantity::new(executed);
+        let is_whole = executed >= terms.quantity;
+        let order = LeaderOrder {
+            status: if is_whole { BrokerStatus::Traded } else { BrokerStatus::PartTraded },
+            cumulative: executed,
+            ts_event: self.now,
+            ..known
+        };
+        let decision = Decision::Follow(Box::new(Wish { executed, ..wish(terms) }));
+        self.step(Event::Plan { order: Arc::new(order), decision })
+    }
+
+    /// Both hold so much because of an earlier order of the leader's and its copy.
     fn holds(&mut self, quantity: u32) -> OrderReport {
         let client_order_id = self.sent("held", terms(Side::Buy, quantity));
         self.accepted(&client_order_id, "held-1");
         let row = self.row(&client_order_id, "held-1", BrokerStatus::Traded, quantity);
         self.reads(vec![row.clone()]);
+        self.leader_fills("held", quantity);
         assert_eq!(self.position(), i64::from(quantity));
         // The request for it shall not count in what the test is about.
         self.passes(Duration::from_mins(2));
@@ -364,6 +471,12 @@ impl Desk {
     }
 }
 
+/// The only placement there is.
+fn placed(effects: &[Effect]) -> Placement {
+    let [placed] = &placements(effects)[..] else { panic!("{effects:?}") };
+    placed.clone()
+}
+
 /// A row of the account's book for an order that a person placed.
 fn manual(id: &str, terms: OrderTerms) -> OrderReport {
     OrderReport {
@@ -386,5 +499,6 @@ fn manual(id: &str, terms: OrderTerms) -> OrderReport {
     }
 }
 
+const HALF: Ratio = Ratio { numerator: 1, denominator: 2 };
 const BUY: Side = Side::Buy;
 const SELL: Side = Side::Sell;

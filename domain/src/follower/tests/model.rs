@@ -224,7 +224,9 @@ impl Rows {
             | Record::Fills { .. }
             | Record::Trade(_)
             | Record::External(_)
-            | Record::Leg(_) => {}
+            | Record::Leg(_)
+            | Record::Trading(_)
+            | Record::Opening(_) => {}
         }
     }
 

@@ -187,7 +187,11 @@ impl World {
     fn say(&mut self, which: usize, decision: Decision) {
         let (id, side, units) = LEADER[which];
         let since = *self.first_seen.entry(which).or_insert(self.desk.now);
-        let mut order = LeaderOrder::clone(&leader_order(id, terms(side, units), since));
+        let wanted = match &decision {
+            Decision::Follow(wish) => wish.terms.clone(),
+            Decision::Await | Decision::Deny(_) => terms(side, units),
+        };
+        let mut order = LeaderOrder::clone(&leader_order(id, wanted, since));
         if decision == Decision::Deny(DeniedReason::LeaderGone) {
             order.status = BrokerStatus::Cancelled;
         }
@@ -228,7 +232,11 @@ impl World {
                 Effect::WakeAt(at) => assert!(at > self.desk.now, "a wake-up in the past would spin"),
                 // Reads of the book come by themselves.
                 Effect::ReadBook => {}
-                Effect::ReadSupers => panic!("there are no super orders in this world"),
+                unwanted @ (Effect::ReadSupers
+                | Effect::ReadPositions
+                | Effect::AskMargin { .. }
+                | Effect::Convert(_)
+                | Effect::Over(_)) => panic!("nothing in this world asks for {unwanted:?}"),
                 Effect::Alert(alert) => assert!(
                     matches!(
                         alert,
@@ -334,7 +342,8 @@ impl World {
             let orders = self.broker.of(&self.rows.attempts(id, COPY)).count();
             let fits = match outcome {
                 Outcome::AwaitingLeader => !requested && reason.is_none(),
-                Outcome::Waiting => false,
+                // He sells what he has not bought yet, and nor have we.
+                Outcome::Waiting => reason == Some(DeniedReason::NothingToClose) && !requested,
                 Outcome::Sent | Outcome::Detached => requested,
                 Outcome::Skipped => !requested && reason.is_some(),
                 Outcome::Voided => orders == 0 && reason.is_some(),

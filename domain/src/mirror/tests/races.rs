@@ -12,7 +12,7 @@ fn after(mut before: Vec<MirrorEvent>, then: Vec<MirrorEvent>) -> Mirror {
     lived(before)
 }
 
-/// The leader's order is so now, and the Sizer's word on it.
+/// The leader's order is so now, and the Sizer's word on it; its share opens.
 fn leader_is(
     mirror: &mut Mirror,
     status: BrokerStatus,
@@ -21,10 +21,8 @@ fn leader_is(
     second: i64,
 ) -> Vec<MirrorEffect> {
     mirror.leader = Arc::new(leader(status, executed));
-    let rules = rules();
-    let purpose = Purpose::Entry;
-    let moment = Moment { now: at(second), rules: &rules, purpose, entry_denial: None, raise_denial: None };
-    mirror.step(MirrorEvent::Plan(decision), &moment).unwrap()
+    let share = share(mirror, &decision, Purpose::Entry);
+    told(mirror, decision, share, moment(at(second), &rules())).unwrap()
 }
 
 #[test]
@@ -51,8 +49,9 @@ fn what_waits_does_not_leave_while_what_works_may_end_by_itself() {
 #[test]
 fn a_share_below_one_lot_leaves_nothing_to_be_held() {
     let mut mirror = after(working(), vec![shown(BrokerStatus::Traded, TARGET)]);
-    let deny = Decision::Deny(DeniedReason::BelowOneLot);
-    leader_is(&mut mirror, BrokerStatus::Cancelled, LOT, deny, 1);
+    // One lot of his is half of one here.
+    let one = Wish { executed: Quantity::new(LOT), ..wish(terms(0, 10_000), 0) };
+    leader_is(&mut mirror, BrokerStatus::Cancelled, LOT, Decision::Follow(Box::new(one)), 1);
     let gap = mirror.gap.unwrap();
     assert_eq!((gap.units, gap.result), (i64::from(TARGET), GapResult::Repairing));
     let repair = mirror.children.last().unwrap();
@@ -151,13 +150,17 @@ fn what_must_trade_is_replaced_whatever_the_owner_says_of_the_leaders_changes() 
     rules.changes = Changes { per_order_max: 0, at_limit: AtModificationLimit::Stop };
     let mut mirror = lived(vec![]);
     let mut go = |event: MirrorEvent, second: i64| {
-        let purpose = Purpose::Exit;
-        let moment =
-            Moment { now: at(second), rules: &rules, purpose, entry_denial: None, raise_denial: None };
         if matches!(&event, MirrorEvent::Plan(Decision::Follow(wish)) if !wish.executed.is_zero()) {
             mirror.leader = Arc::new(leader(BrokerStatus::Traded, 2 * TARGET));
         }
-        mirror.step(event, &moment).unwrap()
+        let now = moment(at(second), &rules);
+        match event {
+            MirrorEvent::Plan(decision) => {
+                let share = share(&mirror, &decision, Purpose::Exit);
+                told(&mut mirror, decision, share, now).unwrap()
+            }
+            event => mirror.step(event, &now).unwrap(),
+        }
     };
     go(open(TARGET), 1);
     go(release(), 1);

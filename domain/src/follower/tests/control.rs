@@ -1,0 +1,227 @@
+//! E9: what stops an account, what closes it, and what does not come back.
+
+use super::*;
+use crate::trading::TradingState;
+
+const HALT: Control = Control::Halt { cause: HaltCause::Operator, cancel_working: false };
+const SQUARE_OFF: Control = Control::SquareOff(HaltCause::Operator);
+
+fn target(quantity: u32) -> OrderTerms {
+    OrderTerms { price: Price::from_paise(12_000), ..terms(SELL, quantity) }
+}
+
+#[test]
+fn who_reduces_opens_nothing_more_and_leaves_what_works() {
+    let mut desk = Desk::new();
+    desk.bought("L1", 65);
+    desk.works("L2", terms(BUY, 65));
+    let effects = desk.step(Event::Control(Control::Reduce(HaltCause::Operator)));
+    assert_eq!(stored(&effects), stored_as(&[("trading", "reducing")]));
+    assert_eq!(alerts(&effects), [&Alert::Stopped(HaltCause::Operator)]);
+    assert_eq!(requests(&effects), vec![]);
+    assert_eq!(requests(&desk.plan("L3", terms(BUY, 65))), vec![]);
+    assert_eq!(desk.outcome("L3"), (Outcome::Skipped, Some(DeniedReason::Reducing)));
+    // A raise of what works is an entry, too.
+    assert_eq!(requests(&desk.plan("L2", terms(BUY, 130))), vec![]);
+    assert_eq!(placed(&desk.plan("X", terms(SELL, 65))).purpose, Purpose::Exit);
+}
+
+#[test]
+fn a_halt_cancels_entries_and_lets_exits_pass() {
+    let mut desk = Desk::new();
+    desk.bought("L1", 130);
+    let entry = desk.works("L2", terms(BUY, 65));
+    desk.works("T", target(65));
+    let effects = desk.step(Event::Control(HALT));
+    assert_eq!(stored(&effects)[0], ("trading", "halted".to_owned()));
+    let asked = requests(&effects);
+    let [Request { client_order_id, ask: Ask::Cancel { .. }, .. }] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(*client_order_id, entry, "the exit stays");
+    assert_eq!(requests(&desk.plan("L3", terms(BUY, 65))), vec![]);
+    assert_eq!(desk.outcome("L3"), (Outcome::Skipped, Some(DeniedReason::Halted)));
+    assert_eq!(placed(&desk.executed("X", terms(SELL, 65))).purpose, Purpose::Exit);
+    desk.answer_to(&entry, 1, Answer::Accepted(broker_id("b-L2")));
+    desk.shows(&entry, BrokerStatus::Cancelled, 0);
+    assert_eq!(desk.outcome("L2"), (Outcome::Detached, Some(DeniedReason::Halted)));
+}
+
+#[test]
+fn a_halt_gives_up_the_entries_that_wait() {
+    let mut desk = Desk::new();
+    desk.book.pacer.pause(desk.now.plus(SECOND));
+    assert_eq!(requests(&desk.plan("L", terms(BUY, 65))), vec![]);
+    desk.step(Event::Control(HALT));
+    assert_eq!(requests(&desk.passes(SECOND * 2)), vec![]);
+    assert_eq!(desk.child("L").state, ChildState::Voided);
+    desk.step(Event::Control(Control::Resume));
+    assert_eq!(requests(&desk.plan("L", terms(BUY, 65))), vec![]);
+}
+
+#[test]
+fn a_halt_may_cancel_exits_as_well() {
+    let mut desk = Desk::new();
+    desk.bought("L1", 65);
+    desk.works("T", target(65));
+    let control = Control::Halt { cause: HaltCause::Operator, cancel_working: true };
+    assert_eq!(changes(&desk.step(Event::Control(control))), ["1 cancel"]);
+}
+
+#[test]
+fn nothing_comes_back_on_resume_but_what_is_new_is_copied() {
+    let mut desk = Desk::new();
+    let entry = desk.works("L1", terms(BUY, 65));
+    desk.step(Event::Control(HALT));
+    desk.answer_to(&entry, 1, Answer::Accepted(broker_id("b-L1")));
+    desk.shows(&entry, BrokerStatus::Cancelled, 0);
+    desk.plan("L2", terms(BUY, 65));
+    desk.passes(SECOND);
+    let effects = desk.step(Event::Control(Control::Resume));
+    assert_eq!((stored(&effects), requests(&effects)), (stored_as(&[("trading", "active")]), vec![]));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Over(Alert::Stopped(_)))), "{effects:?}");
+    desk.passes(SECOND);
+    for id in ["L1", "L2"] {
+        let order = desk.book.mirror(&broker_id(id)).unwrap().leader.clone();
+        let again = desk.step(Event::Plan { order, decision: follow(terms(BUY, 65)) });
+        let raised = LeaderOrder {
+            terms: terms(BUY, 130),
+            ..LeaderOrder::clone(&leader_order(id, terms(BUY, 130), start()))
+        };
+        let more = desk.step(Event::Plan { order: Arc::new(raised), decision: follow(terms(BUY, 130)) });
+        assert_eq!((requests(&again), requests(&more)), (vec![], vec![]), "{id}");
+    }
+    // Placed before the resume, heard of after it.
+    let late = leader_order("L3", terms(BUY, 65), desk.now.minus(SECOND * 2));
+    assert_eq!(requests(&desk.step(Event::Plan { order: late, decision: follow(terms(BUY, 65)) })), vec![]);
+    assert_eq!(placements(&desk.plan("L4", terms(BUY, 65))).len(), 1);
+}
+
+/// Four lots held, in instruments whose freeze quantity is two; and an entry and an exit work.
+fn to_be_squared_off() -> (Desk, ClientOrderId, ClientOrderId) {
+    let mut desk = Desk::new();
+    desk.bought("L1", 130);
+    desk.bought("L2", 130);
+    let ours = (desk.works("L3", terms(BUY, 65)), desk.works("T", target(260)));
+    (desk, ours.0, ours.1)
+}
+
+#[test]
+fn a_square_off_cancels_proves_and_only_then_closes_what_was_copied() {
+    let (mut desk, entry, exit) = to_be_squared_off();
+    let effects = desk.step(Event::Control(SQUARE_OFF));
+    assert_eq!(changes(&effects), ["1 cancel", "1 cancel"]);
+    assert_eq!(placements(&effects), vec![]);
+    for ours in [&entry, &exit] {
+        desk.answer_to(ours, 1, Answer::Accepted(broker_id("x")));
+    }
+    assert_eq!(placements(&desk.passes(SECOND)), vec![]);
+    // A lot of the target was sold before its cancel; one of the entry was bought.
+    assert_eq!(
+        placements(&desk.shows(&exit, BrokerStatus::Cancelled, 65)),
+        vec![],
+        "the entry is open still"
+    );
+    let effects = desk.shows(&entry, BrokerStatus::Cancelled, 65);
+    let exits = placements(&effects);
+    let mut left = 0;
+    for exit in &exits {
+        assert_eq!((exit.terms.side, exit.purpose), (SELL, Purpose::Exit));
+        assert_eq!(exit.terms.order_type, OrderType::Market);
+        left += exit.terms.quantity.get();
+    }
+    assert_eq!(left, 260);
+    assert!(alerts(&effects).contains(&&Alert::SquaringOff(1, 260)), "{effects:?}");
+    let mut last = Vec::new();
+    for (number, exit) in exits.iter().enumerate() {
+        desk.accepted(&exit.client_order_id, &format!("q-{number}"));
+        last = desk.shows(&exit.client_order_id, BrokerStatus::Traded, exit.terms.quantity.get());
+    }
+    assert_eq!(desk.position(), 0);
+    assert!(alerts(&last).contains(&&Alert::SquaredOff), "{last:?}");
+    assert_eq!(desk.book.trading().state, TradingState::Halted);
+    assert!(!desk.book.trading().is_squaring_off);
+    // What the leader does now is no business of this account's.
+    let mut late = desk.executed("X", terms(SELL, 260));
+    late.extend(desk.leader_fills("L3", 65));
+    late.extend(desk.cancelled("T", target(260), 0));
+    late.extend(desk.step(Event::Control(Control::Resume)));
+    late.extend(desk.passes(SECOND * 60));
+    assert_eq!((requests(&late), desk.position()), (vec![], 0));
+}
+
+#[test]
+fn a_square_off_is_sliced_at_the_freeze_quantity() {
+    let mut desk = Desk::new();
+    let frozen = |terms: OrderTerms| {
+        let known = wish(terms);
+        let instrument =
+            Instrument { freeze_quantity: Some(Quantity::new(130)), ..Instrument::clone(&known.instrument) };
+        Decision::Follow(Box::new(Wish { instrument: Arc::new(instrument), ..known }))
+    };
+    let order = leader_order("L", terms(BUY, 325), desk.now);
+    let effects = desk.step(Event::Plan { order, decision: frozen(terms(BUY, 325)) });
+    let slices = placements(&effects);
+    assert_eq!(slices.iter().map(|slice| slice.terms.quantity.get()).collect::<Vec<_>>(), [130, 130, 65]);
+    for (number, slice) in slices.iter().enumerate() {
+        desk.accepted(&slice.client_order_id, &format!("b-{number}"));
+        desk.shows(&slice.client_order_id, BrokerStatus::Traded, slice.terms.quantity.get());
+    }
+    let exits = placements(&desk.step(Event::Control(SQUARE_OFF)));
+    assert_eq!(exits.iter().map(|exit| exit.terms.quantity.get()).collect::<Vec<_>>(), [130, 130, 65]);
+    assert!(exits.iter().all(|exit| exit.terms.side == SELL));
+}
+
+#[test]
+fn a_square_off_of_nothing_is_done_at_once() {
+    let mut desk = Desk::new();
+    let effects = desk.step(Event::Control(SQUARE_OFF));
+    assert!(alerts(&effects).contains(&&Alert::SquaredOff), "{effects:?}");
+    assert_eq!(desk.book.trading().state, TradingState::Halted);
+}
+
+/// The book of a new process, which reads what the old one recorded.
+fn restarted(old: &Desk, trading: Trading) -> (Desk, Vec<Effect>) {
+    let mut desk = Desk { book: FollowerBook::new(settings()), now: old.now };
+    desk.book.restore_trading(trading);
+    let rows: Vec<Mirror> = old.book.mirrors.values().cloned().collect();
+    let effects = desk.book.restore(rows, desk.now);
+    (desk, effects)
+}
+
+#[test]
+fn a_restart_makes_nobody_trade_again() {
+    let mut old = Desk::new();
+    old.bought("L1", 65);
+    let entry = old.works("L2", terms(BUY, 65));
+    let order = old.book.mirror(&broker_id("L2")).unwrap().leader.clone();
+    // Recorded, and killed before anything of it left.
+    let halted = Trading::ACTIVE.after(HALT, old.now);
+    let (mut desk, first) = restarted(&old, halted);
+    let mut effects = first;
+    effects.extend(desk.step(Event::Tick));
+    effects.extend(desk.step(Event::Plan { order, decision: follow(terms(BUY, 65)) }));
+    assert_eq!(changes(&effects), ["1 cancel"]);
+    desk.answer_to(&entry, 1, Answer::Accepted(broker_id("b-L2")));
+    desk.shows(&entry, BrokerStatus::Cancelled, 0);
+    assert_eq!(requests(&desk.plan("L3", terms(BUY, 65))), vec![]);
+    assert_eq!(desk.outcome("L3"), (Outcome::Skipped, Some(DeniedReason::Halted)));
+    let order = desk.book.mirror(&broker_id("L1")).unwrap().leader.clone();
+    desk.step(Event::Plan { order, decision: follow(terms(BUY, 65)) });
+    assert_eq!(placements(&desk.executed("X", terms(SELL, 65))).len(), 1, "exits pass");
+}
+
+#[test]
+fn a_square_off_goes_on_after_a_restart() {
+    let mut old = Desk::new();
+    old.bought("L", 130);
+    let halted = Trading::ACTIVE.after(SQUARE_OFF, old.now);
+    let (mut desk, mut effects) = restarted(&old, halted);
+    effects.extend(desk.step(Event::Tick));
+    let order = old.book.mirror(&broker_id("L")).unwrap().leader.clone();
+    let decision = Decision::Follow(Box::new(Wish { executed: Quantity::new(130), ..wish(terms(BUY, 130)) }));
+    effects.extend(desk.step(Event::Plan { order, decision }));
+    let exit = placed(&effects);
+    assert_eq!((exit.terms.side, exit.terms.quantity.get(), exit.purpose), (SELL, 130, Purpose::Exit));
+    desk.accepted(&exit.client_order_id, "q");
+    let effects = desk.shows(&exit.client_order_id, BrokerStatus::Traded, 130);
+    assert!(alerts(&effects).contains(&&Alert::SquaredOff), "{effects:?}");
+}

@@ -1,0 +1,253 @@
+//! What the owner allows to be opened: caps, money, loss, rejections; and that exits never ask.
+
+use super::*;
+use crate::account::PositionReport;
+use crate::gates::entry::{AtCap, MarginCheck};
+use crate::quantity::SignedQuantity;
+use crate::trading::TradingState;
+
+/// A lot at 100.00.
+const LOT_COSTS: i64 = 6_500;
+
+fn rupees(rupees: i64) -> Money {
+    Money::from_rupees(rupees)
+}
+
+fn with_entry(change: impl FnOnce(&mut EntryPolicy)) -> Desk {
+    Desk::with(|settings| change(&mut settings.entry))
+}
+
+fn funds(desk: &mut Desk, available: i64) -> Vec<Effect> {
+    let funds = Funds {
+        available: rupees(available),
+        utilised: Money::ZERO,
+        start_of_day: rupees(available),
+        collateral: Money::ZERO,
+        withdrawable: Money::ZERO,
+    };
+    desk.step(Event::Funds { started_at: desk.now, funds })
+}
+
+/// The account's positions say that the day has brought so much, in something that is not copied.
+fn profit(desk: &mut Desk, realised: i64, unrealised: i64) -> Vec<Effect> {
+    let instrument = InstrumentKey { segment: ExchangeSegment::NseEquity, security_id: SecurityId(1) };
+    let position = PositionReport {
+        instrument,
+        product: Product::Intraday,
+        net: SignedQuantity(0),
+        carried: SignedQuantity(0),
+        buy_average: Price::ZERO,
+        sell_average: Price::ZERO,
+        realised: rupees(realised),
+        unrealised: rupees(unrealised),
+        ts_event: desk.now,
+    };
+    desk.step(Event::Positions { started_at: desk.now, positions: vec![position] })
+}
+
+fn quantity(effects: &[Effect]) -> Option<u32> {
+    placements(effects).first().map(|placed| placed.terms.quantity.get())
+}
+
+#[test]
+fn an_entry_above_a_cap_is_cut_to_it_or_skipped() {
+    for (at_cap, placed) in [(AtCap::Scale, Some(65)), (AtCap::Skip, None)] {
+        let mut desk = with_entry(|entry| {
+            entry.at_cap = at_cap;
+            entry.caps.lots_per_order = Some(Lots(1));
+        });
+        assert_eq!(quantity(&desk.plan("L", terms(BUY, 195))), placed, "{at_cap}");
+        let outcome = if placed.is_some() { Outcome::Sent } else { Outcome::Skipped };
+        assert_eq!(desk.outcome("L"), (outcome, Some(DeniedReason::LotsPerOrder)), "{at_cap}");
+        assert_eq!(requests(&desk.passes(SECOND)), vec![], "it stays so");
+    }
+}
+
+#[test]
+fn what_a_cap_left_out_is_no_gap() {
+    let mut desk = with_entry(|entry| entry.caps.lots_per_order = Some(Lots(1)));
+    let ours = desk.works("L", terms(BUY, 195));
+    desk.leader_fills("L", 195);
+    let effects = desk.shows(&ours, BrokerStatus::Traded, 65);
+    assert_eq!(alerts(&effects), Vec::<&Alert>::new());
+    // And what was opened is closed.
+    assert_eq!(quantity(&desk.executed("X", terms(SELL, 195))), Some(65));
+}
+
+#[test]
+fn a_refused_raise_keeps_what_there_is() {
+    let mut desk = with_entry(|entry| {
+        entry.at_cap = AtCap::Skip;
+        entry.caps.lots_per_order = Some(Lots(2));
+    });
+    let ours = desk.works("L", terms(BUY, 130));
+    assert_eq!(requests(&desk.plan("L", terms(BUY, 260))), vec![]);
+    assert_eq!(desk.outcome("L"), (Outcome::Sent, Some(DeniedReason::LotsPerOrder)));
+    // Lowered, it follows.
+    assert_eq!(changes(&desk.plan("L", terms(BUY, 65))), ["1 modify to 65 at 100.00"]);
+    desk.answer_to(&ours, 1, Answer::Accepted(broker_id("b-L")));
+}
+
+#[test]
+fn an_instrument_holds_no_more_than_its_lots_what_is_under_way_counted_in() {
+    let mut desk = with_entry(|entry| entry.caps.lots_per_instrument = Some(Lots(3)));
+    assert_eq!(quantity(&desk.plan("L1", terms(BUY, 130))), Some(130));
+    assert_eq!(quantity(&desk.plan("L2", terms(BUY, 130))), Some(65));
+    assert_eq!(quantity(&desk.plan("L3", terms(BUY, 65))), None);
+    assert_eq!(desk.outcome("L3"), (Outcome::Skipped, Some(DeniedReason::LotsPerInstrument)));
+}
+
+#[test]
+fn orders_that_work_and_orders_of_the_day_are_counted() {
+    let mut desk = with_entry(|entry| entry.caps.open_orders = Some(1));
+    let ours = desk.works("L1", terms(BUY, 65));
+    desk.plan("L2", terms(BUY, 65));
+    assert_eq!(desk.outcome("L2"), (Outcome::Skipped, Some(DeniedReason::OpenOrders)));
+    desk.shows(&ours, BrokerStatus::Traded, 65);
+    assert_eq!(quantity(&desk.plan("L3", terms(BUY, 65))), Some(65));
+
+    let mut desk = with_entry(|entry| entry.caps.orders_per_day = Some(1));
+    desk.bought("L1", 65);
+    desk.plan("L2", terms(BUY, 65));
+    assert_eq!(desk.outcome("L2"), (Outcome::Skipped, Some(DeniedReason::OrdersPerDay)));
+    assert_eq!(quantity(&desk.plan("X", terms(SELL, 65))), Some(65), "exits are not counted");
+}
+
+/// E2.
+#[test]
+fn the_second_order_sees_the_money_kept_for_the_first() {
+    let mut desk = with_entry(|entry| entry.margin = MarginCheck::Estimate);
+    desk.plan("L0", terms(BUY, 65));
+    assert_eq!(desk.outcome("L0"), (Outcome::Skipped, Some(DeniedReason::FiguresUnknown)));
+    funds(&mut desk, LOT_COSTS + 1_000);
+    desk.passes(SECOND);
+    let first = desk.sent("L1", terms(BUY, 65));
+    desk.plan("L2", terms(BUY, 65));
+    assert_eq!(desk.outcome("L2"), (Outcome::Skipped, Some(DeniedReason::MarginShort)));
+    // Refused, it needs no money.
+    desk.answer(&first, Answer::Refused(Refused::Other, "no".into()));
+    assert_eq!(quantity(&desk.plan("L3", terms(BUY, 65))), Some(65));
+    // The account's own figures know of what left before they were asked for, and lack what it took.
+    desk.accepted(&desk.child("L3").client_order_id.clone(), "b-L3");
+    desk.passes(SECOND);
+    funds(&mut desk, LOT_COSTS);
+    assert_eq!(quantity(&desk.plan("L4", terms(BUY, 65))), Some(65));
+}
+
+#[test]
+fn figures_that_are_too_old_deny() {
+    let mut desk = with_entry(|entry| entry.margin = MarginCheck::Estimate);
+    funds(&mut desk, 100_000);
+    desk.passes(SECOND * 16);
+    desk.plan("L", terms(BUY, 65));
+    assert_eq!(desk.outcome("L"), (Outcome::Skipped, Some(DeniedReason::FiguresUnknown)));
+}
+
+#[test]
+fn an_entry_waits_for_the_brokers_word_on_its_margin() {
+    for (required, goes) in [(Some(6_000), true), (Some(9_000), false), (None, true)] {
+        let mut desk = with_entry(|entry| entry.margin = MarginCheck::Broker);
+        funds(&mut desk, 8_000);
+        let effects = desk.plan("L", terms(BUY, 65));
+        let asked: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::AskMargin { client_order_id, terms } => {
+                    Some((client_order_id.clone(), terms.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        let [(id, asked)] = &asked[..] else { panic!("{effects:?}") };
+        assert_eq!((asked, placements(&effects)), (&terms(BUY, 65), vec![]));
+        // Asked once.
+        let again = desk.step(Event::Tick);
+        assert!(again.iter().all(|effect| !matches!(effect, Effect::AskMargin { .. })), "{again:?}");
+        let required = required.map(rupees);
+        let effects = desk.step(Event::Margin { client_order_id: id.clone(), required });
+        assert_eq!(quantity(&effects), goes.then_some(65), "{required:?}");
+        let expected =
+            if goes { (Outcome::Sent, None) } else { (Outcome::Voided, Some(DeniedReason::MarginShort)) };
+        assert_eq!(desk.outcome("L"), expected, "{required:?}");
+    }
+}
+
+#[test]
+fn exits_ask_nobody_for_margin() {
+    let mut desk = Desk::new();
+    desk.bought("L", 65);
+    let mut changed = settings();
+    changed.entry.margin = MarginCheck::Broker;
+    desk.step(Event::Settings(Box::new(changed)));
+    assert_eq!(quantity(&desk.plan("X", terms(SELL, 65))), Some(65));
+}
+
+/// E7.
+#[test]
+fn a_loss_past_its_bound_stops_entries_and_no_exit() {
+    for (policy, state) in [
+        (OnBreach::Reduce, TradingState::Reducing),
+        (OnBreach::Halt, TradingState::Halted),
+        (OnBreach::SquareOff, TradingState::Halted),
+    ] {
+        let mut desk = Desk::new();
+        desk.bought("L", 65);
+        let mut changed = settings();
+        changed.entry.daily_loss_max = Some(rupees(1_000));
+        changed.risk.on_daily_loss = policy;
+        desk.step(Event::Settings(Box::new(changed)));
+        // The account shows what is held; it is not this test's matter.
+        desk.plan("L0", terms(BUY, 65));
+        assert_eq!(desk.outcome("L0"), (Outcome::Skipped, Some(DeniedReason::FiguresUnknown)));
+        let effects = profit(&mut desk, -600, -399);
+        assert_eq!(desk.book.trading().state, TradingState::Active, "{effects:?}");
+        let effects = profit(&mut desk, -600, -400);
+        assert!(alerts(&effects).contains(&&Alert::Stopped(HaltCause::DailyLoss)), "{effects:?}");
+        assert!(stored(&effects).contains(&("trading", state.to_string())), "{effects:?}");
+        let sold = if policy == OnBreach::SquareOff { effects } else { desk.plan("X", terms(SELL, 65)) };
+        assert_eq!(quantity(&sold), Some(65), "{policy}");
+        desk.plan("L2", terms(BUY, 65));
+        assert_eq!(desk.outcome("L2").0, Outcome::Skipped, "{policy}");
+        // Better figures make nobody trade again.
+        profit(&mut desk, 5_000, 0);
+        assert_eq!(desk.book.trading().state, state);
+    }
+}
+
+#[test]
+fn rejections_in_a_row_stop_entries_and_one_that_is_taken_ends_the_row() {
+    let with = |desk: &mut Desk, id: &str, status| {
+        let ours = desk.sent(id, terms(BUY, 65));
+        desk.accepted(&ours, &format!("b-{id}"));
+        desk.shows(&ours, status, 0)
+    };
+    let mut desk = Desk::with(|settings| {
+        settings.risk.rejections_max = 2;
+        settings.risk.on_rejections = OnBreach::Reduce;
+    });
+    with(&mut desk, "L1", BrokerStatus::Rejected);
+    with(&mut desk, "L2", BrokerStatus::Pending);
+    with(&mut desk, "L3", BrokerStatus::Rejected);
+    assert_eq!(desk.book.trading().state, TradingState::Active);
+    let effects = with(&mut desk, "L4", BrokerStatus::Rejected);
+    assert_eq!(desk.book.trading().state, TradingState::Reducing);
+    assert!(alerts(&effects).contains(&&Alert::Stopped(HaltCause::Rejections)), "{effects:?}");
+}
+
+#[test]
+fn settings_hold_from_the_next_decision_on() {
+    let mut desk = Desk::new();
+    desk.works("L1", terms(BUY, 130));
+    let mut changed = settings();
+    changed.sizing.fixed_ratio = HALF;
+    changed.entry.filters.sides = [BUY].into();
+    let effects = desk.step(Event::Settings(Box::new(changed)));
+    assert_eq!(requests(&effects), vec![], "what works is as it was sized");
+    assert_eq!(quantity(&desk.plan("L2", terms(BUY, 130))), Some(65));
+    let short = OrderTerms {
+        instrument: InstrumentKey { security_id: SecurityId(7), ..terms(SELL, 0).instrument },
+        ..terms(SELL, 130)
+    };
+    desk.plan("S", short);
+    assert_eq!(desk.outcome("S"), (Outcome::Skipped, Some(DeniedReason::SideFiltered)));
+}
