@@ -156,6 +156,8 @@ CREATE TABLE copy_mappings (
     fill_delay_us     INTEGER,
     created_at        INTEGER NOT NULL,
     updated_at        INTEGER NOT NULL,
+    -- The units of the target that close what the follower holds of the copies; the rest opens.
+    closing_quantity  INTEGER NOT NULL DEFAULT 0 CHECK (closing_quantity >= 0),
     PRIMARY KEY (trading_day, leader_account, leader_order_id, follower_id),
     FOREIGN KEY (leader_account, trading_day, leader_order_id)
         REFERENCES orders (account, trading_day, broker_order_id),
@@ -392,6 +394,44 @@ CREATE TABLE copy_gaps (
         REFERENCES copy_mappings (trading_day, leader_account, leader_order_id, follower_id)
 ) STRICT, WITHOUT ROWID;
 
+-- What was held in an instrument when copying was first armed on a day: recorded once, so that what is copied can be told
+-- from what is not, and counted again after a restart. Nothing is recorded where nothing was held: a day on which the
+-- account's positions were read (position_snapshots) or anything was placed has no other openings than these.
+CREATE TABLE ledger_openings (
+    follower_id       TEXT    NOT NULL CHECK (follower_id <> ''),
+    trading_day       TEXT    NOT NULL CHECK (trading_day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    segment           TEXT    NOT NULL,
+    security_id       INTEGER NOT NULL,
+    -- Signed; each stands once it is not zero. The leader's, never copied; the follower's by copies of earlier days; the follower's own, never sold.
+    leader_units      INTEGER NOT NULL,
+    copied_units      INTEGER NOT NULL,
+    own_units         INTEGER NOT NULL,
+    -- What the instrument was on that day, where its master was stored: ids are reused after expiry.
+    symbol            TEXT,
+    expiry            TEXT,
+    recorded_at       INTEGER NOT NULL,
+    PRIMARY KEY (follower_id, trading_day, segment, security_id)
+) STRICT, WITHOUT ROWID;
+
+-- What may be sent for each follower. Read at start and never set back by one (P17); a follower without a row was never
+-- stopped. Each change has an entry of the audit log beside it, in the same transaction.
+CREATE TABLE trading_states (
+    follower_id       TEXT    NOT NULL PRIMARY KEY CHECK (follower_id <> ''),
+    -- active: all that the gates let through. reducing: nothing that opens or adds. halted: that, and working entries were
+    -- cancelled.
+    state             TEXT    NOT NULL CHECK (state IN ('active', 'reducing', 'halted')),
+    -- Why it is not active (P26): operator, daily_loss, rejections, drift.
+    cause             TEXT    CHECK (cause <> ''),
+    since             INTEGER NOT NULL,
+    -- Leader orders first seen before this are not copied.
+    resumed_at        INTEGER,
+    -- Whether everything copied is to be sold or bought back.
+    is_squaring_off   INTEGER NOT NULL CHECK (is_squaring_off IN (0, 1)),
+    updated_at        INTEGER NOT NULL,
+    CHECK ((state = 'active') = (cause IS NULL)),
+    CHECK (is_squaring_off = 0 OR state <> 'active')
+) STRICT, WITHOUT ROWID;
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Accounts and instruments
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -417,6 +457,8 @@ CREATE TABLE positions (
     realised          INTEGER NOT NULL,
     unrealised        INTEGER NOT NULL,
     ts_event          INTEGER NOT NULL,
+    -- What of the net was held before the day.
+    carried_quantity  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, trading_day, segment, security_id, product),
     FOREIGN KEY (account, trading_day) REFERENCES position_snapshots (account, trading_day)
 ) STRICT, WITHOUT ROWID;
@@ -467,6 +509,9 @@ CREATE TABLE instruments (
     option_type       TEXT    CHECK (option_type IN ('CE', 'PE')),
     strike            INTEGER CHECK (strike >= 0),
     freeze_quantity   INTEGER CHECK (freeze_quantity > 0),
+    -- The lowest and the highest price that the exchange takes on the day, where the file says so.
+    band_low          INTEGER CHECK (band_low >= 0),
+    band_high         INTEGER CHECK (band_high >= 0),
     PRIMARY KEY (day, segment, security_id),
     CHECK ((option_type IS NULL) = (strike IS NULL))
 ) STRICT, WITHOUT ROWID;

@@ -2,11 +2,13 @@
 //!
 //! - [`settings`]: layers, schema, validation; every fault at once.
 //! - [`cli`]: one module for each command, and the exit codes.
+//! - [`control`]: the kill switch: the socket at which a running daemon is halted, and its other end.
 //! - [`telemetry`]: structured log lines without secrets.
 //! - [`wiring`]: actors from settings.
 //! - [`demo`]: a whole simulated day in one command.
 
 pub mod cli;
+pub mod control;
 pub mod demo;
 pub mod settings;
 pub mod telemetry;

@@ -20,6 +20,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::reload;
 
 use crate::settings::{LogFormat, LogSettings};
 
@@ -29,7 +30,28 @@ const QUEUE_LINES_MAX: usize = 65_536;
 /// Ends the writing thread, with everything written, when dropped. Hold it until the program ends.
 #[derive(Debug)]
 #[must_use = "log lines are lost once this is dropped"]
-pub struct LogGuard(#[expect(dead_code, reason = "held for its drop")] WorkerGuard);
+pub struct LogGuard {
+    _worker: WorkerGuard,
+    level: Level,
+}
+
+impl LogGuard {
+    /// By which the level is changed later.
+    pub fn level(&self) -> Level {
+        self.level.clone()
+    }
+}
+
+/// What is logged, while lines are being written.
+#[derive(Debug, Clone)]
+pub struct Level(reload::Handle<EnvFilter, Registry>);
+
+impl Level {
+    /// Logs by this filter from now on.
+    pub fn set(&self, filter: &str) -> Result<(), TelemetryError> {
+        Ok(self.0.reload(EnvFilter::try_new(filter)?)?)
+    }
+}
 
 /// Why log lines cannot be written.
 #[derive(Debug, Error)]
@@ -45,6 +67,9 @@ pub enum TelemetryError {
     /// The filter is not one. Settings were checked for it, so this is seen only by other callers.
     #[error("the log level is no filter: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Nothing is logged any more.
+    #[error("nothing is logged any more: {0}")]
+    Ended(#[from] reload::Error),
     /// Log lines go somewhere already.
     #[error("log lines are set up already")]
     Twice(#[from] tracing::subscriber::SetGlobalDefaultError),
@@ -71,9 +96,10 @@ fn subscriber(
 ) -> Result<(impl Subscriber + Send + Sync, LogGuard), TelemetryError> {
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE_LINES_MAX);
     let (writer, guard) = builder.finish(to);
-    let filter = EnvFilter::try_new(&settings.level)?.and(filter_fn(may_be_shown));
+    let (level, handle) = reload::Layer::new(EnvFilter::try_new(&settings.level)?);
+    let filter = level.and(filter_fn(may_be_shown));
     let subscriber = Registry::default().with(lines(settings.format, writer).with_filter(filter));
-    Ok((subscriber, LogGuard(guard)))
+    Ok((subscriber, LogGuard { _worker: guard, level: Level(handle) }))
 }
 
 /// Whether a text is a filter of log lines.
@@ -174,6 +200,24 @@ mod tests {
         assert_eq!(lines.len(), 2, "{text}");
         assert_eq!((&lines[1]["lots"], &lines[1]["level"]), (&2.into(), &"DEBUG".into()));
         assert!(lines[0]["timestamp"].as_str().unwrap().ends_with("+05:30"), "{text}");
+    }
+
+    #[test]
+    fn the_level_changes_while_lines_are_written() {
+        let sink = Sink::default();
+        let settings = LogSettings::default();
+        let (subscriber, guard) = subscriber(&settings, sink.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::debug!(target: "tandem_actors::sizer", "before");
+            guard.level().set("debug").unwrap();
+            tracing::debug!(target: "tandem_actors::sizer", "after");
+            // What libraries say stays unsaid.
+            tracing::debug!(target: "awc", "headers");
+            assert!(guard.level().set("tandem=louder").is_err());
+        });
+        drop(guard);
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("after") && !text.contains("before") && !text.contains("headers"), "{text}");
     }
 
     #[test]

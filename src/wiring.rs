@@ -2,6 +2,10 @@
 //!
 //! One path for a first start and for a restart (P20): lock, check, migrate, load, then arm.
 
+mod following;
+mod operators;
+mod reload;
+
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,54 +19,48 @@ use tandem_actors::clock::Clock;
 use tandem_actors::in_flight::{FrameCounts, InFlight};
 use tandem_actors::instruments::{InstrumentFile, InstrumentSource, Instruments};
 use tandem_actors::lent_clock;
-use tandem_actors::messages::Directory;
 use tandem_actors::store::{
     AuditEntry, ConfigSnapshot, Job, OpenError, Store, StoreHandle, Write, WriterId, instrument_parts,
 };
 use tandem_actors::supervisor::{Ending, House, Shutdown, Supervisor, SupervisorParams};
-use tandem_actors::trading_fence::TradingFence;
-use tandem_actors::{
-    BreakerParams, FollowerParams, FollowerPolicy, LeaderParams, Polls, SizerParams, WriterDeath,
-};
+use tandem_actors::{BreakerParams, FollowerParams, LeaderParams, SizerParams, WriterDeath};
 use tandem_domain::calendar::Calendar;
-use tandem_domain::follower::FollowerSettings as BookSettings;
 use tandem_domain::instrument::InstrumentKind;
-use tandem_domain::mirror::Rules;
-use tandem_domain::time::TradingDay;
-use tandem_domain::trading::TradingState;
+use tandem_domain::time::{Timestamp, TradingDay};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use self::operators::Operators;
+pub use self::reload::Reloads;
 use crate::cli::ExitStatus;
-use crate::settings::{self, ClockSource, FollowerSettings, Settings};
+use crate::settings::{self, ClockSource, Faults, FollowerSettings, Settings, load_calendar};
+use crate::telemetry::Level;
 
 /// How often the Supervisor asks each actor how it is.
 const PING_INTERVAL: Duration = Duration::from_millis(500);
-/// How long an account is left alone after HTTP 429 (`dhanhq-v2.md` section 9.7: wait a second or more).
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
-/// Delay before a request that never left, or a change that came to nothing, is tried again; doubles.
-const RETRY_DELAY: Duration = Duration::from_millis(250);
-
-/// How often a follower's positions are read.
-const POSITIONS_POLL: Duration = Duration::from_secs(5);
-/// How often its funds are read.
-const FUNDS_POLL: Duration = Duration::from_secs(10);
-/// How long an entry waits for the broker's margin calculator.
-const MARGIN_WAIT: Duration = Duration::from_millis(300);
 
 /// How long the end waits for what may hang: a thread in an endless handler, a writer whose disk does not answer.
 const END_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the end waits for a writer that works: a full queue on a slow disk.
 const STORE_PATIENCE: Duration = Duration::from_mins(1);
 
-/// Copies until a signal says stop.
-pub fn run(settings: Settings) -> anyhow::Result<ExitStatus> {
-    actix_rt::System::new().block_on(copy(settings, signalled()))
+/// Copies until a signal says stop. At SIGHUP the settings are read again, and log lines go by their level.
+pub fn run(
+    settings: Settings,
+    read_again: impl Fn() -> Result<Settings, Faults> + 'static,
+    level: Level,
+) -> anyhow::Result<ExitStatus> {
+    let copying = async move { copy(settings, signalled(), Reloads::at_hangup(read_again, level)).await };
+    actix_rt::System::new().block_on(copying)
 }
 
 /// Copies until `stop` is done, or until it cannot go on.
-pub async fn copy(settings: Settings, stop: impl Future<Output = ()>) -> anyhow::Result<ExitStatus> {
+pub async fn copy(
+    settings: Settings,
+    stop: impl Future<Output = ()>,
+    reloads: Reloads,
+) -> anyhow::Result<ExitStatus> {
     // Tells this run from all others, in the log and in the audit log.
     let run = Uuid::new_v4();
     info!(%run, version = env!("CARGO_PKG_VERSION"), "tandem starts");
@@ -80,7 +78,7 @@ pub async fn copy(settings: Settings, stop: impl Future<Output = ()>) -> anyhow:
     };
     let ground = Ground::lay(&settings, &store, run).await;
     let ending = match ground {
-        Ok(ground) => supervise(&settings, &store, ground, writer_death, stop).await,
+        Ok(ground) => supervise(settings, &store, ground, writer_death, stop, reloads).await,
         Err(error) => Err(error),
     };
     // Until everything queued is durable. A writer that hangs must not keep the exit code from being told.
@@ -113,6 +111,8 @@ struct Ground {
     frames: FrameCounts,
     instruments: Instruments,
     source: InstrumentSource,
+    calendar: Arc<Calendar>,
+    operators: Operators,
 }
 
 impl Ground {
@@ -126,11 +126,27 @@ impl Ground {
         };
         let day = clock.now().trading_day();
         record_start(settings, &store.handle, &clock, run);
+        // Before anything that may take long: what starts can be halted.
+        let operators = Operators::hear(settings, store, &clock, &in_flight).await?;
         let instruments = Instruments::default();
         let source = instrument_source(settings);
         load_instruments(&instruments, &source, store, day, &clock).await?;
-        Ok(Self { clock, in_flight, frames, instruments, source })
+        let calendar = calendar(settings, day)?;
+        Ok(Self { clock, in_flight, frames, instruments, source, calendar, operators })
     }
+}
+
+/// When exchanges trade. A year without dates is traded on every weekday, which a person should know.
+fn calendar(settings: &Settings, day: TradingDay) -> anyhow::Result<Arc<Calendar>> {
+    let calendar = load_calendar(settings.session.calendar_file.as_deref())?;
+    let year = chrono::Datelike::year(&day.date());
+    if !calendar.covers(year) {
+        warn!(
+            year,
+            "the calendar knows no holiday of this year: give session.calendar_file a file that does"
+        );
+    }
+    Ok(Arc::new(calendar))
 }
 
 /// Today's master from the database if it is there, from its source otherwise. Without one nothing can be sized.
@@ -182,23 +198,16 @@ async fn commit(handle: &StoreHandle, writes: Vec<Write>) -> anyhow::Result<()> 
 
 /// Which version ran with which settings, for whoever asks later.
 fn record_start(settings: &Settings, handle: &StoreHandle, clock: &Clock, run: Uuid) {
-    let entries = settings.effective();
-    let mut hash = Sha256::new();
-    for (key, value) in &entries {
-        hash.update(format!("{key}={value}\n"));
-    }
-    let head = hash.finalize().first_chunk::<8>().copied().map_or(0, u64::from_be_bytes);
-    let version = format!("{head:016x}");
     let now = clock.now();
+    let snapshot = snapshot(settings, now);
     let started = AuditEntry {
         recorded_at: now,
         actor: "operator".into(),
         event: "started".into(),
         subject: None,
-        details: serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "settings": version, "run": run })
+        details: serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "settings": snapshot.version, "run": run })
             .to_string(),
     };
-    let snapshot = ConfigSnapshot { version: version.into(), loaded_at: now, entries };
     let job = Job {
         writer: WriterId { actor: "wiring".into(), generation: 1 },
         writes: vec![Write::Config(snapshot), Write::Audit(started)],
@@ -213,16 +222,28 @@ fn record_start(settings: &Settings, handle: &StoreHandle, clock: &Clock, run: U
     }
 }
 
+/// The settings in force, under the hash of them all.
+fn snapshot(settings: &Settings, loaded_at: Timestamp) -> ConfigSnapshot {
+    let entries = settings.effective();
+    let mut hash = Sha256::new();
+    for (key, value) in &entries {
+        hash.update(format!("{key}={value}\n"));
+    }
+    let head = hash.finalize().first_chunk::<8>().copied().map_or(0, u64::from_be_bytes);
+    ConfigSnapshot { version: format!("{head:016x}").into(), loaded_at, entries }
+}
+
 async fn supervise(
-    settings: &Settings,
+    mut settings: Settings,
     store: &Store,
     ground: Ground,
     writer_death: WriterDeath,
     stop: impl Future<Output = ()>,
+    mut reloads: Reloads,
 ) -> anyhow::Result<Ending> {
     // Sockets and decisions on one arbiter; the Supervisor stays on this one, where nothing can keep it from seeing.
     let arbiter = Arbiter::new();
-    let house = house(settings, store, &ground, writer_death, &arbiter)?;
+    let house = house(&settings, store, &ground, writer_death, &arbiter)?;
     let params = SupervisorParams {
         restarts: settings.supervisor.restart_limits(),
         health_interval: settings.supervisor.health_interval,
@@ -238,11 +259,20 @@ async fn supervise(
         // The one who waits may have been cancelled; then nobody asks how it ended.
         told.send(ending).ok();
     });
-    let ending = tokio::select! {
-        ending = &mut ended => ending,
-        () = stop => {
-            supervisor.do_send(Shutdown);
-            ended.await
+    let mut stop = std::pin::pin!(stop);
+    let ending = loop {
+        tokio::select! {
+            ending = &mut ended => break ending,
+            () = &mut stop => {
+                supervisor.do_send(Shutdown);
+                break ended.await;
+            }
+            read = reloads.next() => {
+                let taken = reloads.take(&mut settings, read, store, &ground).await;
+                if let Some(new) = taken {
+                    supervisor.do_send(new);
+                }
+            }
         }
     };
     arbiter.stop();
@@ -290,8 +320,8 @@ fn house(
     let sizer = SizerParams {
         leader: settings.leader.client_id.clone(),
         leader_capital: settings.leader.capital,
-        leader_fixed_capital: None,
-        followers: followers.iter().map(|follower| policy(follower)).collect(),
+        leader_fixed_capital: settings.leader.fixed_capital(),
+        followers: followers.iter().map(|follower| following::policy(follower)).collect(),
         instruments: ground.instruments.clone(),
         source: ground.source.clone(),
         store: store.handle.clone(),
@@ -332,18 +362,8 @@ fn house(
             .collect::<anyhow::Result<_>>()?,
         sizer,
         leader,
-        Directory::default(),
-    ))
-}
-
-fn policy(follower: &FollowerSettings) -> FollowerPolicy {
-    FollowerPolicy {
-        id: follower.id.clone(),
-        account: follower.client_id.clone(),
-        copy: follower.copy.policy(),
-        sizing: follower.sizing.policy(),
-        refreshes_capital: false,
-    }
+    )
+    .publishing_to(ground.operators.directory.clone()))
 }
 
 fn breaker_params(settings: &Settings, follower: &FollowerSettings, ground: &Ground) -> BreakerParams {
@@ -360,7 +380,6 @@ fn follower_params(
     store: &Store,
     ground: &Ground,
 ) -> anyhow::Result<FollowerParams> {
-    let recovery = &settings.recovery;
     Ok(FollowerParams {
         account: AccountParams {
             account: follower.client_id.clone(),
@@ -368,37 +387,9 @@ fn follower_params(
             token: follower.token(),
             reads_per_second: follower.broker_limits.reads_per_second,
         },
-        settings: BookSettings {
-            account: follower.client_id.clone(),
-            copy: follower.copy.policy(),
-            sizing: follower.sizing.policy(),
-            entry: follower.entry_policy(),
-            spread: follower.spread.policy(),
-            risk: follower.risk_policy(),
-            calendar: Arc::new(Calendar::always_open()),
-            rules: Rules {
-                follower: follower.id.clone(),
-                on: follower.copy.on,
-                translation: follower.copy.translation(),
-                changes: follower.changes(),
-                parting: follower.parting.policy(),
-                settle: recovery.settle,
-                retry: RETRY_DELAY,
-            },
-            pacing: follower.broker_limits.pacing(),
-            lookup_first: recovery.lookup_first,
-            lookup_max: recovery.lookup_max,
-            busy_pause: BUSY_PAUSE,
-            slippage_alert_bps: settings.alerts.slippage_bps_max,
-        },
+        settings: following::book(settings, follower, &ground.calendar),
         amo_time: follower.copy.amo_time,
-        polls: Polls {
-            book: recovery.poll,
-            idle_book: recovery.idle_poll,
-            positions: POSITIONS_POLL,
-            funds: FUNDS_POLL,
-            margin_wait: MARGIN_WAIT,
-        },
+        polls: following::polls(settings, follower),
         stream: settings
             .broker
             .stream(follower.local_address)
@@ -406,10 +397,11 @@ fn follower_params(
         frames: ground.frames.clone(),
         store: store.handle.clone(),
         reader: store.reader.clone(),
+        instruments: ground.instruments.clone(),
         clock: ground.clock.clone(),
         in_flight: ground.in_flight.clone(),
         fence: Arc::default(),
-        trading: TradingFence::new(TradingState::Active),
+        trading: ground.operators.fence(&follower.id)?,
     })
 }
 

@@ -9,6 +9,7 @@ mod alerting;
 mod asking;
 mod control;
 mod holdings;
+mod loading;
 mod reads;
 mod sending;
 mod stream;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
+use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
 use serde_json::json;
 use tandem_dhan::codes::AmoTime;
 use tandem_dhan::rest::{AccountClient, ClientError};
@@ -36,13 +37,13 @@ use crate::account::{AccountParams, Holdings, OnRecord, ReadPacer};
 use crate::alerts::AlertText;
 use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
+use crate::instruments::Instruments;
 use crate::messages::{
     Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, LeaderPositionsRead, Link, Plan, Probe,
 };
 use crate::order_stream::OrderStreamLink;
 use crate::records::{About, Circumstances, News};
-use crate::restored::restored;
-use crate::store::{ExternalOrder, IntentTiming, Job, MirrorRows, Reader, ReaderError, StoreHandle};
+use crate::store::{IntentTiming, Job, Reader, StoreHandle};
 use crate::trading_fence::TradingFence;
 use crate::vitals::{Health, Ping, Vitals};
 
@@ -61,6 +62,8 @@ pub struct FollowerParams {
     pub store: StoreHandle,
     /// Where the day is read at the start.
     pub reader: Reader,
+    /// The instruments of the day.
+    pub instruments: Instruments,
     /// The clock.
     pub clock: Clock,
     /// Counts what is under way.
@@ -230,67 +233,6 @@ impl FollowerOrderActor {
         self.start_stream(ctx);
         self.read_book_now(ctx);
         self.read_positions(ctx);
-    }
-
-    fn load(&mut self, ctx: &mut Context<Self>) {
-        let reader = self.params.reader.clone();
-        let (day, follower) = (self.params.clock.now().trading_day(), self.id().clone());
-        // Reading blocks: never on the arbiter that serves sockets.
-        let account = self.params.account.account.clone();
-        let reading = actix_rt::task::spawn_blocking(move || {
-            Ok((reader.mirrors(day, &follower)?, reader.external_orders(day, &account)?))
-        });
-        ctx.spawn(reading.into_actor(self).map(|rows, actor, ctx| match rows {
-            Ok(Ok((mirrors, external))) => actor.on_loaded(mirrors, external, ctx),
-            Ok(Err(error)) => actor.give_up(&error, ctx),
-            Err(error) => {
-                actor.vitals.dying_of(error);
-                actix::ActorContext::stop(ctx);
-            }
-        }));
-    }
-
-    fn give_up(&mut self, error: &ReaderError, ctx: &mut Context<Self>) {
-        self.vitals.dying_of(format!("read the rows of the day: {error}"));
-        actix::ActorContext::stop(ctx);
-    }
-
-    fn on_loaded(&mut self, rows: Vec<MirrorRows>, external: Vec<ExternalOrder>, ctx: &mut Context<Self>) {
-        let mirrors = restored(rows);
-        let follower = &self.id();
-        info!(%follower, generation = self.vitals.generation, mirrors = mirrors.len(), "follower's day loaded");
-        let mut book = FollowerBook::new(self.params.settings.clone());
-        let now = self.params.clock.now();
-        book.restore_external(external.into_iter().map(|known| (known.order.report, known.first_seen_at)));
-        let effects = book.restore(mirrors, now);
-        self.book = Some(book);
-        self.run(effects, &Circumstances { now, news: None }, ctx);
-        if self.client.is_none() {
-            self.step(Event::Credentials { refused: true }, ctx);
-        }
-        self.step(Event::Breaker { open: self.breaker_open }, ctx);
-        if self.draining {
-            self.step(Event::Stop, ctx);
-        }
-        if let Some((started_at, funds)) = self.last_funds {
-            self.step(Event::Funds { started_at, funds }, ctx);
-        }
-        if let Some(read) = self.leader_positions.take() {
-            self.take_leader_positions(&read, ctx);
-        }
-        self.take_early_controls(ctx);
-        for plan in std::mem::take(&mut self.early) {
-            self.take_plan(plan, ctx);
-        }
-        self.step(Event::Tick, ctx);
-        if self.client.is_some() {
-            self.start_stream(ctx);
-            self.read_book_now(ctx);
-            self.read_positions(ctx);
-        } else {
-            self.on_book_seen();
-            self.on_positions_seen();
-        }
     }
 
     fn on_book_seen(&mut self) {

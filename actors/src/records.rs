@@ -1,5 +1,6 @@
 //! Facts of the domain turned into rows, and the way they are handed to the Store.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tandem_domain::follower::Record;
@@ -10,13 +11,15 @@ use tandem_domain::mirror::{ChangeRecord, Child, IntentState};
 use tandem_domain::order::OrderReport;
 use tandem_domain::order::lifecycle::ChildState;
 use tandem_domain::time::Timestamp;
+use tandem_domain::trading::{HaltCause, Trading};
 use tracing::warn;
 
 use crate::store::{
     AccountOrder, FillComparison, GapRow, IntentChange, IntentKind, IntentRow, IntentTiming, Job,
-    LeaderEvent, MappingRow, MirrorKey, OrderRole, RefusalRow, StoreHandle, Write, WriterId,
+    LeaderEvent, MappingRow, MirrorKey, OpeningRow, OrderRole, RefusalRow, StoreHandle, TradingRow, Write,
+    WriterId,
 };
-use crate::vitals::Vitals;
+use crate::vitals::{ActorName, Vitals};
 
 /// What the records themselves do not carry: when, and what is known of the one intent the news is about. A step may
 /// concern other intents too (an answer lets the next one go); they get nothing of it.
@@ -74,14 +77,23 @@ impl Circumstances {
     }
 }
 
-/// The rows of some records of one follower's account.
-pub fn writes(records: Vec<Record>, account: &DhanClientId, around: &Circumstances) -> Vec<Write> {
-    records.into_iter().filter_map(|record| write(record, account, around)).collect()
+/// Whose records they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// The follower.
+    pub follower: &'a FollowerId,
+    /// His account.
+    pub account: &'a DhanClientId,
 }
 
-fn write(record: Record, account: &DhanClientId, around: &Circumstances) -> Option<Write> {
-    Some(match record {
-        Record::Trading(_) | Record::Opening(_) => return None,
+/// The rows of some records of one follower's account.
+pub fn writes(records: Vec<Record>, owner: Owner<'_>, around: &Circumstances) -> Vec<Write> {
+    records.into_iter().map(|record| write(record, owner, around)).collect()
+}
+
+fn write(record: Record, owner: Owner<'_>, around: &Circumstances) -> Write {
+    let account = owner.account;
+    match record {
         Record::LeaderEvent(order) => Write::LeaderEvent(LeaderEvent { order, ts_init: around.now }),
         Record::Mapping { leader, follower, state, sizing } => Write::Mapping(Box::new(MappingRow {
             key: mirror_key(&leader, &follower),
@@ -90,6 +102,7 @@ fn write(record: Record, account: &DhanClientId, around: &Circumstances) -> Opti
             note: state.note.map(|note| note.as_str().into()),
             sizing,
             target: state.target,
+            closing: state.closing,
             copied: state.copied,
             filled: state.filled,
             updated_at: around.now,
@@ -131,7 +144,27 @@ fn write(record: Record, account: &DhanClientId, around: &Circumstances) -> Opti
             report: Box::new(report),
             ts_init: around.now,
         },
-    })
+        Record::Trading(trading) => Write::Trading(TradingRow {
+            follower: owner.follower.clone(),
+            trading,
+            actor: asked_by(&trading, owner.follower),
+            at: around.now,
+        }),
+        Record::Opening(opening) => Write::Opening(OpeningRow {
+            trading_day: around.now.trading_day(),
+            follower: owner.follower.clone(),
+            opening,
+            recorded_at: around.now,
+        }),
+    }
+}
+
+/// Only an operator resumes; what stops is asked for by an operator, or by the follower's own limits.
+fn asked_by(trading: &Trading, follower: &FollowerId) -> Arc<str> {
+    match trading.cause {
+        None | Some(HaltCause::Operator) => "operator".into(),
+        Some(_) => ActorName::Follower(follower.clone()).to_string().into(),
+    }
 }
 
 fn account_order(
@@ -226,6 +259,7 @@ fn changed_intent(child: Child, before: IntentState, around: &Circumstances) -> 
     IntentChange {
         state,
         terms: (was_held && state == IntentState::Sending).then_some(child.terms),
+        purpose: Some(child.purpose),
         client_order_id: child.client_order_id,
         kind: IntentKind::Place,
         serial: 0,
@@ -281,6 +315,7 @@ fn changed_change(change: ChangeRecord, around: &Circumstances) -> IntentChange 
         state: change.state,
         client_order_id: change.client_order_id,
         terms: None,
+        purpose: None,
         broker_order_id: change.broker_order_id,
         timing: news.as_ref().map(|news| news.timing).unwrap_or_default(),
         refusal: news.as_ref().and_then(|news| news.refusal.clone()),

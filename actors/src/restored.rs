@@ -1,16 +1,88 @@
 //! Mirrors of today, as the rows tell them: what a new life of a follower's actor begins with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tandem_domain::follower::MappingState;
-use tandem_domain::ids::BrokerOrderId;
+use tandem_domain::follower::{Effect, FollowerBook, MappingState, Opening};
+use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId};
+use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::mirror::{
     COPY, Change, ChangeRequest, ChangeState, Child, ChildLeg, Mirror, OrderPart, Target,
 };
 use tandem_domain::order::lifecycle::ChildState;
-use tandem_domain::order::{BrokerStatus, OrderTerms, OrderType};
+use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType};
+use tandem_domain::quantity::Quantity;
+use tandem_domain::time::{Timestamp, TradingDay};
+use tandem_domain::trading::Trading;
+use tracing::warn;
 
-use crate::store::{AccountOrder, IntentKind, IntentRow, IntentState, MirrorRows};
+use crate::instruments::Instruments;
+use crate::store::{
+    AccountOrder, Carried, ExternalOrder, IntentKind, IntentRow, IntentState, MirrorRows, Reader,
+    ReaderError, units_held,
+};
+
+/// All that is on record of a follower's day, and what is carried into it.
+#[derive(Debug)]
+pub(crate) struct Day {
+    mirrors: Vec<MirrorRows>,
+    external: Vec<ExternalOrder>,
+    pub(crate) trading: Option<Trading>,
+    pub(crate) openings: Vec<Opening>,
+    /// What copies of earlier days may hold still.
+    pub(crate) carried: BTreeMap<InstrumentKey, i64>,
+}
+
+impl Day {
+    /// Reads it. Blocks.
+    pub(crate) fn read(
+        reader: &Reader,
+        day: TradingDay,
+        follower: &FollowerId,
+        account: &DhanClientId,
+        instruments: &Instruments,
+    ) -> Result<Self, ReaderError> {
+        let mut carried = reader.carried(follower, account, day)?;
+        carried.retain(|held| is_same_today(held, instruments));
+        Ok(Self {
+            mirrors: reader.mirrors(day, follower)?,
+            external: reader.external_orders(day, account)?,
+            trading: reader.trading(follower)?,
+            openings: reader.openings(day, follower)?,
+            carried: units_held(&carried, day),
+        })
+    }
+
+    /// How many mirrors.
+    pub(crate) const fn mirrors(&self) -> usize {
+        self.mirrors.len()
+    }
+
+    /// Takes it back into a new book. The trading state comes first: nothing is armed by a restart (P17).
+    pub(crate) fn restore(self, book: &mut FollowerBook, now: Timestamp) -> Vec<Effect> {
+        if let Some(trading) = self.trading {
+            book.restore_trading(trading);
+        }
+        book.restore_carried(self.carried);
+        book.restore_openings(self.openings);
+        let external = self.external.into_iter();
+        book.restore_external(external.map(|known| (known.order.report, known.first_seen_at)));
+        book.restore(restored(self.mirrors), now)
+    }
+}
+
+/// Ids are reused: one that has another name today says nothing of what an earlier day left.
+fn is_same_today(held: &Carried, instruments: &Instruments) -> bool {
+    let today = instruments.get(held.instrument).map(|instrument| instrument.symbol);
+    match (held.symbol.as_deref(), today.as_deref()) {
+        (Some(then), Some(now)) if then != now => {
+            warn!(instrument = %held.instrument, then, now, units = held.units,
+                "what an earlier day left has an id that means another instrument today: not counted as copied");
+            false
+        }
+        _ => true,
+    }
+}
 
 /// The mirrors of a day's rows.
 pub(crate) fn restored(rows: Vec<MirrorRows>) -> Vec<Mirror> {
@@ -19,6 +91,7 @@ pub(crate) fn restored(rows: Vec<MirrorRows>) -> Vec<Mirror> {
 
 fn restore(rows: MirrorRows) -> Mirror {
     let mut mirror = Mirror::new(Arc::clone(&rows.leader));
+    mirror.fills = rows.fills;
     let (placings, changes): (Vec<IntentRow>, Vec<IntentRow>) =
         rows.intents.into_iter().partition(|intent| intent.kind == IntentKind::Place);
     mirror.children = placings.into_iter().map(|intent| restore_child(intent, &rows.orders)).collect();
@@ -60,6 +133,7 @@ fn restore(rows: MirrorRows) -> Mirror {
         reason: mapping.reason,
         note: mirror.note,
         target: mapping.target,
+        closing: mapping.closing,
         copied: mapping.copied,
         filled: mapping.filled,
     });
@@ -113,10 +187,12 @@ fn restore_child(intent: IntentRow, orders: &[AccountOrder]) -> Child {
 }
 
 fn restore_leg(order: &AccountOrder) -> ChildLeg {
+    // What a fired forever order left is no exit of it: its fills are in the forever order's own row.
+    let is_exit = matches!(order.report.leg, Leg::StopLoss | Leg::Target);
     ChildLeg {
         broker_order_id: order.report.broker_order_id.clone(),
         leg: order.report.leg,
-        cumulative: order.report.cumulative,
+        cumulative: if is_exit { order.report.cumulative } else { Quantity::ZERO },
         has_fired: order.report.status == BrokerStatus::Triggered || !order.report.cumulative.is_zero(),
         is_over: order.report.status.is_terminal(),
     }
@@ -185,5 +261,51 @@ fn child_state(
         }
         // Born, sent or acknowledged without an id: only evidence says what became of it (P1, P3).
         _ => ChildState::Sending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tandem_domain::instrument::{
+        ExchangeSegment, InstrumentKind, InstrumentRow, InstrumentTable, SecurityId,
+    };
+    use tandem_domain::price::Price;
+    use tandem_domain::quantity::LotSize;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_means_another_instrument_today_is_not_carried() {
+        let key = InstrumentKey { segment: ExchangeSegment::NseFno, security_id: SecurityId(1) };
+        let instruments = Instruments::default();
+        let mut table = InstrumentTable::builder();
+        table.push(InstrumentRow {
+            key,
+            kind: InstrumentKind::IndexFuture,
+            symbol: "NEW",
+            underlying: "",
+            lot_size: LotSize::ONE,
+            tick: Price::ZERO,
+            expiry: None,
+            option: None,
+            freeze_quantity: None,
+            band: None,
+        });
+        instruments.replace(table.build());
+        let is_carried = |security_id, symbol: Option<&str>| {
+            let held = Carried {
+                instrument: InstrumentKey { security_id: SecurityId(security_id), ..key },
+                product: None,
+                units: 65,
+                symbol: symbol.map(str::to_owned),
+                expiry: None,
+                trading_day: TradingDay::from_ymd(2026, 11, 23).unwrap(),
+            };
+            is_same_today(&held, &instruments)
+        };
+        assert!(!is_carried(1, Some("OLD")));
+        assert!(is_carried(1, Some("NEW")));
+        assert!(is_carried(1, None), "who does not know its name cannot say that it is another one");
+        assert!(is_carried(2, Some("OLD")), "nor of one that today's file does not have");
     }
 }

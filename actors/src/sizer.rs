@@ -26,7 +26,9 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::instruments::{InstrumentSource, Instruments};
-use crate::messages::{Addresses, FollowerReady, FundsRead, GoLive, LeaderOrderChanged, Link, Plan};
+use crate::messages::{
+    Addresses, FollowerReady, FundsRead, GoLive, LeaderOrderChanged, Link, Plan, ReloadPolicies,
+};
 use crate::store::{self, Reader, StoreHandle, Write};
 use crate::vitals::{Health, Ping, Vitals};
 
@@ -398,6 +400,15 @@ impl Handler<FollowerReady> for Sizer {
         self.vitals.received();
         self.ready.insert(follower);
         self.go_live_when_ready();
+    }
+}
+
+impl Handler<ReloadPolicies> for Sizer {
+    type Result = ();
+
+    fn handle(&mut self, ReloadPolicies(policies): ReloadPolicies, _: &mut Self::Context) {
+        self.vitals.received();
+        self.params.followers = policies;
     }
 }
 

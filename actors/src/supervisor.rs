@@ -18,7 +18,7 @@ use tandem_domain::restart::{RestartLimits, RestartLog, Verdict};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{error, info, warn};
 
-pub use self::house::House;
+pub use self::house::{House, NewSettings};
 pub use self::state::SystemState;
 use crate::clock::Clock;
 use crate::in_flight::InFlight;

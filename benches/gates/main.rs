@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
     let calendar = tandem::settings::load_calendar(None)?;
     let instrument = instrument()?;
     let (terms, policy) = (terms(instrument.key), policy());
-    let start = TradingDay::from_ymd(2026, 12, 1).context("a day")?.start().plus(Duration::from_hours(5));
+    let start = TradingDay::from_ymd(2026, 12, 1).context("a day")?.start().plus(Duration::from_hours(10));
 
     let (mut gates, mut clock) = (Histogram::<u64>::new(3)?, Histogram::<u64>::new(3)?);
     for call in 0..WARM_UP + CALLS {

@@ -120,7 +120,7 @@ impl Floor {
                 .map(|(follower, _)| Copy::new(&leader, follower, self.sizing, frame.received, now))
                 .collect();
             let first = &self.clients.first().context("a floor without followers")?.0;
-            let mut writes = leader_event(&leader, &first.account, now);
+            let mut writes = leader_event(&leader, first, now);
             writes.extend(copies.iter().flat_map(|copy| copy.decision(now)));
             // One group commit for all followers.
             self.commit.durable(writes).await?;

@@ -30,7 +30,7 @@ pub(crate) fn make(path: &Path) -> anyhow::Result<()> {
         let report = report(&order.text("1000000000"))?;
         let leader = leader_order(&report, yesterday.trading_day(), yesterday);
         let copy = Copy::new(&leader, &follower, sizing, Instant::now(), yesterday);
-        let mut writes = leader_event(&leader, &follower.account, yesterday);
+        let mut writes = leader_event(&leader, &follower, yesterday);
         writes.extend(copy.decision(yesterday));
         let broker_order_id = BrokerOrderId::new((400_000_000_000 + u64::from(number)).to_string())?;
         writes.extend(copy.answer(broker_order_id, BODY.to_owned(), yesterday, yesterday));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
-use tandem_actors::records::{About, Circumstances, News, writes};
+use tandem_actors::records::{About, Circumstances, News, Owner, writes};
 use tandem_actors::store::{IntentTiming, Write};
 use tandem_dhan::parse;
 use tandem_dhan::wire::decode_frame;
@@ -17,9 +17,12 @@ use tandem_domain::mirror::{Child, IntentState, Outcome};
 use tandem_domain::order::lifecycle::ChildState;
 use tandem_domain::order::{BrokerStatus, EvidenceSource, Leg, OrderReport};
 use tandem_domain::pacing::Purpose;
+use tandem_domain::policy::Bps;
 use tandem_domain::price::{Money, Price};
-use tandem_domain::quantity::{LotSize, Quantity};
-use tandem_domain::sizing::{self, CapitalBasis, DayCapital, Minimum, Ratio, Sizing, SizingPolicy, Strategy};
+use tandem_domain::quantity::{LotSize, Lots, Quantity};
+use tandem_domain::sizing::{
+    self, CapitalBasis, DayCapital, Minimum, Occasion, Ratio, Rounding, Sizing, SizingPolicy, Strategy,
+};
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use crate::support::daemon;
@@ -38,6 +41,10 @@ impl Follower {
             account: DhanClientId::new(daemon::account(number))?,
         })
     }
+
+    fn owner(&self) -> Owner<'_> {
+        Owner { follower: &self.id, account: &self.account }
+    }
 }
 
 /// What every follower's size comes to: the broker of the bench says that all are equally rich.
@@ -45,15 +52,21 @@ pub(crate) fn sizing() -> anyhow::Result<Sizing> {
     let policy = SizingPolicy {
         strategy: Strategy::CapitalProportional,
         fixed_ratio: Ratio::ONE,
+        fixed_lots: Lots(1),
+        risk_share: Bps::new(1_000),
         capital: CapitalBasis::Total,
+        fixed_capital: None,
         multiplier: Ratio::ONE,
         ratio_max: Ratio::ONE,
+        rounding: Rounding::Down,
         minimum: Minimum::Skip,
+        keeps_remainder: false,
     };
     let capital = Some(Money::from_units(100_000_000_000));
     let capital = DayCapital { leader: capital, follower: capital };
-    let lot = LotSize::new(65).context("a lot of 65")?;
-    sizing::size(&policy, capital, Quantity::new(65), lot).map_err(|reason| anyhow::anyhow!("{reason}"))
+    let lot_size = LotSize::new(65).context("a lot of 65")?;
+    let occasion = Occasion { leader_quantity: Quantity::new(65), lot_size, unit_cost: None, held: 0 };
+    sizing::propose(&policy, capital, occasion).map_err(|reason| anyhow::anyhow!("{reason}"))
 }
 
 /// The report in a frame's text.
@@ -126,7 +139,7 @@ impl Copy {
     /// The rows that must be durable before the request leaves, but for the leader's event.
     pub(crate) fn decision(&self, now: Timestamp) -> Vec<Write> {
         let around = Circumstances { now, news: Some(self.news(self.timing)) };
-        writes(vec![self.mapping(), self.intent(None)], &self.follower.account, &around)
+        writes(vec![self.mapping(), self.intent(None)], self.follower.owner(), &around)
     }
 
     /// The rows of the answer.
@@ -158,7 +171,7 @@ impl Copy {
         };
         // The mapping says already what an acceptance leaves as it is.
         let records = vec![self.intent(Some(IntentState::Sending)), order];
-        writes(records, &self.follower.account, &around)
+        writes(records, self.follower.owner(), &around)
     }
 
     fn news(&self, timing: IntentTiming) -> News {
@@ -220,7 +233,7 @@ impl Copy {
 }
 
 /// The leader's event as it stands in every job.
-pub(crate) fn leader_event(order: &Arc<LeaderOrder>, account: &DhanClientId, now: Timestamp) -> Vec<Write> {
+pub(crate) fn leader_event(order: &Arc<LeaderOrder>, follower: &Follower, now: Timestamp) -> Vec<Write> {
     let around = Circumstances { now, ..Circumstances::default() };
-    writes(vec![Record::LeaderEvent(Arc::clone(order))], account, &around)
+    writes(vec![Record::LeaderEvent(Arc::clone(order))], follower.owner(), &around)
 }

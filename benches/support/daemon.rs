@@ -8,6 +8,11 @@ use anyhow::Context as _;
 
 use super::process::on_core;
 
+/// Benches run on the system's clock, at any hour.
+const CALENDAR: &str = "always-open.toml";
+const ALWAYS_OPEN: &str = "weekend = []\n[[session]]\nsegments = [\"NSE_FNO\", \"NSE_EQ\"]\n\
+                           from = \"00:00\"\nuntil = \"24:00\"\n";
+
 /// What differs between the daemons of the benches.
 pub(crate) struct Settings<'a> {
     /// Its database, log and settings lie here.
@@ -34,6 +39,7 @@ impl Daemon {
     pub(crate) fn start(settings: &Settings<'_>, core: Option<u8>) -> anyhow::Result<Self> {
         let config = settings.folder.join("bench.toml");
         std::fs::write(&config, settings.text())?;
+        std::fs::write(settings.folder.join(CALENDAR), ALWAYS_OPEN)?;
         let mut command = on_core(env!("CARGO_BIN_EXE_tandem"), core);
         command.args(["run", "--config"]).arg(&config).current_dir(settings.folder);
         settings.tokens(&mut command);
@@ -81,6 +87,8 @@ impl Settings<'_> {
         // The broker of the bench has no books: reading them would only disturb.
         text += "[recovery]\npoll_ms = 600000\nidle_poll_ms = 600000\n[leader]\nbook_poll_ms = 600000\n\
                  [log]\nfile = \"tandem.log\"\n";
+        // Relative to the folder, in which the daemon runs.
+        let _ = writeln!(text, "[session]\ncalendar_file = \"{CALENDAR}\"");
         for number in 0..self.followers {
             let id = follower(number);
             // Writing to a text cannot fail.

@@ -15,6 +15,6 @@ mod stream;
 pub use broker::records::{FrameRecord, RequestRecord};
 pub use clock::{ClockControl, Rate, Run};
 pub use faults::{AnswerFault, Down, Fault, LoginRefusal, Operation};
-pub use settings::{Casing, SimAccount, SimDepth, SimPosition, SimSettings, SimVariants, TokenFace};
+pub use settings::{Casing, SimAccount, SimCarried, SimDepth, SimSettings, SimVariants, TokenFace};
 pub use simulator::{AccountDescription, Description, Faults, SimError, Simulator};
 pub use stream::delivery::{JoinStyle, Mute};

@@ -78,13 +78,13 @@ pub struct SimAccount {
     pub overlapping_exits: OverlappingExits,
     /// What it holds from earlier days.
     #[serde(default)]
-    pub positions: Vec<SimPosition>,
+    pub positions: Vec<SimCarried>,
 }
 
 /// A position from earlier days.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SimPosition {
+pub struct SimCarried {
     /// Segment, `NSE_FNO`.
     pub segment: ExchangeSegment,
     /// Security id, as the instrument file of the first day has it.
@@ -97,7 +97,7 @@ pub struct SimPosition {
     pub price: Decimal,
 }
 
-impl SimPosition {
+impl SimCarried {
     /// The same in the exchange's words; none when the price is none.
     pub(crate) fn carried(&self) -> Option<exchange::CarriedPosition> {
         let Self { segment, security_id, product, units, price } = *self;
@@ -469,7 +469,7 @@ mod tests {
     fn a_position_from_earlier_days_is_there_or_refused() {
         let with = |security_id: u32, units: i64| {
             let mut settings = SimSettings::default();
-            settings.accounts[0].positions = vec![SimPosition {
+            settings.accounts[0].positions = vec![SimCarried {
                 segment: ExchangeSegment::NseFno,
                 security_id,
                 product: Product::Margin,

@@ -18,6 +18,12 @@ pub enum ExitStatus {
     Halted = 4,
     /// 5: the database cannot be written; without a record nothing is sent (P22).
     StorageFault = 5,
+    /// 6: what an operator asked is not recorded, or nobody knows: say it again, or look at the account.
+    NotRecorded = 6,
+    /// 7: no follower has that name; nothing was done.
+    UnknownFollower = 7,
+    /// 8: there is no database; nothing was done.
+    NoDatabase = 8,
 }
 
 impl From<ExitStatus> for ExitCode {

@@ -4,7 +4,9 @@ mod check;
 mod clock_skew;
 mod exit;
 mod explain;
+mod halt;
 mod place;
+mod resume;
 mod run;
 mod sim;
 pub(crate) mod spans;
@@ -27,7 +29,8 @@ struct Arguments {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 a check or the run failed, 2 bad settings or command line (nothing started), 3 another instance \
-holds the database, 4 halted by the supervisor, 5 the database cannot be written.";
+holds the database, 4 halted by the supervisor, 5 the database cannot be written; halt and resume: 6 not recorded, 7 \
+unknown follower, 8 no database.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -41,6 +44,10 @@ enum Command {
     Demo,
     /// Serve a simulated broker on this machine until SIGINT or SIGTERM.
     Sim(sim::Options),
+    /// Stop opening positions, at once and until `resume`; of all followers, or of one. Running or stopped.
+    Halt(halt::Options),
+    /// Trade again after a halt: only what the leader orders from now on is copied. Running or stopped.
+    Resume(resume::Options),
     /// Show what the database knows: accounts, outcomes, active orders, delays, slippage, gaps, health.
     Status {
         #[command(flatten)]
@@ -69,6 +76,8 @@ pub fn main() -> ExitStatus {
         Command::Run { config } => run::run(&config),
         Command::Demo => crate::demo::run(),
         Command::Sim(options) => sim::sim(options),
+        Command::Halt(options) => halt::halt(options),
+        Command::Resume(options) => resume::resume(options),
         Command::Status { place, json } => status::status(place, json),
         Command::Explain(options) => explain::explain(options),
         Command::Check { config } => check::check(&config),

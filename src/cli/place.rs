@@ -1,4 +1,4 @@
-//! Which database a command reads, and how accounts are shown to people.
+//! Which database a command is about, and where its daemon listens.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +7,8 @@ use anyhow::Context;
 use tandem_actors::store::Reader;
 
 use super::{ExitStatus, say_error};
-use crate::settings::Sources;
+use crate::control::socket::beside;
+use crate::settings::{Sources, StoreOnly};
 
 /// Where the database is named.
 #[derive(Debug, clap::Args)]
@@ -21,13 +22,32 @@ pub(super) struct Place {
     database: Option<PathBuf>,
 }
 
+/// A daemon, running or not.
+#[derive(Debug)]
+pub(super) struct Located {
+    pub(super) database: PathBuf,
+    pub(super) socket: PathBuf,
+}
+
 impl Place {
+    /// Where the database is, and where its daemon listens. Faults of the settings are said at once.
+    pub(super) fn locate(self, socket: Option<PathBuf>) -> Result<Located, ExitStatus> {
+        let (database, configured) = match self.database {
+            Some(path) => (path, None),
+            None => {
+                configured(self.config.as_deref()).map(|found| (found.store.path, found.control.socket))?
+            }
+        };
+        let socket = socket.or(configured).unwrap_or_else(|| beside(&database));
+        Ok(Located { database, socket })
+    }
+
     /// A reader of the database, whether its daemon runs or not. Faults of the settings are said at once.
     pub(super) fn open(self) -> anyhow::Result<Result<Reader, ExitStatus>> {
         let path = match self.database {
             Some(path) => path,
-            None => match configured_path(self.config.as_deref()) {
-                Ok(path) => path,
+            None => match configured(self.config.as_deref()) {
+                Ok(found) => found.store.path,
                 Err(status) => return Ok(Err(status)),
             },
         };
@@ -38,12 +58,12 @@ impl Place {
     }
 }
 
-fn configured_path(config: Option<&Path>) -> Result<PathBuf, ExitStatus> {
+fn configured(config: Option<&Path>) -> Result<StoreOnly, ExitStatus> {
     let mut sources = Sources::new().process_environment();
     if let Some(path) = config {
         sources = sources.file(path);
     }
-    sources.load_store().map(|found| found.store.path).map_err(|faults| {
+    sources.load_store().map_err(|faults| {
         say_error(&faults.to_string());
         ExitStatus::BadSettings
     })

@@ -4,6 +4,7 @@ mod delays;
 mod json;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
@@ -11,11 +12,14 @@ use tandem_actors::store::{
     AccountOrder, DayCounts, FundsSnapshot, GapRow, HealthRow, IncidentRow, MirrorKey, OutcomeCount, Reader,
     ReaderError, SlippageSum,
 };
+use tandem_domain::ids::FollowerId;
 use tandem_domain::time::{Timestamp, TradingDay};
+use tandem_domain::trading::Trading;
 
 use self::delays::FollowerDelays;
 use super::ExitStatus;
 use super::place::Place;
+use crate::control::rows;
 
 pub(super) fn status(place: Place, as_json: bool) -> anyhow::Result<ExitStatus> {
     let reader = match place.open()? {
@@ -46,6 +50,8 @@ struct Picture {
     slippage: Vec<SlippageSum>,
     gaps: Vec<(GapRow, Timestamp)>,
     detached: Vec<(MirrorKey, Timestamp)>,
+    /// Every follower that is or was.
+    trading: BTreeMap<FollowerId, Trading>,
     health: Vec<HealthRow>,
     incidents: Vec<IncidentRow>,
 }
@@ -72,6 +78,7 @@ impl Picture {
             slippage: Vec::new(),
             gaps: Vec::new(),
             detached: Vec::new(),
+            trading: rows::followers(reader)?,
             health: reader.health()?,
             incidents: reader.open_incidents()?,
         };
@@ -102,6 +109,8 @@ impl Latency {
 
 #[cfg(test)]
 mod tests {
+    use tandem_domain::trading::{Control, HaltCause};
+
     use super::*;
 
     #[test]
@@ -124,6 +133,8 @@ mod tests {
             reported_at: Timestamp::EPOCH,
             snapshot: snapshot.to_string(),
         };
+        let control = Control::SquareOff(HaltCause::DailyLoss);
+        let halted = Trading::ACTIVE.after(control, Timestamp::EPOCH);
         let picture = Picture {
             day: None,
             counts: DayCounts::default(),
@@ -135,6 +146,7 @@ mod tests {
             slippage: Vec::new(),
             gaps: Vec::new(),
             detached: Vec::new(),
+            trading: BTreeMap::from([(FollowerId::new("somebody-with-a-rather-long-name").unwrap(), halted)]),
             health: vec![health],
             incidents: Vec::new(),
         };

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::cli::ExitStatus;
 use crate::settings::Settings;
-use crate::wiring;
+use crate::wiring::{self, Reloads};
 
 /// A running daemon. Stops when dropped, without waiting.
 pub(super) struct Daemon {
@@ -26,7 +26,7 @@ impl Daemon {
                 // Told to, or nobody is left who could tell.
                 stopped.await.ok();
             };
-            let ending = actix_rt::System::new().block_on(wiring::copy(settings, stopped));
+            let ending = actix_rt::System::new().block_on(wiring::copy(settings, stopped, Reloads::never()));
             // Nobody asks any more when the demo was interrupted.
             told.send(ending).ok();
         };

@@ -17,7 +17,7 @@ use tandem_domain::policy::{
 use tandem_domain::quantity::Lots;
 use tandem_domain::sizing::{CapitalBasis, Minimum, Ratio, Rounding, SizingPolicy, Strategy};
 
-use super::value::{amo_time, millis, optional_ratio, optional_time, ratio};
+use super::value::{amo_time, bps, millis, money, optional_ratio, optional_time, ratio};
 
 /// `[copy]`: which leader orders are copied, when, and in what terms.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -127,16 +127,28 @@ pub struct SizingSettings {
     /// The ratio of `fixed_ratio`; always set when that strategy is.
     #[serde(default, with = "optional_ratio")]
     pub ratio: Option<Ratio>,
+    /// The lots of `fixed_lots`; always set when that strategy is.
+    pub lots: Option<u32>,
+    /// The share of the capital that a position costs at most, of `risk_based`.
+    pub risk_pct: u32,
     /// Multiplies the ratio of either strategy.
     #[serde(with = "ratio")]
     pub multiplier: Ratio,
     /// The largest ratio used, whatever was computed.
     #[serde(with = "ratio")]
     pub ratio_max: Ratio,
+    /// How a share is made whole lots.
+    pub rounding: Rounding,
     /// What happens below one lot.
     pub minimum: Minimum,
+    /// Whether what rounding left counts for the next order.
+    pub remainder: bool,
     /// What counts as capital.
     pub capital: CapitalBasis,
+    /// That sum, where it is a fixed one; always set then.
+    pub capital_rupees: Option<u64>,
+    /// Whether the ratio follows the capital through the day.
+    pub intraday_refresh: bool,
 }
 
 impl SizingSettings {
@@ -144,17 +156,17 @@ impl SizingSettings {
     pub fn policy(&self) -> SizingPolicy {
         SizingPolicy {
             strategy: self.strategy,
-            // Read by `FixedRatio` only, which is refused at the start without a ratio.
+            // Each read by its own strategy only, which is refused at the start without it.
             fixed_ratio: self.ratio.unwrap_or(Ratio::ONE),
+            fixed_lots: Lots(self.lots.unwrap_or(1)),
+            risk_share: bps(self.risk_pct),
             capital: self.capital,
+            fixed_capital: self.capital_rupees.map(money),
             multiplier: self.multiplier,
             ratio_max: self.ratio_max,
+            rounding: self.rounding,
             minimum: self.minimum,
-            fixed_lots: Lots(1),
-            risk_share: Bps::new(1_000),
-            fixed_capital: None,
-            rounding: Rounding::Down,
-            keeps_remainder: true,
+            keeps_remainder: self.remainder,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::fault::{BUILT_IN, Fault, Faults, Origin};
 use super::layer::Layer;
 use super::schema::{FOLLOWER, FOLLOWER_TABLES};
-use super::{LogSettings, Settings, StoreSettings, environment, file, validate};
+use super::{ControlSettings, LogSettings, Settings, StoreSettings, environment, file, validate};
 
 /// Every key with its default; the lowest layer, and the documentation.
 pub(super) const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
@@ -36,6 +36,8 @@ pub struct Sources {
 pub struct StoreOnly {
     /// Where the database is.
     pub store: StoreSettings,
+    /// Where its daemon listens.
+    pub control: ControlSettings,
     /// Where log lines go.
     pub log: LogSettings,
 }
@@ -120,8 +122,12 @@ impl Sources {
             return Err(sorted(merged.faults));
         }
         let read = || -> Result<StoreOnly, serde_json::Error> {
-            let (store, log) = (&merged.tree["store"], &merged.tree["log"]);
-            Ok(StoreOnly { store: StoreSettings::deserialize(store)?, log: LogSettings::deserialize(log)? })
+            let tree = &merged.tree;
+            Ok(StoreOnly {
+                store: StoreSettings::deserialize(&tree["store"])?,
+                control: ControlSettings::deserialize(&tree["control"])?,
+                log: LogSettings::deserialize(&tree["log"])?,
+            })
         };
         read().map_err(|error| Faults(vec![whole(&error.to_string())]))
     }

@@ -9,6 +9,7 @@
 //! Secrets are not here: only the names of environment variables and of token files.
 
 mod calendar;
+mod changes;
 mod clients;
 mod copying;
 mod environment;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use calendar::load_calendar;
+pub use changes::SettingChange;
 pub use clients::InstrumentSource;
 pub use copying::{CopySettings, PartingSettings, SizingSettings};
 pub use fault::{Fault, Faults, Origin};

@@ -6,14 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tandem_domain::gates::entry::{AtCap, Caps, EntryPolicy, MarginCheck};
 use tandem_domain::policy::{Bps, Changes, MissingCover, OnBreach, OnDrift, RiskPolicy, Spread};
-use tandem_domain::price::Money;
 use tandem_domain::quantity::Lots;
 
 use super::sections::FollowerSettings;
-use super::value::millis;
+use super::value::{bps, millis, money};
 
-/// Basis points in a percent.
-const BPS_PER_PCT: u32 = 100;
 /// A cap of all of the capital is none.
 const SHARE_OFF_PCT: u32 = 100;
 
@@ -141,13 +138,4 @@ impl FollowerSettings {
             at_limit: self.copy.at_modification_limit,
         }
     }
-}
-
-const fn bps(pct: u32) -> Bps {
-    Bps::new(pct.saturating_mul(BPS_PER_PCT))
-}
-
-/// The schema keeps a sum far below the range.
-fn money(rupees: u64) -> Money {
-    Money::from_rupees(i64::try_from(rupees).unwrap_or(i64::MAX))
 }

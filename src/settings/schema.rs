@@ -8,7 +8,7 @@ use tandem_domain::gates::entry::{AtCap, MarginCheck};
 use tandem_domain::policy::{
     AtModificationLimit, Conversions, CopyOn, EntryLeftBehind, MarketOrders, MissingCover, OnBreach, OnDrift,
 };
-use tandem_domain::sizing::{CapitalBasis, Minimum, Strategy};
+use tandem_domain::sizing::{CapitalBasis, Minimum, Rounding, Strategy};
 
 use super::value::{AMO_TIME_WORDS, ClockSource, LogFormat, parse_ratio, parse_time};
 
@@ -89,9 +89,16 @@ const ENTRIES_LEFT_BEHIND: &[&str] =
     &[EntryLeftBehind::Cancel.as_str(), EntryLeftBehind::Keep.as_str(), EntryLeftBehind::Chase.as_str()];
 const GAP_POLICIES: &[&str] =
     &[GapPolicy::Report.as_str(), GapPolicy::ExitsOnly.as_str(), GapPolicy::Full.as_str()];
-const STRATEGIES: &[&str] = &[Strategy::CapitalProportional.as_str(), Strategy::FixedRatio.as_str()];
+const STRATEGIES: &[&str] = &[
+    Strategy::CapitalProportional.as_str(),
+    Strategy::FixedRatio.as_str(),
+    Strategy::RiskBased.as_str(),
+    Strategy::FixedLots.as_str(),
+];
+const ROUNDINGS: &[&str] = &[Rounding::Down.as_str(), Rounding::Nearest.as_str(), Rounding::Up.as_str()];
 const MINIMA: &[&str] = &[Minimum::Skip.as_str(), Minimum::OneLot.as_str()];
-const CAPITAL_BASES: &[&str] = &[CapitalBasis::Total.as_str(), CapitalBasis::Available.as_str()];
+const CAPITAL_BASES: &[&str] =
+    &[CapitalBasis::Total.as_str(), CapitalBasis::Available.as_str(), CapitalBasis::Fixed.as_str()];
 const CONVERSIONS: &[&str] = &[Conversions::Alert.as_str(), Conversions::Copy.as_str()];
 const AT_CAP: &[&str] = &[AtCap::Scale.as_str(), AtCap::Skip.as_str()];
 const MARGIN_CHECKS: &[&str] =
@@ -157,6 +164,7 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("leader.book_poll_ms", Kind::Whole(100, 10 * MINUTE_MS)),
     leaf("leader.forever_poll_ms", Kind::Whole(1_000, HOUR_MS)),
     leaf("leader.capital", Kind::Choice(CAPITAL_BASES)),
+    leaf("leader.capital_rupees", Kind::Whole(1, RUPEES_MAX)),
     leaf("copy.enabled", Kind::Flag),
     leaf("copy.on", Kind::Choice(COPY_ON)),
     leaf("copy.instrument_kinds", Kind::Choices(INSTRUMENT_KINDS)),
@@ -182,6 +190,12 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("sizing.ratio", Kind::Ratio),
     leaf("sizing.multiplier", Kind::Ratio),
     leaf("sizing.ratio_max", Kind::Ratio),
+    leaf("sizing.lots", Kind::Whole(1, LOTS_MAX)),
+    leaf("sizing.risk_pct", Kind::Whole(1, 100)),
+    leaf("sizing.rounding", Kind::Choice(ROUNDINGS)),
+    leaf("sizing.remainder", Kind::Flag),
+    leaf("sizing.capital_rupees", Kind::Whole(1, RUPEES_MAX)),
+    leaf("sizing.intraday_refresh", Kind::Flag),
     leaf("sizing.minimum", Kind::Choice(MINIMA)),
     leaf("sizing.capital", Kind::Choice(CAPITAL_BASES)),
     leaf("parting.entry", Kind::Choice(ENTRIES_LEFT_BEHIND)),
@@ -201,7 +215,7 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("risk.margin", Kind::Choice(MARGIN_CHECKS)),
     leaf("risk.margin_wait_ms", Kind::Whole(10, 10_000)),
     leaf("risk.short_margin_pct", Kind::Whole(1, 100)),
-    leaf("risk.figures_age_ms_max", Kind::Whole(500, 10 * MINUTE_MS)),
+    leaf("risk.figures_age_ms_max", Kind::Whole(500, HOUR_MS)),
     leaf("risk.positions_poll_ms", Kind::Whole(100, 5 * MINUTE_MS)),
     leaf("risk.funds_poll_ms", Kind::Whole(100, 5 * MINUTE_MS)),
     leaf("risk.rejections_max", Kind::Whole(1, 1_000)),

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use tandem_domain::breaker::BreakerLimits;
 use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::pacing::{PacingLimits, Window};
+use tandem_domain::price::Money;
 use tandem_domain::restart::RestartLimits;
 use tandem_domain::sizing::CapitalBasis;
 
 use super::copying::{CopySettings, PartingSettings, SizingSettings};
 use super::risk::{RiskSettings, SpreadSettings};
-use super::value::{ClockSource, LogFormat, millis, seconds};
+use super::value::{ClockSource, LogFormat, millis, money, seconds};
 
 /// `[broker]`: where the broker is and how long it is waited for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,6 +123,15 @@ pub struct LeaderSettings {
     pub forever_poll: Duration,
     /// What counts as his capital.
     pub capital: CapitalBasis,
+    /// That sum, where it is a fixed one; always set then.
+    pub capital_rupees: Option<u64>,
+}
+
+impl LeaderSettings {
+    /// The sum that counts as his capital, if one from the settings does.
+    pub fn fixed_capital(&self) -> Option<Money> {
+        self.capital_rupees.map(money)
+    }
 }
 
 /// `[[follower]]`: one account that copies. What its own tables leave out is taken from the sections of that name.

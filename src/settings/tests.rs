@@ -13,7 +13,7 @@ use tandem_domain::policy::{
 };
 use tandem_domain::price::Money;
 use tandem_domain::quantity::Lots;
-use tandem_domain::sizing::Ratio;
+use tandem_domain::sizing::{CapitalBasis, Minimum, Ratio, Rounding, SizingPolicy, Strategy};
 
 use super::load::DEFAULT_TOML;
 use super::schema::LEAVES;
@@ -208,6 +208,46 @@ fn a_follower_bounds_his_risk_in_a_way_of_his_own() {
 }
 
 #[test]
+fn by_default_a_share_is_proportional_and_never_more() {
+    let asha = &load(ONE_FOLLOWER, &[]).followers[0];
+    let expected = SizingPolicy {
+        strategy: Strategy::CapitalProportional,
+        fixed_ratio: Ratio::ONE,
+        fixed_lots: Lots(1),
+        risk_share: Bps::new(1_000),
+        capital: CapitalBasis::Total,
+        fixed_capital: None,
+        multiplier: Ratio::ONE,
+        ratio_max: Ratio::ONE,
+        rounding: Rounding::Down,
+        minimum: Minimum::Skip,
+        keeps_remainder: true,
+    };
+    assert_eq!(asha.sizing.policy(), expected);
+    assert!(!asha.sizing.intraday_refresh);
+}
+
+#[test]
+fn each_follower_may_be_sized_in_his_own_way() {
+    let settings = load(
+        "[leader]\ncapital = \"fixed\"\ncapital_rupees = 2000000\n\
+         [[follower]]\nid = \"asha\"\n\
+         [follower.sizing]\nstrategy = \"fixed_lots\"\nlots = 3\nrounding = \"nearest\"\nremainder = false\n\
+         [[follower]]\nid = \"bala\"\nclient_id_env = \"BALA\"\n\
+         [follower.sizing]\nstrategy = \"risk_based\"\nrisk_pct = 5\ncapital = \"fixed\"\n\
+         capital_rupees = 300000\nintraday_refresh = true\n",
+        &[("BALA", "1000000303")],
+    );
+    assert_eq!(settings.leader.fixed_capital(), Some(Money::from_rupees(2_000_000)));
+    let policies: Vec<_> = settings.followers.iter().map(|follower| follower.sizing.policy()).collect();
+    assert_eq!((policies[0].strategy, policies[0].fixed_lots), (Strategy::FixedLots, Lots(3)));
+    assert_eq!((policies[0].rounding, policies[0].keeps_remainder), (Rounding::Nearest, false));
+    assert_eq!((policies[1].strategy, policies[1].risk_share), (Strategy::RiskBased, Bps::new(500)));
+    assert_eq!(policies[1].fixed_capital, Some(Money::from_rupees(300_000)));
+    assert!(settings.followers[1].sizing.intraday_refresh);
+}
+
+#[test]
 fn a_part_of_the_day_may_lack_its_end() {
     let asha = &load(ONE_FOLLOWER, &[("TANDEM__COPY__WINDOW_FROM", "09:20")]).followers[0];
     let (from, until) = asha.copy.window().unwrap();
@@ -248,13 +288,14 @@ fn a_follower_parts_in_a_way_of_its_own() {
 /// The words in the schema and in the domain are the same, one for one: what passes the one is read by the other.
 #[test]
 fn every_word_of_a_choice_is_taken() {
-    let words: [(&str, Vec<&str>); 11] = [
+    let words: [(&str, Vec<&str>); 12] = [
         ("copy.on", CopyOn::ALL.iter().map(|word| word.as_str()).collect()),
         ("copy.market_orders", MarketOrders::ALL.iter().map(|word| word.as_str()).collect()),
         ("copy.at_modification_limit", AtModificationLimit::ALL.iter().map(|word| word.as_str()).collect()),
         ("parting.entry", EntryLeftBehind::ALL.iter().map(|word| word.as_str()).collect()),
         ("parting.gap", GapPolicy::ALL.iter().map(|word| word.as_str()).collect()),
         ("copy.conversions", Conversions::ALL.iter().map(|word| word.as_str()).collect()),
+        ("sizing.rounding", Rounding::ALL.iter().map(|word| word.as_str()).collect()),
         ("risk.at_cap", AtCap::ALL.iter().map(|word| word.as_str()).collect()),
         ("risk.margin", MarginCheck::ALL.iter().map(|word| word.as_str()).collect()),
         ("risk.on_rejections", vec!["off", "reduce", "halt"]),

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tandem_domain::sizing::Strategy;
+use tandem_domain::sizing::{CapitalBasis, Strategy};
 
-use super::fault::{Fault, Origin};
+use super::calendar::load_calendar;
+use super::fault::{Fault, Faults, Origin};
 use super::load::Purpose;
 use super::value::ClockSource;
-use super::{BrokerLimits, FollowerSettings, Settings};
+use super::{BrokerLimits, FollowerSettings, Settings, SizingSettings};
 
 /// The broker's own limits on order requests (`dhanhq-v2.md` section 9.1). Above ten a second an algorithm must be
 /// registered with the exchange (section 1.7).
@@ -23,6 +24,49 @@ const BROKER_MAXIMA: BrokerLimits = BrokerLimits {
     reads_per_second: 20,
     modifications_per_order: 25,
 };
+
+/// A figure of `[sizing]` that only one choice reads.
+struct Figure {
+    key: &'static str,
+    /// The setting whose choice reads it.
+    choice: &'static str,
+    /// Whether it is chosen, and whether the figure is given.
+    is_chosen: fn(&SizingSettings) -> (bool, bool),
+    missing: &'static str,
+    supply: &'static str,
+    unused: &'static str,
+    choose: &'static str,
+}
+
+const FIGURES: &[Figure] = &[
+    Figure {
+        key: "sizing.ratio",
+        choice: "sizing.strategy",
+        is_chosen: |sizing| (sizing.strategy == Strategy::FixedRatio, sizing.ratio.is_some()),
+        missing: "is \"fixed_ratio\" without a ratio",
+        supply: "set sizing.ratio, or COPY_RATIO",
+        unused: "has no effect: the strategy finds its own ratio",
+        choose: "write sizing.strategy = \"fixed_ratio\" (SIZING_STRATEGY=fixed_ratio), or remove the ratio",
+    },
+    Figure {
+        key: "sizing.lots",
+        choice: "sizing.strategy",
+        is_chosen: |sizing| (sizing.strategy == Strategy::FixedLots, sizing.lots.is_some()),
+        missing: "is \"fixed_lots\" without a number of lots",
+        supply: "set sizing.lots",
+        unused: "has no effect: the strategy finds its own lots",
+        choose: "write sizing.strategy = \"fixed_lots\", or remove the lots",
+    },
+    Figure {
+        key: "sizing.capital_rupees",
+        choice: "sizing.capital",
+        is_chosen: |sizing| (sizing.capital == CapitalBasis::Fixed, sizing.capital_rupees.is_some()),
+        missing: "is \"fixed\" without a sum",
+        supply: "set sizing.capital_rupees",
+        unused: "has no effect: the capital is read from the account",
+        choose: "write sizing.capital = \"fixed\", or remove it",
+    },
+];
 
 pub(super) fn check(
     settings: &Settings,
@@ -40,6 +84,7 @@ pub(super) fn check(
     checker.risk();
     checker.sizing();
     checker.accounts();
+    checker.session();
     checker.log();
 }
 
@@ -233,28 +278,38 @@ impl Checker<'_> {
         }
     }
 
+    /// A figure that a choice lives on must be there, and nowhere else: whoever writes one believes that it counts.
     fn sizing(&mut self) {
         let followers = &self.settings.followers;
-        for (index, follower) in followers.iter().enumerate() {
-            if follower.sizing.strategy == Strategy::FixedRatio && follower.sizing.ratio.is_none() {
-                let key = self.nearest(&format!("follower[{index}].sizing.strategy"), "sizing.strategy");
-                self.fault(&key, "is \"fixed_ratio\" without a ratio", "set sizing.ratio, or COPY_RATIO");
+        for figure in FIGURES {
+            for (index, follower) in followers.iter().enumerate() {
+                let own = |key: &str| format!("follower[{index}].{key}");
+                let (is_chosen, is_given) = (figure.is_chosen)(&follower.sizing);
+                if is_chosen && !is_given {
+                    let key = self.nearest(&own(figure.choice), figure.choice);
+                    self.fault(&key, figure.missing, figure.supply);
+                }
+                if !is_chosen && self.origins.contains_key(&own(figure.key)) {
+                    self.fault(&own(figure.key), figure.unused, figure.choose);
+                }
             }
-            let own_ratio = format!("follower[{index}].sizing.ratio");
-            if follower.sizing.strategy != Strategy::FixedRatio && self.origins.contains_key(&own_ratio) {
-                self.unused_ratio(&own_ratio);
+            let is_used = followers.iter().any(|follower| (figure.is_chosen)(&follower.sizing).0);
+            if self.origins.contains_key(figure.key) && !is_used {
+                self.fault(figure.key, figure.unused, figure.choose);
             }
         }
-        let used = followers.iter().any(|follower| follower.sizing.strategy == Strategy::FixedRatio);
-        if self.settings.sizing.ratio.is_some() && !used {
-            self.unused_ratio("sizing.ratio");
+        let leader = &self.settings.leader;
+        let (key, is_fixed) = ("leader.capital_rupees", leader.capital == CapitalBasis::Fixed);
+        match leader.capital_rupees {
+            None if is_fixed => {
+                self.fault("leader.capital", "is \"fixed\" without a sum", "set leader.capital_rupees");
+            }
+            Some(_) if !is_fixed => {
+                let remedy = "write leader.capital = \"fixed\", or remove it";
+                self.fault(key, "has no effect: the leader's capital is read from his account", remedy);
+            }
+            None | Some(_) => {}
         }
-    }
-
-    fn unused_ratio(&mut self, key: &str) {
-        let remedy =
-            "write sizing.strategy = \"fixed_ratio\" (SIZING_STRATEGY=fixed_ratio), or remove the ratio";
-        self.fault(key, "has no effect: the strategy computes its own ratio", remedy);
     }
 
     fn accounts(&mut self) {
@@ -278,6 +333,15 @@ impl Checker<'_> {
                 let problem = format!("gives the same account as {whose}");
                 self.fault(&key, &problem, "name a variable that holds this follower's own client id");
             }
+        }
+    }
+
+    /// A calendar of one's own is read here too, so that its faults come with all others.
+    fn session(&mut self) {
+        if let Some(file) = &self.settings.session.calendar_file
+            && let Err(Faults(faults)) = load_calendar(Some(file))
+        {
+            self.faults.extend(faults);
         }
     }
 

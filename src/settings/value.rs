@@ -3,6 +3,8 @@
 use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
 use tandem_dhan::codes::AmoTime;
+use tandem_domain::policy::Bps;
+use tandem_domain::price::Money;
 use tandem_domain::sizing::Ratio;
 use thiserror::Error;
 
@@ -94,6 +96,17 @@ pub(super) mod optional_ratio {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| super::parse_ratio(&text).map_err(D::Error::custom)).transpose()
     }
+}
+
+/// A whole percentage in basis points.
+pub(super) const fn bps(pct: u32) -> Bps {
+    const PER_PCT: u32 = 100;
+    Bps::new(pct.saturating_mul(PER_PCT))
+}
+
+/// Whole rupees; the schema keeps them far below the range.
+pub(super) fn money(rupees: u64) -> Money {
+    Money::from_rupees(i64::try_from(rupees).unwrap_or(i64::MAX))
 }
 
 /// How a time of the day is written: `09:20`.

@@ -66,7 +66,7 @@ fn every_fault_of_a_file_comes_at_once_with_key_and_line() {
          enabled = 1\n\
          [follower.sizing]\n\
          ratio_max = 0\n\
-         lots = 2\n"
+         lot = 2\n"
     );
     check(
         &settings,
@@ -88,7 +88,7 @@ fn every_fault_of_a_file_comes_at_once_with_key_and_line() {
             &["my.toml:21:", "follower[0].id", "label"],
             &["my.toml:22:", "follower[0].enabled", "true or false"],
             &["my.toml:24:", "follower[0].sizing.ratio_max"],
-            &["my.toml:25:", "follower[0].sizing.lots", "is not a setting", "strategy"],
+            &["my.toml:25:", "follower[0].sizing.lot ", "is not a setting", "strategy"],
         ],
     );
 }
@@ -403,6 +403,94 @@ fn somebody_must_follow_and_not_the_leader_itself() {
 #[test]
 fn the_sandbox_cannot_be_copied_from() {
     check(FOLLOWER, &[("DHAN_ENV", "sandbox")], &[&["DHAN_ENV:", "no order-update stream", "DHAN_ENV=prod"]]);
+}
+
+#[test]
+fn every_fault_of_sizing_comes_at_once() {
+    let settings = "[leader]\n\
+         capital_rupees = 0\n\
+         [sizing]\n\
+         lots = 0\n\
+         risk_pct = 101\n\
+         rounding = \"half\"\n\
+         minimum = \"one\"\n\
+         remainder = \"on\"\n\
+         capital = \"all\"\n\
+         capital_rupees = 2.5\n\
+         intraday_refresh = 30\n\
+         [[follower]]\n\
+         id = \"asha\"\n\
+         [follower.sizing]\n\
+         strategy = \"lots\"\n";
+    check(
+        settings,
+        &[],
+        &[
+            &["my.toml:2:", "leader.capital_rupees", "from 1"],
+            &["my.toml:4:", "sizing.lots", "from 1"],
+            &["my.toml:5:", "sizing.risk_pct", "from 1 to 100"],
+            &["my.toml:6:", "sizing.rounding", "\"down\" or \"nearest\" or \"up\""],
+            &["my.toml:7:", "sizing.minimum", "\"skip\" or \"one_lot\""],
+            &["my.toml:8:", "sizing.remainder", "true or false"],
+            &["my.toml:9:", "sizing.capital ", "\"total\" or \"available\" or \"fixed\""],
+            &["my.toml:10:", "sizing.capital_rupees", "whole number"],
+            &["my.toml:11:", "sizing.intraday_refresh", "true or false"],
+            &["my.toml:15:", "follower[0].sizing.strategy", "\"risk_based\" or \"fixed_lots\""],
+        ],
+    );
+}
+
+#[test]
+fn the_faults_of_a_calendar_come_with_those_of_the_settings() {
+    let settings = "[session]\ncalendar_file = \"absent.toml\"\n[copy]\nwindow_from = \"15:10\"\nwindow_until = \"09:20\"\n\
+         [[follower]]\nid = \"asha\"\n";
+    check(
+        settings,
+        &[],
+        &[
+            &["absent.toml:1:", "cannot be read", "session.calendar_file"],
+            &["my.toml:4:", "copy.window_from", "copy.window_until"],
+        ],
+    );
+}
+
+#[test]
+fn a_figure_is_there_where_it_counts_and_nowhere_else() {
+    let settings = "[leader]\n\
+         capital = \"fixed\"\n\
+         [sizing]\n\
+         lots = 2\n\
+         [[follower]]\n\
+         id = \"asha\"\n\
+         [follower.sizing]\n\
+         capital = \"fixed\"\n\
+         ratio = 0.5\n\
+         [[follower]]\n\
+         id = \"bala\"\n\
+         client_id_env = \"BALA_CLIENT_ID\"\n\
+         [follower.sizing]\n\
+         strategy = \"fixed_ratio\"\n\
+         capital_rupees = 5\n";
+    check(
+        settings,
+        &[("BALA_CLIENT_ID", "1000000303")],
+        &[
+            &["my.toml:2:", "leader.capital ", "leader.capital_rupees"],
+            &["my.toml:4:", "sizing.lots", "has no effect", "fixed_lots"],
+            &["my.toml:8:", "follower[0].sizing.capital ", "without a sum"],
+            &["my.toml:9:", "follower[0].sizing.ratio", "has no effect"],
+            &["my.toml:14:", "follower[1].sizing.strategy", "without a ratio"],
+            &["my.toml:15:", "follower[1].sizing.capital_rupees", "has no effect"],
+        ],
+    );
+    check(
+        "[leader]\ncapital_rupees = 5\n[[follower]]\nid = \"asha\"\n[follower.sizing]\nstrategy = \"fixed_lots\"\n",
+        &[],
+        &[
+            &["my.toml:2:", "leader.capital_rupees", "has no effect", "\"fixed\""],
+            &["my.toml:6:", "follower[0].sizing.strategy", "without a number of lots", "set sizing.lots"],
+        ],
+    );
 }
 
 #[test]

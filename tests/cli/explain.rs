@@ -18,7 +18,7 @@ use tandem_domain::order::{BrokerStatus, ExitLegs, Leg, OrderForm, OrderReport, 
 use tandem_domain::pacing::Purpose;
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::{LotSize, Quantity};
-use tandem_domain::sizing::{Ratio, Sizing, Strategy};
+use tandem_domain::sizing::{Minimum, Ratio, Rounding, Share, Sizing, Strategy};
 use tandem_domain::time::Timestamp;
 
 use crate::made::{FOLLOWER, LEADER, at, day, report, store_with};
@@ -102,6 +102,12 @@ fn mapping(follower: &str, outcome: Outcome, reason: Option<DeniedReason>, milli
             strategy: Strategy::CapitalProportional,
             ratio: Ratio::new(1, 2).unwrap(),
             multiplier: Ratio::ONE,
+            rounding: Rounding::Down,
+            minimum: Minimum::Skip,
+            keeps_remainder: false,
+            unit_cost: None,
+            held: 0,
+            credit: Share::ZERO,
             leader_quantity: Quantity::new(260),
             lot_size: LotSize::new(65).unwrap(),
             leader_capital: Some(Money::from_rupees(1_000_000)),
@@ -109,6 +115,7 @@ fn mapping(follower: &str, outcome: Outcome, reason: Option<DeniedReason>, milli
             quantity: Quantity::new(copied),
         }),
         target: Quantity::new(copied),
+        closing: Quantity::ZERO,
         copied: Quantity::new(copied),
         filled: Quantity::ZERO,
         updated_at: ms(millis),
@@ -167,6 +174,7 @@ fn answer(row: &IntentRow, state: IntentState, millis: u64) -> Write {
         state,
         part: None,
         terms: None,
+        purpose: None,
         broker_order_id: (state == IntentState::Acked).then(|| id(COPY)),
         refusal,
         request: None,

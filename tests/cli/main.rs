@@ -1,10 +1,11 @@
-//! The built binary's command line: bad settings, version, status, explain, the simulator, and checks against it and nobody.
+//! The built binary's command line: bad settings, version, status, explain, halt, the simulator, and checks against it and nobody.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;
 
 mod bad_settings;
 mod explain;
+mod halt;
 mod made;
 mod program;
 mod simulator;

@@ -107,6 +107,14 @@ fn of_position(alert: &Alert) -> Option<AlertText> {
                 "more of {instrument} was closed than was held: {units:+} units are traded back at once; check the account"
             ),
         ),
+        Alert::CarriedLeft(instrument, units) => (
+            "carried_left",
+            instrument,
+            format!(
+                "{units:+} units of {instrument} were copied on an earlier day and belong to no order of today: close them \
+                 by hand"
+            ),
+        ),
         Alert::SquaredOffByBroker(instrument, units) => (
             "squared_off_by_broker",
             instrument,

@@ -20,7 +20,7 @@ use super::FollowerOrderActor;
 use super::control::Waiting;
 use crate::alerts::AlertText;
 use crate::in_flight::Underway;
-use crate::records::{About, Circumstances, News, writer, writes};
+use crate::records::{About, Circumstances, News, Owner, writer, writes};
 use crate::store::{Committed, IntentTiming, Job, RefusalRow, StoreError, SubmitError, redact};
 
 /// Delay before a full queue is tried again: a few commits.
@@ -89,9 +89,10 @@ impl FollowerOrderActor {
         let waiting = self.notice_trading(&records);
         let address = ctx.address();
         let underway = self.params.in_flight.begin();
+        let owner = Owner { follower: self.id(), account: &self.params.account.account };
         let job = Job {
             writer: writer(&self.vitals),
-            writes: writes(records, &self.params.account.account, around),
+            writes: writes(records, owner, around),
             reply: Box::new(move |committed| address.do_send(Stored { committed, then, waiting, underway })),
         };
         self.backlog.push_back(job);

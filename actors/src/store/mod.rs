@@ -12,6 +12,7 @@
 //! - [`StoreHandle`]: the queue into the writer, and fencing by generation.
 //! - `writer`: the thread; group commit and checkpoints.
 //! - `apply`: one statement or few for each [`Write`].
+//! - [`control_stopped`]: what an operator may write while no daemon runs.
 //! - [`Reader`]: typed queries, also on the database of a running daemon.
 //! - [`redact`]: what request and response texts go through before they are stored.
 
@@ -26,6 +27,8 @@ mod reader;
 pub mod redact;
 mod rows;
 mod settings;
+mod settings_changes;
+mod stopped;
 mod write;
 mod writer;
 
@@ -41,6 +44,8 @@ pub use instruments::{InstrumentsWrite, instrument_parts};
 pub use reader::*;
 pub use rows::*;
 pub use settings::StoreSettings;
+pub use settings_changes::settings_changes;
+pub use stopped::{ControlError, control_stopped};
 pub use tandem_domain::mirror::IntentState;
 pub use write::{Committed, Job, Reply, Write, WriterId};
 

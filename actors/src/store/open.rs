@@ -20,6 +20,7 @@ const STATEMENTS_CACHED: usize = 128;
 const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("migrations/0001_initial.sql")),
     M::up(include_str!("migrations/0002_lifecycle.sql")),
+    M::up(include_str!("migrations/0003_position_risk.sql")),
 ];
 
 /// The version of the schema this program works with.

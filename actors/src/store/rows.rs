@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use tandem_domain::account::{Funds, PositionReport};
+use tandem_domain::follower::Opening;
 use tandem_domain::gap::Gap;
 use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
@@ -17,6 +18,7 @@ use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::sizing::Sizing;
 use tandem_domain::time::{Timestamp, TradingDay};
+use tandem_domain::trading::Trading;
 
 use super::codes::{FundsMark, IntentKind, OrderRole};
 
@@ -91,6 +93,8 @@ pub struct MappingRow {
     pub sizing: Option<Sizing>,
     /// Units the follower is to hold or work for this order: the bound of P5.
     pub target: Quantity,
+    /// Units of the target that close what the follower holds of the copies; the rest opens.
+    pub closing: Quantity,
     /// Units the follower may come to hold at the worst: filled, working and not proven gone. Falls when an order ends
     /// unfilled.
     pub copied: Quantity,
@@ -216,6 +220,8 @@ pub struct IntentChange {
     pub state: IntentState,
     /// New terms, for a held intent whose target moved; legal with `Planned` and `Sending` only.
     pub terms: Option<OrderTerms>,
+    /// The purpose by now: what was planned as an entry may have come to close. `None` leaves what is stored.
+    pub purpose: Option<Purpose>,
     /// The broker's id, once known; needed with `Acked`.
     pub broker_order_id: Option<BrokerOrderId>,
     /// The broker's refusal.
@@ -241,6 +247,33 @@ pub struct GapRow {
     /// In words.
     pub text: Arc<str>,
     /// When this became known; of a row read back, when it was written last.
+    pub at: Timestamp,
+}
+
+/// What was held in an instrument when a day's copying began. Each figure stands once it was told; one that is zero may not
+/// have been told yet, for the leader's and the follower's positions come apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpeningRow {
+    /// The day.
+    pub trading_day: TradingDay,
+    /// The follower.
+    pub follower: FollowerId,
+    /// What was held.
+    pub opening: Opening,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+}
+
+/// A follower's trading state. Takes the place of what stood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TradingRow {
+    /// The follower.
+    pub follower: FollowerId,
+    /// The state.
+    pub trading: Trading,
+    /// Who asked for it: `operator`, or an actor's name. The end of a square-off is the follower's own doing, whoever asked.
+    pub actor: Arc<str>,
+    /// When.
     pub at: Timestamp,
 }
 

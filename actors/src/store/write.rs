@@ -6,7 +6,7 @@ use super::error::StoreError;
 use super::instruments::InstrumentsWrite;
 use super::rows::{
     AccountOrder, AuditEntry, ConfigSnapshot, DayCapital, FillComparison, FundsSnapshot, GapRow, HealthRow,
-    IncidentRow, IntentChange, IntentRow, LeaderEvent, MappingRow, PositionsSnapshot,
+    IncidentRow, IntentChange, IntentRow, LeaderEvent, MappingRow, OpeningRow, PositionsSnapshot, TradingRow,
 };
 use tandem_domain::order::TradeReport;
 use tandem_domain::time::{Timestamp, TradingDay};
@@ -31,6 +31,10 @@ pub enum Write {
     Intent(Box<IntentRow>),
     /// A change of an intent's state.
     IntentChange(Box<IntentChange>),
+    /// What was held in an instrument when the day's copying began; a figure that is on record stands.
+    Opening(OpeningRow),
+    /// A follower's trading state, with its entry of the audit log; one that stands already changes nothing.
+    Trading(TradingRow),
     /// A fill; ignored when it is stored already (P9).
     Trade {
         /// The fill.
@@ -76,6 +80,8 @@ impl Write {
             Self::Gap(_) => "copy gap",
             Self::Intent(_) => "intent",
             Self::IntentChange(_) => "intent change",
+            Self::Opening(_) => "opening",
+            Self::Trading(_) => "trading state",
             Self::Trade { .. } => "trade",
             Self::Positions(_) => "positions",
             Self::Funds(_) => "funds",

@@ -4,17 +4,35 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use actix::{Actor, Addr, ArbiterHandle, Context, Recipient};
+use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, Recipient};
 use tandem_domain::ids::FollowerId;
 
-use super::{Birth, Household};
-use crate::messages::{Addresses, Directory, Drain, FollowerAddresses, Link};
+use super::{Birth, Household, Supervisor};
+use crate::messages::{Addresses, Directory, Drain, FollowerAddresses, Link, Reload, ReloadPolicies};
 use crate::store::StoreHandle;
 use crate::vitals::{ActorName, Mailbox, Ping};
 use crate::{
-    BreakerParams, CircuitBreaker, FollowerOrderActor, FollowerParams, LeaderParams, LeaderStream, Sizer,
-    SizerParams, Store, WriterDeath,
+    BreakerParams, CircuitBreaker, FollowerOrderActor, FollowerParams, FollowerPolicy, LeaderParams,
+    LeaderStream, Sizer, SizerParams, Store, WriterDeath,
 };
+
+/// The owner changed his settings: every actor is told, and every later life of one is made with them.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct NewSettings {
+    /// For each follower.
+    pub followers: Vec<Reload>,
+    /// For the Sizer, one for each follower in the order they had.
+    pub policies: Vec<FollowerPolicy>,
+}
+
+impl Handler<NewSettings> for Supervisor<House> {
+    type Result = ();
+
+    fn handle(&mut self, new: NewSettings, _: &mut Self::Context) {
+        self.house.take_settings(new);
+    }
+}
 
 /// The recipes of all actors, and the addresses of their present lives.
 pub struct House {
@@ -49,10 +67,15 @@ impl House {
         followers: Vec<FollowerParams>,
         sizer: SizerParams,
         leader: LeaderParams,
-        directory: Directory,
     ) -> Self {
-        let present = Present::default();
+        let (directory, present) = (Directory::default(), Present::default());
         Self { arbiter, store, writer_death, breakers, followers, sizer, leader, directory, present }
+    }
+
+    /// Publishes the present addresses there, too.
+    #[must_use]
+    pub fn publishing_to(self, directory: Directory) -> Self {
+        Self { directory, ..self }
     }
 
     fn start_one<A>(
@@ -65,6 +88,25 @@ impl House {
     {
         let address: Addr<A> = A::start_in_arbiter(&self.arbiter, make);
         (address.clone().recipient(), Mailbox::new(address, birth.depth.clone()))
+    }
+
+    /// The Sizer last: what it says by the new policies meets followers that go by the new settings.
+    fn take_settings(&mut self, NewSettings { followers, policies }: NewSettings) {
+        for reload in followers {
+            let id = reload.settings.rules.follower.clone();
+            let mine = self.followers.iter_mut().find(|params| params.settings.rules.follower == id);
+            let Some(params) = mine else { continue };
+            params.settings = (*reload.settings).clone();
+            params.amo_time = reload.amo_time;
+            params.polls = reload.polls;
+            if let Some(actor) = self.present.followers.get(&id) {
+                actor.tell(reload);
+            }
+        }
+        self.sizer.followers.clone_from(&policies);
+        if let Some(sizer) = &self.present.sizer {
+            sizer.tell(ReloadPolicies(policies));
+        }
     }
 
     fn addresses(&self) -> Option<Addresses> {

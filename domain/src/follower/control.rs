@@ -82,6 +82,7 @@ impl FollowerBook {
             let records = vec![Record::Trading(self.trading)];
             effects.push(Effect::Commit { records, then: None });
             effects.push(Effect::Over(Alert::SquaringOff(0, 0)));
+            effects.extend(self.left_of_earlier_days().map(Effect::Alert));
             effects.push(Effect::Alert(Alert::SquaredOff));
         } else if self.told_left != Some(left) {
             effects.push(Effect::Alert(Alert::SquaringOff(left.0, left.1)));
@@ -89,10 +90,22 @@ impl FollowerBook {
         }
     }
 
-    /// Instruments in which copied units are held, and these units.
+    /// Instruments in which units copied today are held, and these units. What copies of earlier days hold belongs to no
+    /// order of today, so that no order of ours can close it.
     pub fn left_to_close(&self) -> (usize, u64) {
-        let held = self.lines.values().map(|line| line.closable().unsigned_abs()).filter(|units| *units > 0);
-        held.fold((0, 0), |(lines, sum), units| (lines + 1, sum + units))
+        let held = self.lines.values().map(|line| {
+            let of_today = line.orders.iter().filter_map(|id| self.mirrors.get(id));
+            let side = line.closable().signum();
+            let opened = of_today.filter(|mirror| mirror.leader.terms.side.sign() == side);
+            line.closable().unsigned_abs().min(opened.map(Mirror::held).sum())
+        });
+        held.filter(|units| *units > 0).fold((0, 0), |(lines, sum), units| (lines + 1, sum + units))
+    }
+
+    /// What is left of earlier days once everything of today is closed.
+    fn left_of_earlier_days(&self) -> impl Iterator<Item = Alert> {
+        let left = self.lines.iter().filter(|(_, line)| line.closable() != 0);
+        left.map(|(instrument, line)| Alert::CarriedLeft(*instrument, line.closable()))
     }
 
     /// Orders of ours that may still trade.

@@ -168,7 +168,9 @@ impl FollowerBook {
         match self.external.entry(report.broker_order_id.clone()) {
             Entry::Occupied(mut known) => {
                 let known = known.get_mut();
-                if (&known.status, known.cumulative) == (&status, cumulative) {
+                // What tells of less than is known is old.
+                if cumulative < known.cumulative || (&known.status, known.cumulative) == (&status, cumulative)
+                {
                     return;
                 }
                 (known.status, known.cumulative) = (status, cumulative);

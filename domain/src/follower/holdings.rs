@@ -160,6 +160,13 @@ impl FollowerBook {
                 }
             }
         }
+        // Where nothing is known of the instrument there is nothing to cut; what is denied is denied all the same.
+        let is_unshared =
+            |id: &&BrokerOrderId| self.mirrors.get(*id).is_some_and(|of| of.allotment.is_none());
+        if let Some(id) = first.filter(is_unshared) {
+            // A step that fails has told so itself.
+            self.drive(id, MirrorEvent::Tick, now, effects).ok();
+        }
         self.dirty.remove(&instrument);
         self.settle(instrument);
     }
@@ -269,7 +276,7 @@ fn entry_of(mirror: &Mirror, by_fill: bool) -> Entry<'_> {
         fills: &mirror.fills,
         working,
         is_over,
-        filled: mirror.held(),
+        filled: mirror.opened(),
         sizing: mirror.sizing.as_ref().filter(|_| takes_part(mirror)),
     }
 }

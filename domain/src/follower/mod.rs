@@ -229,6 +229,8 @@ pub enum Alert {
     Stopped(HaltCause),
     /// Everything copied is closed.
     SquaredOff,
+    /// Units that copies of earlier days hold, which a square-off cannot close.
+    CarriedLeft(InstrumentKey, i64),
     /// What is still to be closed of a square-off: instruments, and units in all.
     SquaringOff(usize, u64),
     /// Our rows and the broker's account differ in this instrument by so many units; nothing more is opened in it.

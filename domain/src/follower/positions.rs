@@ -18,10 +18,11 @@ const SQUARE_OFF_FROM: (u32, u32) = (15, 10);
 /// Units by product, in one instrument.
 type ByProduct = BTreeMap<Product, i64>;
 
-/// A difference that was seen once; the second time in a row it counts.
+/// Differences that were seen, and do not count yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Suspicions {
-    drift: BTreeMap<InstrumentKey, i64>,
+    /// And since when.
+    drift: BTreeMap<InstrumentKey, (i64, Timestamp)>,
     conversions: BTreeMap<InstrumentKey, (Product, Product, i64)>,
 }
 
@@ -98,15 +99,17 @@ impl FollowerBook {
                 }
                 continue;
             }
-            drifted.insert(instrument, difference);
+            let before = self.suspicions.drift.get(&instrument).filter(|(known, _)| *known == difference);
+            let since = before.map_or(started_at, |(_, since)| *since);
+            drifted.insert(instrument, (difference, since));
+            // The broker's books may lag behind each other (P4).
+            let is_proven = started_at >= since.plus(self.settings.rules.settle);
             let is_known = line.drift == Some(difference);
-            if self.suspicions.drift.get(&instrument) == Some(&difference) && !is_known {
+            if is_proven && !is_known {
                 line.drift = Some(difference);
                 self.dirty.insert(instrument);
                 effects.push(Effect::Alert(Alert::Drift(instrument, difference)));
                 self.on_drift(now, effects);
-            } else if !is_known {
-                effects.push(Effect::ReadPositions);
             }
         }
         self.suspicions.drift = drifted;

@@ -113,6 +113,8 @@ pub struct MappingState {
     pub note: Option<Note>,
     /// Units the follower's order should have; zero when there is to be none.
     pub target: Quantity,
+    /// Of these, units that close what is held.
+    pub closing: Quantity,
     /// Units asked of the broker that are working, unknown or filled.
     pub copied: Quantity,
     /// Units filled.
@@ -131,6 +133,7 @@ impl MappingState {
             reason: mirror.reason,
             note: mirror.note,
             target,
+            closing: target.min(Quantity::new(mirror.allotment.map_or(0, |allotment| allotment.closing))),
             copied: units(mirror.worst_case()),
             filled: units(mirror.filled()),
         }

@@ -5,7 +5,7 @@ use super::holdings::Line;
 use crate::flaw::flawed;
 use crate::gates::DeniedReason;
 use crate::ledger::{Allocation, Entry, ExitKind, Part};
-use crate::mirror::{Allotment, COPY, Child, Mirror, REPAIR};
+use crate::mirror::{Allotment, COPY, Child, Mirror};
 use crate::order::{Product, Side};
 use crate::pacing::Purpose;
 use crate::quantity::{LotSize, Lots};
@@ -26,7 +26,7 @@ impl Shares<'_> {
         entries: &[Entry<'_>],
         allocation: &Allocation,
     ) -> (Vec<Allotment>, i64) {
-        let mut closing = self.closing(mirrors, entries, &allocation.parts);
+        let (closing, mut free) = self.closing(mirrors, entries, &allocation.parts);
         let overshot = self.overshot(mirrors, entries, &allocation.parts);
         let mut to_flatten = overshot.unsigned_abs();
         let mut allotted: Vec<Allotment> = Vec::with_capacity(mirrors.len());
@@ -38,9 +38,18 @@ impl Shares<'_> {
                 continue;
             }
             let opens = part.leader_opens > 0;
+            let total = u64::from(closing[index]) + u64::from(self.units(part.opening));
+            // What the follower holds on the other side, and nothing else claims, is closed first, whatever it is to the
+            // leader.
+            let filled = mirror.filled().max(closing[index].into());
+            let free = &mut free[usize::from(entries[index].side == Side::Sell)];
+            let closes = total.saturating_sub(filled).min(*free);
+            *free -= closes;
+            let closing = if closes > 0 { filled + closes } else { closing[index].into() };
+            let units = |units: u64| u32::try_from(units).unwrap_or(u32::MAX);
             allotted.push(Allotment {
-                closing: std::mem::take(&mut closing[index]),
-                opening: self.units(part.opening),
+                closing: units(closing),
+                opening: units(total.saturating_sub(closing)),
                 flatten: 0,
                 product: self.held_in,
                 is_armed: part.leader_closes > 0 && self.may_fill(mirrors, entries[index].side.opposite()),
@@ -49,7 +58,7 @@ impl Shares<'_> {
         }
         // The newest exits are what was too much.
         for (index, mirror) in mirrors.iter().enumerate().rev() {
-            let repaired = repaired(mirror);
+            let repaired = mirror.repaired();
             let is_exit =
                 allocation.parts[index].leader_closes > 0 && entries[index].side.sign() == overshot.signum();
             let units = if is_exit { to_flatten.min(mirror.held()) } else { 0 };
@@ -62,7 +71,9 @@ impl Shares<'_> {
 
     /// Units that each mirror should close in all. What the leader has closed comes first; what he may yet close shares
     /// what is left, each kind of exit for itself.
-    fn closing(&self, mirrors: &[&Mirror], entries: &[Entry<'_>], parts: &[Part]) -> Vec<u32> {
+    ///
+    /// Beside it, by side, the units that no exit claims.
+    fn closing(&self, mirrors: &[&Mirror], entries: &[Entry<'_>], parts: &[Part]) -> (Vec<u32>, [u64; 2]) {
         let mut left = [Side::Buy, Side::Sell].map(|side| [self.line.closable_by(side); ExitKind::COUNT]);
         let side_of = |entry: &Entry<'_>| usize::from(entry.side == Side::Sell);
         let mut closing = vec![0; mirrors.len()];
@@ -98,7 +109,8 @@ impl Shares<'_> {
             *left -= rests;
             closing[index] = under_way + rests;
         }
-        closing.into_iter().map(|units| u32::try_from(units).unwrap_or(u32::MAX)).collect()
+        let closing = closing.into_iter().map(|units| u32::try_from(units).unwrap_or(u32::MAX)).collect();
+        (closing, left.map(|kinds| kinds.into_iter().min().unwrap_or(0)))
     }
 
     /// By how much exits have closed beyond what was held: copied units on the side that nothing has opened.
@@ -148,7 +160,7 @@ impl Shares<'_> {
             let units = if has_opened { left.min(mirror.held()) } else { 0 };
             left -= units;
             allotted.push(Allotment {
-                flatten: u32::try_from(repaired(mirror) + units).unwrap_or(u32::MAX),
+                flatten: u32::try_from(mirror.repaired() + units).unwrap_or(u32::MAX),
                 product: self.held_in,
                 reason: DeniedReason::Halted,
                 ..Allotment::opening(0)
@@ -161,9 +173,4 @@ impl Shares<'_> {
     fn units(&self, lots: Lots) -> u32 {
         lots.0.saturating_mul(self.lot.get())
     }
-}
-
-fn repaired(mirror: &Mirror) -> u64 {
-    let repairs = mirror.children.iter().filter(|child| child.key.leg == REPAIR);
-    repairs.map(|child| u64::from(child.cumulative.get())).sum()
 }

@@ -401,12 +401,20 @@ impl Mirror {
         self.of(COPY).map(|child| u64::from(child.cumulative.get())).sum()
     }
 
+    /// Units the copy has filled, less what repairs have closed again.
+    pub fn opened(&self) -> u64 {
+        self.filled().saturating_sub(self.repaired())
+    }
+
+    /// Units that repairs have filled.
+    pub fn repaired(&self) -> u64 {
+        self.of(REPAIR).map(|child| u64::from(child.cumulative.get())).sum()
+    }
+
     /// Units the copy has filled, less what its exit legs and repairs have closed again.
     pub fn held(&self) -> u64 {
-        let closed = |child: &Child| u64::from(child.closed().get());
-        let again: u64 = self.of(COPY).map(closed).sum::<u64>()
-            + self.of(REPAIR).map(|child| u64::from(child.cumulative.get())).sum::<u64>();
-        self.filled().saturating_sub(again)
+        let closed: u64 = self.of(COPY).map(|child| u64::from(child.closed().get())).sum();
+        self.opened().saturating_sub(closed)
     }
 
     fn of(&self, leg: u8) -> impl Iterator<Item = &Child> {
@@ -459,7 +467,10 @@ impl Mirror {
 
     /// Whether what came to nothing for want of quantity may come to something yet.
     pub(super) const fn may_revive(&self) -> bool {
-        matches!(self.reason, Some(DeniedReason::BelowOneLot | DeniedReason::NothingToClose))
+        matches!(
+            self.reason,
+            Some(DeniedReason::BelowOneLot | DeniedReason::NothingToClose | DeniedReason::PriceUnknown)
+        )
     }
 
     /// Keeps when the leader's order grew: what closes and what opens is told by it.

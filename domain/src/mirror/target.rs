@@ -180,7 +180,8 @@ impl Mirror {
             Err(reason) => (0, reason),
         };
         self.admitted += admitted;
-        self.refused_raise = Some(opening);
+        // A price comes with the next news.
+        self.refused_raise = (reason != DeniedReason::PriceUnknown).then_some(opening);
         self.reason = Some(reason);
         Some(reason)
     }
@@ -213,7 +214,8 @@ impl Mirror {
     /// Nothing is to be done: for good, or until there is something to close.
     fn nothing(&self, reason: DeniedReason, allotment: Allotment) -> Wanted {
         let may_come = allotment.is_armed || !self.leader.status.is_terminal();
-        if reason == DeniedReason::NothingToClose && may_come && !self.of(COPY).any(Child::is_live) {
+        let waits = matches!(reason, DeniedReason::NothingToClose | DeniedReason::PriceUnknown);
+        if waits && may_come && !self.of(COPY).any(Child::is_live) {
             return Wanted::Nothing(reason);
         }
         Wanted::Gone(reason)

@@ -131,6 +131,16 @@ impl Order {
         }
     }
 
+    /// Filled units as they move the account's net.
+    pub(super) const fn moved(&self) -> i64 {
+        if self.asked.buy { self.filled as i64 } else { -(self.filled as i64) }
+    }
+
+    /// Units that may yet fill.
+    pub(super) const fn may_fill(&self) -> u32 {
+        if self.is_live() { self.asked.units - self.filled } else { 0 }
+    }
+
     /// Units it may come to at the worst.
     pub(super) const fn worst(&self) -> u32 {
         if self.is_live() { self.asked.units } else { self.filled }

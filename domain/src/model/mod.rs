@@ -6,11 +6,20 @@
 //!
 //! `TANDEM_MODEL_SEED=7` runs one day and prints it; `TANDEM_MODEL_CASES` says how many days.
 
+mod account;
+mod calm;
 mod chance;
 mod exchange;
+mod fraction;
+mod leading;
 mod oracle;
+mod policies;
+mod sending;
+mod serving;
 mod speak;
 mod steps;
+mod tally;
+mod telling;
 mod world;
 
 use std::collections::BTreeMap;
@@ -33,6 +42,7 @@ fn day(seed: u64, steps_max: u32, traced: bool) -> (Checked, String) {
 fn live(world: &mut World, steps_max: u32) -> Checked {
     let steps = (30 + world.chance.below(STEPS_MAX - 30)).min(steps_max);
     let ran = catch_unwind(AssertUnwindSafe(|| {
+        world.arm()?;
         for _ in 0..steps {
             world.step()?;
         }

@@ -1,93 +1,198 @@
-//! The book the follower should have in the end, worked out from what the two brokers and the owner know. It shares no
-//! code with the machine it judges, and holds these rules (design section 4), for each of the leader's orders:
+//! What must be so in the end, worked out from what the two brokers and the owner know. It shares no code with the machine
+//! it judges, and holds these rules (design, section 4):
 //!
-//! 1. *Due.* An order is due when the exchange has accepted it (`working`), at first sight (`transit`), or to the extent
-//!    it has filled (`fill`). The target is the follower's share, down to the lot, of all the order stands for while it
-//!    works, of what it executed once it is over. A market order under a protected limit is due once a price is known.
-//! 2. *Leader works.* The copies that work ask for exactly what of the target is not used up: fills of ended copies, and
-//!    all of what the follower's broker refused, rejected, let expire or cut off as immediate (an entry is not tried a
-//!    second time; nor is an exit while the leader's own order still works). Each is of the leader's side, type, price,
-//!    trigger and validity, a stop-loss-market being a stop with a limit three per cent beyond, a market order a limit
-//!    three per cent beyond the price where the owner wants that; a stop that fired at the follower's own exchange is the
-//!    limit it became. What the leader's broker made of his order by itself is no wish of his. None is above the freeze
-//!    quantity, and disclosed parts are lawful.
-//! 3. *Leader is over.* No copy works any more, but where the owner keeps entries left behind: those work up to the share
-//!    of what the leader executed.
-//!    An exit has filled exactly the share of what the leader executed, or has been given up with an alarm, or its broker
-//!    kept it from that, and the gap is on record. A chased entry likewise.
-//! 4. *Gaps.* Once both are over, what the copies filled less the share of what the leader executed is the gap on record,
-//!    its sign included; none where it is nothing. An excess is repaired by orders on the other side, which fill it
-//!    exactly: of an entry unless the policy is `report`, of an exit if it is `full`.
-//! 5. *Hands.* A copy that a person touched may be left alone as it is, whatever the target; a copy nobody touched never.
-//! 6. *Left as it is, with an alarm:* a copy whose change the broker refused for good, or that has been changed as often
-//!    as is allowed where the owner says stop.
-//! 7. *Books.* What the machine counts as filled, order by order and in all, is what the follower's broker filled (P9).
-//!    Nothing waits, nothing is in doubt, no request is open (P7), and every order has its outcome (P26).
-//!
-//! Whether a copy is an exit or an entry is what the machine took it for when it planned it: it depends on when it learnt
-//! of the fills before. Two things are told within bounds only. A placement that proved absent is sent again where it is
-//! worth it, so its units may count as used up or not; and of a copy whose quantity was changed, or that was to be cancelled
-//! or replaced, when the broker ended it, the machine may have counted the quantity before or after.
+//! 1. *Books.* What the machine counts as filled, order by order and in all, is what the follower's broker filled (P9).
+//!    Nothing waits, nothing is in doubt, no request is open (P7), every order has its outcome (P26). A difference between
+//!    rows and account that the two do not have is not claimed.
+//! 2. *Flat.* Where the leader holds nothing, nothing copied is held; or an incident says why. Nor is anything copied ever
+//!    held on the side on which the leader holds nothing.
+//! 3. *In part.* What is held after the leader has closed a part is, to the nearest lot and with ties closing, what the
+//!    copies had opened, times what he has left of his net ([`Tally::undisputed`]).
+//! 4. *In proportion.* Where nothing was refused, cut, stopped or missed, it is within a lot of what perfect copying would
+//!    hold, half a lot for the rounding of what was closed aside ([`Tally::ideal`]).
+//! 5. *Nothing rests that should not.* No order works beside an order of the leader's that is over, but for entries that
+//!    the owner keeps; exits of one kind never come to more than is held; of a halted account no entry works, of one that
+//!    is squared off nothing, and nothing is held.
+//! 6. *Terms.* What works beside a working order of the leader's is like it, in the follower's terms.
 
-use super::exchange::{Asked, By, Kind, LOT, Order, State};
-use super::speak::{self, LEADER};
+use super::exchange::{Asked, Kind, LOT, Order};
+use super::fraction::Fraction;
+use super::speak;
+#[cfg(doc)]
+use super::tally::Tally;
+use super::tally::lots;
 use super::world::{Checked, World, hold};
-use crate::decision::Wish;
 use crate::gap::{GapPolicy, GapResult};
 use crate::mirror::{COPY, Mirror, Outcome, REPAIR};
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
-use crate::policy::{AtModificationLimit, CopyOn, EntryLeftBehind, MarketOrders};
-
-/// Units used up by what is over: at least, and at most.
-#[derive(Debug, Default, Clone, Copy)]
-struct Used {
-    least: u32,
-    most: u32,
-}
+use crate::policy::{CopyOn, EntryLeftBehind, MarketOrders};
+use crate::sizing::Minimum;
 
 impl World {
     pub(super) fn judge(&self) -> Checked {
         hold!(self.book.waiting_count() == 0, "P7: {} requests wait", self.book.waiting_count());
         hold!(self.book.unknown_count() == 0, "P7: {} in doubt", self.book.unknown_count());
-        self.judge_positions()?;
+        for instrument in 0..self.policies.instruments {
+            self.judge_instrument(instrument)
+                .map_err(|words| format!("{words}{}", self.all_of(instrument)))?;
+        }
         for order in &self.leader.orders {
-            let mirror = self.book.mirror(&speak::broker_order_id(LEADER, order.number));
-            let Some(mirror) = mirror else { return Err(format!("P26: L{} has no outcome", order.number)) };
-            self.judge_children(mirror)?;
-            self.judge_order(order, mirror).map_err(|words| {
-                let list = |leg| {
-                    let lines: Vec<_> =
-                        self.of(order.number, leg).map(|(o, c)| format!("\n  {c}: F{o}")).collect();
-                    lines.concat()
-                };
-                let failed = self.failed.iter().filter(|failed| failed.copied.leader == order.number);
-                let failed: Vec<_> = failed
-                    .map(|f| format!("\n  {}: {} failed, refused {}", f.copied, f.units, f.refused))
-                    .collect();
-                let failed = failed.concat();
-                format!(
-                    "{words}\n  leader L{order}{}{}{failed}\n  {:?}\n  outcome {} {:?}, purpose {:?}, gap {:?}",
-                    list(COPY),
-                    list(REPAIR),
-                    self.seen[order.number],
-                    mirror.outcome,
-                    mirror.reason,
-                    mirror.purpose,
-                    mirror.gap
-                )
-            })?;
+            let Some(mirror) = self.mirror(order.number) else {
+                return Err(format!("P26: L{} has no outcome", order.number));
+            };
+            let judged = self.judge_children(mirror).and_then(|()| self.judge_order(order, mirror));
+            judged.map_err(|words| format!("{words}\n  about {}", self.story_of(order)))?;
         }
         Ok(())
     }
 
-    fn judge_positions(&self) -> Checked {
-        for instrument in 0..2 {
-            let held = self.held(instrument);
-            let counted = self.book.copied_units(speak::key(instrument));
-            hold!(counted == held, "P9: {counted} units counted, {held} held of instrument {instrument}");
+    fn judge_instrument(&self, instrument: u32) -> Checked {
+        let held = self.held(instrument);
+        let counted = self.book.copied_units(speak::key(instrument));
+        hold!(counted == held, "P9: {counted} units counted, {held} held of instrument {instrument}");
+        let drifts = self.drifted.contains(&instrument) && !self.is_blotted(instrument, &["hand"]);
+        hold!(!drifts, "rows and account agree, and a difference is claimed");
+        self.judge_resting(instrument)?;
+        self.judge_flat(instrument)?;
+        self.judge_part(instrument)?;
+        self.judge_proportion(instrument)
+    }
+
+    fn judge_resting(&self, instrument: u32) -> Checked {
+        if self.is_blotted(instrument, &["hand", "given up"]) {
+            return Ok(());
         }
+        let held = self.held(instrument);
+        let is_of = |order: &&Order| {
+            order.is_live() && order.asked.instrument == instrument && self.copies.contains_key(&order.tag)
+        };
+        let live: Vec<&Order> = self.follower.orders.iter().filter(is_of).collect();
+        if self.operator.squares_off {
+            hold!(live.is_empty(), "squared off, and {} orders work", live.len());
+        }
+        for buy in [false, true] {
+            for stops in [false, true] {
+                let is_stop = |order: &Order| matches!(order.asked.kind, Kind::Stop | Kind::StopMarket);
+                let alike = live.iter().filter(|order| {
+                    let is_exit = !self.is_entry(&order.tag);
+                    is_exit && order.asked.buy == buy && is_stop(order) == stops
+                });
+                let units: u32 = alike.map(|order| order.may_fill()).sum();
+                let closable = if (held > 0) == buy { 0 } else { held.unsigned_abs() };
+                hold!(u64::from(units) <= closable, "P6: exits of {units} units rest, and {held} are held");
+            }
+        }
+        let opens = live.iter().find(|order| self.is_entry(&order.tag));
+        let is_stopped = self.operator.halted;
+        hold!(!is_stopped || opens.is_none(), "halted, and F{} works", opens.map_or(0, |order| order.number));
         Ok(())
+    }
+
+    fn judge_flat(&self, instrument: u32) -> Checked {
+        let (held, leader) = (self.held(instrument), self.leader_holds(instrument));
+        let excuse = self.incident(instrument);
+        if self.operator.squares_off {
+            hold!(held == 0 || excuse.is_some(), "squared off, and {held} are held");
+        }
+        let may_be = held == 0 || leader.signum() == held.signum();
+        // What waits for his own order to fill may have filled before it.
+        let is_ahead = self.is_ahead(instrument);
+        hold!(
+            may_be || is_ahead || excuse.is_some(),
+            "the leader holds {leader}, and {held} are held because of copies"
+        );
+        Ok(())
+    }
+
+    fn judge_part(&self, instrument: u32) -> Checked {
+        const BLOTS: [&str; 9] = [
+            "hand",
+            "given up",
+            "owner",
+            "drift",
+            "rejected",
+            "expired",
+            "all stopped",
+            "overshot",
+            "overlap",
+        ];
+        let tally = &self.tallies[instrument as usize];
+        let Some(expected) = tally.undisputed().filter(|_| !self.is_blotted(instrument, &BLOTS)) else {
+            return Ok(());
+        };
+        let held = lots(self.held(instrument));
+        let is_even = held == Fraction::whole(expected);
+        hold!(
+            is_even || self.is_lagging(instrument, false) || !self.has_closed_all(instrument),
+            "{held:?} lots are held, and {expected} should be"
+        );
+        Ok(())
+    }
+
+    fn judge_proportion(&self, instrument: u32) -> Checked {
+        let Some(ratio) = self.policies.proportion() else { return Ok(()) };
+        let is_bounded =
+            self.policies.caps != [None; 4] || self.policies.margin != crate::gates::entry::MarginCheck::Off;
+        if is_bounded || !self.blots[instrument as usize].is_empty() || self.is_lagging(instrument, true) {
+            return Ok(());
+        }
+        let (ideal, openers) = self.tallies[instrument as usize].ideal(ratio);
+        let held = lots(self.held(instrument));
+        let each_rounds = !self.policies.remainder || self.policies.minimum == Minimum::OneLot;
+        let rounded = if each_rounds { openers } else { 1 };
+        let bound = Fraction::whole(rounded) + Fraction::new(1, 2);
+        let away = (held - ideal).abs();
+        hold!(away <= bound, "{held:?} lots are held, perfect copying would hold {ideal:?}");
+        Ok(())
+    }
+
+    /// Whether copies wait to fill, have filled further than the leader's order, or were left behind for good.
+    fn is_lagging(&self, instrument: u32, with_entries: bool) -> bool {
+        let orders = self.leader.orders.iter().filter(|order| order.asked.instrument == instrument);
+        orders.into_iter().any(|order| {
+            let Some(mirror) = self.mirror(order.number) else { return false };
+            let of = |leg| self.of(order.number, leg);
+            let works = of(COPY).any(|(copy, _)| copy.is_live());
+            let is_part_filled = order.is_live() && order.filled > 0;
+            let differs = mirror.gap.is_some_and(|gap| gap.units != 0 && gap.result != GapResult::Repaired);
+            let opens = of(COPY).all(|(copy, _)| self.is_entry(&copy.tag));
+            let counts = with_entries || !opens;
+            let has_filled = of(COPY).any(|(copy, _)| copy.filled > 0);
+            counts
+                && (differs
+                    || (works && is_part_filled)
+                    || (order.is_live() && has_filled)
+                    || (works && !order.is_live()))
+        })
+    }
+
+    /// Whether a copy has filled before its leader's order, which still may.
+    fn is_ahead(&self, instrument: u32) -> bool {
+        let mut working =
+            self.leader.orders.iter().filter(|o| o.is_live() && o.asked.instrument == instrument);
+        working.any(|order| self.filled(order.number, COPY) > 0)
+    }
+
+    /// Whether every leader order that closed is told to be over.
+    fn has_closed_all(&self, instrument: u32) -> bool {
+        let mut orders = self.leader.orders.iter().filter(|order| order.asked.instrument == instrument);
+        !orders.any(|order| order.is_live() && order.filled > 0)
+    }
+
+    /// What a person was told that explains a difference.
+    fn incident(&self, instrument: u32) -> Option<String> {
+        if self.is_blotted(instrument, &["hand", "owner"]) {
+            return Some("people".to_owned());
+        }
+        for order in self.leader.orders.iter().filter(|order| order.asked.instrument == instrument) {
+            let seen = &self.seen[order.number];
+            let gap = seen.gap.filter(|gap| gap.units != 0 && gap.result != GapResult::Repaired);
+            if gap.is_some() || seen.given_up || seen.change_refused || seen.exhausted {
+                return Some(format!("L{}: {gap:?}", order.number));
+            }
+        }
+        None
     }
 
     fn judge_children(&self, mirror: &Mirror) -> Checked {
@@ -97,7 +202,11 @@ impl World {
                 self.follower.orders.iter().find(|order| order.tag == tag).map_or(0, |order| order.filled);
             hold!(child.cumulative.get() == filled, "P9: {} counted, {filled} filled", child.cumulative);
             let rests = child.state.is_terminal() || matches!(child.state, ChildState::Working { .. });
-            hold!(rests, "P7: {:?} is {:?}", child.key, child.state);
+            let instrument = speak::number_of_key(child.terms.instrument);
+            let waits = child.state == ChildState::Planned
+                && child.purpose == Purpose::Exit
+                && self.is_blotted(instrument, &["owner", "drift", "hand"]);
+            hold!(rests || waits, "P7: {:?} is {:?}", child.key, child.state);
             let open = child.request.as_deref();
             hold!(open.is_none() || mirror.outcome == Outcome::Detached, "P7: {open:?} is open");
         }
@@ -106,149 +215,31 @@ impl World {
 
     fn judge_order(&self, leader: &Order, mirror: &Mirror) -> Checked {
         let seen = &self.seen[leader.number];
-        if seen.hand {
-            return Ok(());
-        }
-        let is_over = !leader.is_live();
-        let executed = self.share(leader.filled);
-        let target = if is_over || self.policies.on == CopyOn::Fill {
-            executed
-        } else {
-            self.share(leader.asked.units)
-        };
-        let live: u32 =
-            self.of(leader.number, COPY).filter(|(o, _)| o.is_live()).map(|(o, _)| o.asked.units).sum();
-        let is_tried = !mirror.children.is_empty();
-        if !is_tried {
-            return self.judge_untried(leader, mirror, target);
-        }
-        let fits = matches!(mirror.outcome, Outcome::Sent | Outcome::Voided);
-        hold!(fits, "P26: outcome {}", mirror.outcome);
-        let used = self.used(leader, mirror);
-        if is_over {
-            self.judge_over(leader, mirror, executed, live, used)?;
-        } else {
-            // Given up before it was sent, it stays so.
-            if mirror.outcome == Outcome::Voided {
-                hold!(live == 0, "voided, and {live} units work");
-                return Ok(());
-            }
-            let most = target.saturating_sub(used.least) / LOT * LOT;
-            let least = target.saturating_sub(used.most) / LOT * LOT;
-            let stuck = seen.change_refused || seen.exhausted;
-            hold!(stuck || (least..=most).contains(&live), "{live} units work, not {least} to {most}");
-            if !stuck {
-                for (order, _) in self.of(leader.number, COPY).filter(|(order, _)| order.is_live()) {
-                    self.judge_terms(leader, order)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing was ever planned.
-    fn judge_untried(&self, leader: &Order, mirror: &Mirror, target: u32) -> Checked {
-        let is_unpriced = self.policies.market_orders == MarketOrders::ProtectedLimit
-            && leader.filled == 0
-            && mirror.wish().is_some_and(is_unpriced);
-        let is_due = target > 0 && !is_unpriced;
-        hold!(
-            !is_due,
-            "{target} units were due, and nothing was done: {} {:?}",
-            mirror.outcome,
-            mirror.reason
-        );
+        hold!(seen.gap == mirror.gap, "the gap on record is {:?}, not {:?}", seen.gap, mirror.gap);
+        let has_reason = mirror.reason.is_some();
         let told = match mirror.outcome {
-            Outcome::AwaitingLeader => leader.is_live(),
-            Outcome::Skipped => mirror.reason.is_some(),
-            _ => false,
+            Outcome::AwaitingLeader | Outcome::Waiting => leader.is_live(),
+            Outcome::Skipped | Outcome::Voided => has_reason,
+            Outcome::Sent | Outcome::Detached => true,
         };
         hold!(told, "P26: outcome {} {:?}", mirror.outcome, mirror.reason);
-        Ok(())
-    }
-
-    fn judge_over(&self, leader: &Order, mirror: &Mirror, executed: u32, live: u32, used: Used) -> Checked {
-        let seen = &self.seen[leader.number];
-        let is_exit = mirror.purpose == Some(Purpose::Exit);
-        let filled = self.filled(leader.number, COPY);
-        let full = self.policies.gap == GapPolicy::Full;
-        let keeps = !is_exit && !full && self.policies.entry == EntryLeftBehind::Keep;
-        let chases = is_exit || full || self.policies.entry == EntryLeftBehind::Chase;
-        if live > 0 {
-            let stuck = seen.change_refused || seen.exhausted;
-            let kept = keeps && (stuck || live <= executed.saturating_sub(used.least));
-            hold!(kept, "the leader's order is over, and {live} units work");
+        let live = || self.of(leader.number, COPY).filter(|(order, _)| order.is_live());
+        let repairs = self.of(leader.number, REPAIR).any(|(order, _)| order.is_live());
+        hold!(seen.hand || !repairs, "a repair works on");
+        let stuck = seen.hand || seen.change_refused || seen.exhausted;
+        if stuck {
             return Ok(());
         }
-        if chases && filled < executed {
-            // What the broker kept from being, and what was given up.
-            let kept = used.most > filled || seen.given_up || mirror.outcome == Outcome::Voided;
-            hold!(kept, "chased, and {filled} of {executed} filled");
-        }
-        let gap = i64::from(filled) - i64::from(executed);
-        let known = mirror.gap.filter(|gap| gap.units != 0 && gap.result != GapResult::Repaired);
-        let told = mirror.gap.map_or(0, |gap| gap.units);
-        hold!(told == gap || (gap == 0 && known.is_none()), "the gap is {gap}, on record {:?}", mirror.gap);
-        hold!(seen.gap == mirror.gap, "the gap on record is {:?}, not {:?}", seen.gap, mirror.gap);
-        self.judge_repair(leader, mirror, gap, is_exit)
-    }
-
-    fn judge_repair(&self, leader: &Order, mirror: &Mirror, gap: i64, is_exit: bool) -> Checked {
-        let repaired = i64::from(self.filled(leader.number, REPAIR));
-        let wanted = match self.policies.gap {
-            GapPolicy::Report => false,
-            GapPolicy::ExitsOnly => !is_exit,
-            GapPolicy::Full => true,
-        };
-        let expected = if wanted { gap.max(0) } else { 0 };
-        let live = self.of(leader.number, REPAIR).any(|(order, _)| order.is_live());
-        hold!(!live, "a repair works on");
-        for (order, _) in self.of(leader.number, REPAIR) {
-            hold!(order.asked.buy != leader.asked.buy, "a repair on the leader's side");
-        }
-        // As often as is borne, or once where it is an entry.
-        let failed = mirror.gap.is_some_and(|gap| gap.result == GapResult::Failed);
-        let troubled = self
-            .failed
-            .iter()
-            .any(|failed| (failed.copied.leader, failed.copied.leg) == (leader.number, REPAIR))
-            || self.of(leader.number, REPAIR).any(|(order, _)| order.state != State::Filled);
-        let excused = failed && troubled && repaired < expected;
-        hold!(repaired == expected || excused, "{repaired} repaired of {expected}");
-        Ok(())
-    }
-
-    /// What of the target is used up by copies that are over.
-    fn used(&self, leader: &Order, mirror: &Mirror) -> Used {
-        let mut used = Used::default();
-        let is_exit = mirror.purpose == Some(Purpose::Exit);
-        let mut add = |least: u32, most: u32| {
-            used.least += least;
-            used.most += most;
-        };
-        for (order, copied) in self.of(leader.number, COPY).filter(|(order, _)| !order.is_live()) {
-            let was_asked_to_go = mirror.children.iter().any(|child| {
-                child.key.slice == copied.slice
-                    && child.key.attempt == copied.attempt
-                    && (child.cancel_asked || child.is_retired)
-            });
-            match (order.state, order.ended_by) {
-                (State::Filled, _) | (State::Cancelled, By::Owner) => add(order.filled, order.filled),
-                _ if order.units_changed || was_asked_to_go => {
-                    add(order.filled, order.units_max.max(order.asked.units));
-                }
-                _ => add(order.asked.units, order.asked.units),
+        if leader.is_live() {
+            for (order, _) in live() {
+                self.judge_terms(leader, order)?;
             }
+            return Ok(());
         }
-        for failed in self
-            .failed
-            .iter()
-            .filter(|failed| (failed.copied.leader, failed.copied.leg) == (leader.number, COPY))
-        {
-            let is_sure = failed.refused && !is_exit;
-            add(if is_sure { failed.units } else { 0 }, failed.units);
-        }
-        used
+        let keeps = self.policies.gap != GapPolicy::Full && self.policies.entry == EntryLeftBehind::Keep;
+        let left = live().find(|(order, _)| !keeps || !self.is_entry(&order.tag));
+        hold!(left.is_none(), "the leader's order is over, and {:?} works", left.map(|(_, copied)| copied));
+        Ok(())
     }
 
     fn judge_terms(&self, leader: &Order, copy: &Order) -> Checked {
@@ -301,51 +292,4 @@ impl World {
             Kind::Limit | Kind::Market | Kind::Stop => *asked,
         }
     }
-
-    /// What a day has led to, in words.
-    pub(super) fn reached(&self) -> Vec<&'static str> {
-        let mut words = Vec::new();
-        let mut add = |is_reached: bool, word| words.extend(is_reached.then_some(word));
-        let copies = || self.follower.orders.iter().filter(|order| self.copies.contains_key(&order.tag));
-        let states = |state: State| copies().any(|order| order.state == state && order.filled > 0);
-        add(self.copies.values().any(|copied| copied.slice > 0), "several slices");
-        add(self.copies.values().any(|copied| copied.attempt > 1), "a second attempt");
-        add(self.copies.values().any(|copied| copied.leg == REPAIR), "a repair");
-        add(self.failed.iter().any(|failed| failed.refused), "a refusal");
-        add(self.failed.iter().any(|failed| !failed.refused), "an absence");
-        add(states(State::Cancelled), "a fill before a cancel");
-        add(copies().any(|order| order.was_fired), "a stop that fired");
-        add(copies().any(|order| order.units_changed), "a changed quantity");
-        add(copies().any(|order| order.asked.disclosed > 0), "a disclosed part");
-        for seen in &self.seen {
-            add(seen.hand, "a hand");
-            add(seen.exhausted, "changes exhausted");
-            add(seen.change_refused, "a change refused for good");
-        }
-        for order in &self.leader.orders {
-            let id = speak::broker_order_id(LEADER, order.number);
-            let Some(mirror) = self.book.mirror(&id) else { continue };
-            let sent = mirror.children.iter().any(|child| child.ts_sent.is_some());
-            add(sent && mirror.purpose == Some(Purpose::Exit), "an exit");
-            add(mirror.children.iter().any(|child| child.is_chased), "a chase");
-            add(mirror.outcome == Outcome::Detached, "a detached copy");
-            add(mirror.outcome == Outcome::Voided, "a copy given up");
-            add(mirror.gap.is_some_and(|gap| gap.units < 0), "a gap below");
-            add(
-                mirror.gap.is_some_and(|gap| gap.result == GapResult::Repaired && gap.units > 0),
-                "a gap repaired",
-            );
-        }
-        words
-    }
-
-    /// For the reader of a failure: the owner's choices.
-    pub(super) fn choices(&self) -> String {
-        let stop = self.policies.at_limit == AtModificationLimit::Stop;
-        format!("{:?}, stops at the limit of changes: {stop}", self.policies)
-    }
-}
-
-fn is_unpriced(wish: &Wish) -> bool {
-    wish.is_unpriced
 }

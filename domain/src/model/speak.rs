@@ -1,14 +1,15 @@
 //! Between the words of the exchange of this test and those of the code under test.
 
 use super::exchange::{Asked, Kind, MARKET, Order, State};
+use crate::account::{Funds, PositionReport};
 use crate::ids::{BrokerOrderId, DhanClientId, Tag};
 use crate::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
 use crate::order::{
     BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderTerms, OrderType, Product, Side,
     TimeInForce,
 };
-use crate::price::Price;
-use crate::quantity::Quantity;
+use crate::price::{Money, Price};
+use crate::quantity::{Quantity, SignedQuantity};
 use crate::time::Timestamp;
 
 pub(super) const LEADER: &str = "1000000101";
@@ -88,7 +89,7 @@ fn terms(asked: &Asked) -> OrderTerms {
 pub(super) fn asked(terms: &OrderTerms) -> Asked {
     let paise = |price: Price| u32::try_from(price.units() / 100).unwrap();
     Asked {
-        instrument: terms.instrument.security_id.0 - 43_125,
+        instrument: number_of_key(terms.instrument),
         buy: terms.side == Side::Buy,
         kind: match terms.order_type {
             OrderType::Limit => Kind::Limit,
@@ -101,5 +102,36 @@ pub(super) fn asked(terms: &OrderTerms) -> Asked {
         disclosed: terms.disclosed.get(),
         price: paise(terms.price),
         trigger: paise(terms.trigger),
+    }
+}
+
+/// The number in a key of [`key`].
+pub(super) const fn number_of_key(key: InstrumentKey) -> u32 {
+    key.security_id.0 - 43_125
+}
+
+/// A row of an account's positions.
+pub(super) fn position(instrument: u32, net: i64, carried: i64, at: i64) -> PositionReport {
+    PositionReport {
+        instrument: key(instrument),
+        product: Product::Margin,
+        net: SignedQuantity(net),
+        carried: SignedQuantity(carried),
+        buy_average: Price::from_paise(MARKET),
+        sell_average: Price::from_paise(MARKET),
+        realised: Money::ZERO,
+        unrealised: Money::ZERO,
+        ts_event: Timestamp::from_micros(at),
+    }
+}
+
+pub(super) fn funds(rupees: i64) -> Funds {
+    let available = Money::from_rupees(rupees);
+    Funds {
+        available,
+        utilised: Money::ZERO,
+        start_of_day: available,
+        collateral: Money::ZERO,
+        withdrawable: available,
     }
 }

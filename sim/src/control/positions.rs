@@ -13,7 +13,7 @@ use super::orders::done;
 use crate::broker::Shared;
 use crate::exchange::Source;
 use crate::server::{plain, reply::Reply, requests};
-use crate::settings::SimPosition;
+use crate::settings::SimCarried;
 
 /// What becomes of an account's positions.
 #[derive(Debug, Deserialize)]
@@ -27,7 +27,7 @@ pub(super) struct PositionOrder {
 #[serde(rename_all = "snake_case")]
 enum PositionAction {
     /// It was there before today.
-    Carry(SimPosition),
+    Carry(SimCarried),
     /// Somebody converts it in the app. Body as on the REST wire.
     Convert(ConvertPositionRequest),
 }

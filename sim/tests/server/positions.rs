@@ -7,7 +7,7 @@ use tandem_dhan::wire::Decimal;
 use tandem_domain::instrument::ExchangeSegment;
 use tandem_domain::order::Product;
 use tandem_sim::exchange::OverlappingExits;
-use tandem_sim::{AnswerFault, Operation, SimPosition, SimSettings, Simulator};
+use tandem_sim::{AnswerFault, Operation, SimCarried, SimSettings, Simulator};
 
 use crate::support::{Desk, FOLLOWER, LEADER, id, still};
 
@@ -17,7 +17,7 @@ const CALL: u32 = 43_065;
 /// The follower holds two lots from before.
 fn holding() -> SimSettings {
     let mut settings = still();
-    settings.accounts[1].positions = vec![SimPosition {
+    settings.accounts[1].positions = vec![SimCarried {
         segment: ExchangeSegment::NseFno,
         security_id: CALL,
         product: Product::Margin,

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::{ClientOrderId, FollowerId};
+use tandem_domain::time::Timestamp;
+use tandem_domain::trading::HaltCause;
 
 use super::delays::{FollowerDelays, STRETCHES};
 use super::{Latency, Picture};
@@ -23,6 +25,14 @@ pub(super) fn of(picture: &Picture) -> Value {
             "available_units": row.funds.available.units(),
             "utilised_units": row.funds.utilised.units(),
             "start_of_day_units": row.funds.start_of_day.units(),
+        })).collect::<Vec<_>>(),
+        "trading": picture.trading.iter().map(|(follower, trading)| json!({
+            "follower": follower.as_str(),
+            "state": trading.state.as_str(),
+            "cause": trading.cause.map(HaltCause::as_str),
+            "since_us": trading.since.micros(),
+            "resumed_at_us": trading.resumed_at.map(Timestamp::micros),
+            "is_squaring_off": trading.is_squaring_off,
         })).collect::<Vec<_>>(),
         "outcomes": picture.outcomes.iter().map(|row| json!({
             "follower": row.follower.as_str(),

@@ -6,6 +6,7 @@ use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use serde_json::Value;
 use tandem_domain::time::Timestamp;
+use tandem_domain::trading::Trading;
 
 use super::Picture;
 use crate::cli::spans::{hundredths, span};
@@ -32,6 +33,9 @@ pub(super) fn of(picture: &Picture, framed: bool) -> String {
             &[1, 2, 3],
             funds(picture),
         )
+    });
+    section("Trading", {
+        build(&["follower", "state", "cause", "since (IST)", "squaring off"], &[], trading(picture))
     });
     section("Outcomes", build(&["follower", "outcome", "reason", "orders"], &[3], outcomes(picture)));
     let shown = picture.active.len().min(ACTIVE_ORDERS_MAX);
@@ -98,6 +102,19 @@ fn funds(picture: &Picture) -> Vec<Vec<String>> {
         [vec![row.account.masked()], amounts.to_vec(), vec![clock_time(row.taken_at)]].concat()
     };
     picture.funds.iter().map(row).collect()
+}
+
+fn trading(picture: &Picture) -> Vec<Vec<String>> {
+    let rows = picture.trading.iter().map(|(follower, trading)| {
+        vec![
+            follower.to_string(),
+            trading.state.to_string(),
+            trading.cause.map_or_else(String::new, |cause| cause.to_string()),
+            if *trading == Trading::ACTIVE { String::new() } else { clock_time(trading.since) },
+            if trading.is_squaring_off { "yes".to_owned() } else { String::new() },
+        ]
+    });
+    rows.collect()
 }
 
 fn outcomes(picture: &Picture) -> Vec<Vec<String>> {

@@ -7,7 +7,9 @@ use tandem_domain::order::{OrderTerms, Product, Side};
 use tandem_domain::price::Money;
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
-use tandem_sim::exchange::{CarriedPosition, Conversion, Fill, OverlappingExits, PlaceRequest, Source};
+use tandem_sim::exchange::{
+    CarriedPosition, Conversion, Fill, OverlappingExits, PlaceRequest, SimPosition, Source,
+};
 use tandem_sim::{AnswerFault, Fault, Operation};
 
 use super::{Broker, account, buy, limit, rupees};
@@ -85,7 +87,7 @@ impl Broker {
     /// What the account holds of an instrument in all products.
     pub(crate) fn net(&self, client_id: &str, instrument: InstrumentKey) -> i64 {
         let rows = self.sim.with_exchange(|exchange| exchange.positions(&account(client_id)));
-        rows.iter().filter(|row| row.instrument == instrument).map(|row| row.net()).sum()
+        rows.iter().filter(|row| row.instrument == instrument).map(SimPosition::net).sum()
     }
 
     /// Orders of the instrument must lie between these prices from now on; the instrument files show it.

@@ -128,9 +128,27 @@ impl Daemon {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Asks it to read its settings again.
+    pub(crate) fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    /// Writes its settings file anew.
+    pub(crate) fn edit_settings(&self, edit: impl FnOnce(String) -> String) {
+        let path = self.folder.path().join("tandem.toml");
+        let before = fs::read_to_string(&path).unwrap();
+        let after = edit(before.clone());
+        assert_ne!(before, after, "the edit changes nothing");
+        fs::write(path, after).unwrap();
+    }
+
+    fn signal(&self, name: &str) {
         let child = self.child.as_ref().unwrap();
         // The shell's own `kill`: nothing else needs to be installed.
-        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap();
+        let told = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status().unwrap();
         assert!(told.success());
     }
 

@@ -80,6 +80,11 @@ impl Records {
         read(&connection).ok()
     }
 
+    /// Rows of a question that only one test asks.
+    pub(crate) fn table<T>(&self, sql: &str, row: impl Fn(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+        self.rows(sql, &[], row)
+    }
+
     pub(super) fn rows<T>(
         &self,
         sql: &str,

@@ -28,6 +28,9 @@ impl Follower {
     }
 }
 
+/// What is done at the broker before the daemon starts.
+type Preparation = Box<dyn FnOnce(&Broker)>;
+
 /// How a stage is built.
 pub(crate) struct Setup {
     pub(crate) sim: SimSettings,
@@ -35,7 +38,7 @@ pub(crate) struct Setup {
     followers: Vec<Follower>,
     toml: String,
     instruments: Option<String>,
-    given: Option<Box<dyn FnOnce(&Broker)>>,
+    given: Option<Preparation>,
 }
 
 /// A broker and one daemon that follows the leader.
@@ -154,8 +157,16 @@ log.file = "tandem.log"
             toml.push_str("broker.instruments_file = \"instruments.csv\"\n");
         }
         // Each daemon looks at its accounts often: tests wait for what it sees there.
-        let defaults =
-            ["recovery.poll_ms = 50", "recovery.idle_poll_ms = 1000", "broker.limits.reads_per_second = 100"];
+        // And simulated time jumps ahead of the figures of an account, which only the tests of risk look at.
+        let defaults = [
+            "recovery.poll_ms = 50",
+            "recovery.idle_poll_ms = 1000",
+            "broker.limits.reads_per_second = 100",
+            "risk.figures_age_ms_max = 600000",
+            "risk.margin = \"off\"",
+            "risk.lots_per_order_max = 10000",
+            "risk.lots_per_instrument_max = 10000",
+        ];
         for default in defaults {
             let key = default.split(' ').next().unwrap_or(default);
             if !self.toml.contains(key) {

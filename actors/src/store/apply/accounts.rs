@@ -12,8 +12,8 @@ const DELETE_POSITIONS: &str = "DELETE FROM positions WHERE account = ?1 AND tra
 
 const INSERT_POSITION: &str = "
 INSERT INTO positions (account, trading_day, segment, security_id, product, net_quantity, buy_average, sell_average,
-    realised, unrealised, ts_event)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    realised, unrealised, ts_event, carried_quantity)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 // The first start of a day stands; a second one (a restart) is a refresh.
 const UPSERT_FUNDS: &str = "
@@ -52,6 +52,7 @@ pub(super) fn positions(connection: &Connection, snapshot: &PositionsSnapshot) -
             position.realised.units(),
             position.unrealised.units(),
             position.ts_event.micros(),
+            position.carried.0,
         ])?;
     }
     Ok(())

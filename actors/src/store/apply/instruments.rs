@@ -11,8 +11,8 @@ use crate::store::instruments::InstrumentsWrite;
 
 const INSERT: &str = "
 INSERT OR REPLACE INTO instruments (day, segment, security_id, kind, symbol, underlying, lot_size, tick, expiry,
-    option_type, strike, freeze_quantity)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    option_type, strike, freeze_quantity, band_low, band_high)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 pub(super) fn store(connection: &Connection, part: &InstrumentsWrite) -> Result<(), ApplyError> {
     match part {
@@ -60,6 +60,8 @@ fn insert_rows(connection: &Connection, day: TradingDay, rows: &[Instrument]) ->
             instrument.option.map(|option| option.option_type.as_str()),
             instrument.option.map(|option| option.strike.units()),
             instrument.freeze_quantity.map(Quantity::get),
+            instrument.band.map(|(low, _)| low.units()),
+            instrument.band.map(|(_, high)| high.units()),
         ])?;
     }
     Ok(())

@@ -29,7 +29,7 @@ UPDATE intents SET state = ?4, broker_order_id = COALESCE(?6, broker_order_id),
     ts_leader_event = COALESCE(?12, ts_leader_event), ts_received = COALESCE(?13, ts_received),
     ts_decided = COALESCE(?14, ts_decided), ts_committed = COALESCE(?15, ts_committed),
     ts_sent = COALESCE(?16, ts_sent), ts_answered = COALESCE(?17, ts_answered),
-    added_latency_us = COALESCE(?18, added_latency_us), updated_at = ?19
+    added_latency_us = COALESCE(?18, added_latency_us), updated_at = ?19, purpose = COALESCE(?20, purpose)
 WHERE client_order_id = ?1 AND kind = ?2 AND serial = ?3 AND instr(?5, ',' || state || ',') > 0
     AND (state <> 'ACKED' OR broker_order_id IS ?6)";
 
@@ -110,6 +110,7 @@ pub(super) fn change(connection: &Connection, change: &IntentChange) -> Result<(
         timing.answered.map(Timestamp::micros),
         timing.added_latency_us,
         change.updated_at.micros(),
+        change.purpose.map(purpose_word),
     ])?;
     one_row(changed, change)
 }

@@ -12,15 +12,16 @@ use crate::store::rows::{FillComparison, MappingRow, MirrorKey};
 const UPSERT: &str = "
 INSERT INTO copy_mappings (trading_day, leader_account, leader_order_id, follower_id, outcome, reason, strategy,
     ratio_numerator, ratio_denominator, inputs, target_quantity, copied_quantity, filled_quantity, created_at, updated_at,
-    note)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15)
+    note, closing_quantity)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16)
 ON CONFLICT (trading_day, leader_account, leader_order_id, follower_id) DO UPDATE SET
     outcome = excluded.outcome, reason = excluded.reason, note = COALESCE(excluded.note, note),
     strategy = COALESCE(excluded.strategy, strategy),
     ratio_numerator = COALESCE(excluded.ratio_numerator, ratio_numerator),
     ratio_denominator = COALESCE(excluded.ratio_denominator, ratio_denominator),
     inputs = COALESCE(excluded.inputs, inputs), target_quantity = excluded.target_quantity,
-    copied_quantity = excluded.copied_quantity, filled_quantity = MAX(filled_quantity, excluded.filled_quantity),
+    closing_quantity = excluded.closing_quantity, copied_quantity = excluded.copied_quantity,
+    filled_quantity = MAX(filled_quantity, excluded.filled_quantity),
     updated_at = excluded.updated_at
 WHERE outcome = excluded.outcome
     OR CASE WHEN excluded.outcome = 'detached' THEN outcome IN ('sent', 'voided')
@@ -57,6 +58,7 @@ pub(super) fn upsert(connection: &Connection, mapping: &MappingRow) -> Result<()
         mapping.filled.get(),
         mapping.updated_at.micros(),
         mapping.note,
+        mapping.closing.get(),
     ])?;
     one_row(changed, key, mapping.outcome.as_str())
 }

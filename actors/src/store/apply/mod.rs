@@ -4,9 +4,11 @@ mod accounts;
 mod gaps;
 mod instruments;
 mod intents;
+mod ledger;
 mod mappings;
 mod orders;
 mod records;
+mod trading;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use tandem_domain::order::{OrderForm, OrderTerms};
 use super::error::StoreError;
 use super::rows::LeaderEvent;
 use super::write::Write;
+
+pub(super) use trading::{change as change_trading, stands as trading_stands};
 
 /// Why a write was not applied.
 pub(super) enum ApplyError {
@@ -64,6 +68,8 @@ pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Re
         Write::Gap(gap) => gaps::upsert(connection, gap)?,
         Write::Intent(intent) => intents::insert(connection, intent)?,
         Write::IntentChange(change) => intents::change(connection, change)?,
+        Write::Opening(opening) => ledger::open(connection, opening)?,
+        Write::Trading(row) => trading::change(connection, row)?,
         Write::Trade { report, trading_day, ts_init } => {
             orders::trade(connection, report, *trading_day, *ts_init)?;
         }

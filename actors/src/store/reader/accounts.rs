@@ -56,7 +56,7 @@ impl Reader {
             })
         })?;
         let sql = "SELECT account, trading_day, segment, security_id, product, net_quantity, buy_average, sell_average,
-                realised, unrealised, ts_event FROM latest_positions";
+                realised, unrealised, ts_event, carried_quantity FROM latest_positions";
         let positions = self
             .rows(sql, [], |row| Ok((account(row, "account")?, day(row, "trading_day")?, position(row)?)))?;
         for (account, day, position) in positions {
@@ -87,7 +87,7 @@ impl Reader {
         // By position and not by name: there are 200,000 of them.
         let mut statement = snapshot.prepare(
             "SELECT segment, security_id, kind, symbol, underlying, lot_size, tick, expiry, option_type, strike,
-                freeze_quantity FROM instruments WHERE day = ?1",
+                freeze_quantity, band_low, band_high FROM instruments WHERE day = ?1",
         )?;
         let mut rows = statement.query([newest.to_string()])?;
         let mut table = InstrumentTable::builder();
@@ -119,7 +119,7 @@ fn position(row: &Row<'_>) -> rusqlite::Result<PositionReport> {
         instrument: instrument(row)?,
         product: word(row, "product")?,
         net: SignedQuantity(row.get("net_quantity")?),
-        carried: SignedQuantity(0),
+        carried: SignedQuantity(row.get("carried_quantity")?),
         buy_average: price(row, "buy_average")?,
         sell_average: price(row, "sell_average")?,
         realised: money(row, "realised")?,
@@ -158,6 +158,7 @@ fn instrument_row<'a>(row: &'a Row<'_>) -> rusqlite::Result<InstrumentRow<'a>> {
     let missing =
         |index| rusqlite::Error::InvalidColumnType(index, "code".to_owned(), rusqlite::types::Type::Null);
     let price_at = |index| row.get(index).map(|units| Price::from_units(units).unwrap_or(Price::ZERO));
+    let price_or_none = |index| row.get(index).map(|units: Option<i64>| units.and_then(Price::from_units));
     let option = match parsed(row, 8)? {
         Some(option_type) => Some(OptionContract { option_type, strike: price_at(9)? }),
         None => None,
@@ -175,6 +176,6 @@ fn instrument_row<'a>(row: &'a Row<'_>) -> rusqlite::Result<InstrumentRow<'a>> {
         expiry: parsed(row, 7)?,
         option,
         freeze_quantity: row.get::<_, Option<u32>>(10)?.map(Quantity::new),
-        band: None,
+        band: price_or_none(11)?.zip(price_or_none(12)?),
     })
 }

@@ -7,6 +7,7 @@ use rusqlite::Row;
 use tandem_domain::gap::Gap;
 use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
+use tandem_domain::ledger::FillPoint;
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use super::Reader;
@@ -14,6 +15,7 @@ use super::columns::{
     NO_LEG, ORDER_COLUMNS, account, account_order, broker_order_id, convert, day, follower, id_or_none,
     leader_order, mirror_key, quantity, terms, time, time_or_none, word, word_or_none,
 };
+use super::ledger::fill_points;
 use crate::store::codes::purpose_from_word;
 use crate::store::error::ReaderError;
 use crate::store::rows::{AccountOrder, GapRow, IntentRow, IntentTiming, MappingRow, RefusalRow};
@@ -25,6 +27,8 @@ pub struct MirrorRows {
     pub mapping: MappingRow,
     /// The leader's order, in its newest state.
     pub leader: Arc<LeaderOrder>,
+    /// How far the leader's order had come at which time, oldest first; empty if it has not filled.
+    pub fills: Vec<FillPoint>,
     /// The intents, changes and cancels among them, oldest first.
     pub intents: Vec<IntentRow>,
     /// The follower's orders that came of them, in their newest states; after them the legs of those that are super
@@ -61,7 +65,7 @@ const CHILDREN: &str = "
 /// What an order's own columns of the same names would hide has a name of its own.
 pub(super) const MAPPING_COLUMNS: &str = "
     m.trading_day, m.leader_account, m.leader_order_id, m.follower_id, m.outcome, m.reason AS denied, m.note, m.inputs,
-    m.target_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at";
+    m.target_quantity, m.closing_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at";
 
 pub(super) const INTENT_COLUMNS: &str = "
     i.client_order_id, i.kind, i.serial, i.trading_day, i.leader_account, i.leader_order_id, i.follower_id,
@@ -77,6 +81,7 @@ impl Reader {
         let connection = self.pool.get()?;
         // One transaction: all queries see the same commits.
         let snapshot = connection.unchecked_transaction()?;
+        let mut fills = fill_points(&snapshot, day)?;
         let day = day.to_string();
         let parameters = [day.as_str(), follower.as_str()];
 
@@ -90,7 +95,8 @@ impl Reader {
         );
         let mut statement = snapshot.prepare_cached(&sql)?;
         for mirror in statement.query_map(parameters, mirror)? {
-            let mirror = mirror?;
+            let mut mirror = mirror?;
+            mirror.fills = fills.remove(&mirror.leader.broker_order_id).unwrap_or_default();
             places.insert(mirror.mapping.key.clone(), mirrors.len());
             mirrors.push(mirror);
         }
@@ -226,6 +232,7 @@ pub(super) fn mapping(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
             text.map(|text| serde_json::from_str(&text)).transpose()
         })?,
         target: quantity(row, "target_quantity")?,
+        closing: quantity(row, "closing_quantity")?,
         copied: quantity(row, "copied_quantity")?,
         filled: quantity(row, "filled_quantity")?,
         updated_at: time(row, "decided_at")?,
@@ -236,6 +243,7 @@ fn mirror(row: &Row<'_>) -> rusqlite::Result<MirrorRows> {
     Ok(MirrorRows {
         mapping: mapping(row)?,
         leader: leader_order(row)?,
+        fills: Vec::new(),
         intents: Vec::new(),
         orders: Vec::new(),
         gaps: Vec::new(),

@@ -6,9 +6,11 @@
 mod accounts;
 mod columns;
 mod delays;
+mod ledger;
 mod mirrors;
 mod status;
 mod story;
+mod trading;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,9 +19,11 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Params, Row};
 
 pub use delays::{DelayRow, SlippageSum};
+pub use ledger::{Carried, units_held};
 pub use mirrors::{ExternalOrder, MirrorRows};
 pub use status::{DayCounts, OutcomeCount};
 pub use story::{Found, MirrorStory, OrderEvent, Request, Story};
+pub(super) use trading::{TRADING_COLUMNS, trading};
 
 use super::error::{OpenError, ReaderError};
 use super::open;

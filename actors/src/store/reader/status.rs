@@ -148,6 +148,15 @@ impl Reader {
         Ok(self.rows(sql, [], |row| row.get(0))?.into_iter().next())
     }
 
+    /// The followers that the settings named when they were loaded last, those left out of copying included.
+    pub fn configured_followers(&self) -> Result<Vec<FollowerId>, ReaderError> {
+        // `follower[0].id`
+        let sql = "SELECT value FROM config WHERE key GLOB 'follower[[]*].id'
+                AND version = (SELECT version FROM config ORDER BY loaded_at DESC LIMIT 1)
+             ORDER BY key";
+        self.rows(sql, [], |row| follower(row, "value"))
+    }
+
     /// The fills of a day compared, for the mirrors that have fills on both sides.
     pub fn fill_comparisons(&self, of: TradingDay) -> Result<Vec<FillComparison>, ReaderError> {
         let sql = "SELECT trading_day, leader_account, leader_order_id, follower_id, filled_quantity, leader_average,

@@ -56,7 +56,7 @@ fn a_later_read_of_positions_takes_the_place_of_the_earlier() {
         instrument: instrument(),
         product: Product::Margin,
         net: SignedQuantity(-130),
-        carried: SignedQuantity(0),
+        carried: SignedQuantity(-65),
         buy_average: Price::ZERO,
         sell_average: Price::from_paise(18_240),
         realised: Money::ZERO,
@@ -94,7 +94,7 @@ fn table(instruments: u32) -> InstrumentTable {
                 strike: Price::from_paise(2_600_000),
             }),
             freeze_quantity: (id > 2).then(|| Quantity::new(1_800)),
-            band: None,
+            band: (id > 3).then(|| (Price::from_paise(5), Price::from_paise(30_000 + id))),
         });
     }
     builder.build()

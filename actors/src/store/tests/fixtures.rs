@@ -16,7 +16,7 @@ use tandem_domain::order::{
 use tandem_domain::pacing::Purpose;
 use tandem_domain::price::{Money, Price};
 use tandem_domain::quantity::{LotSize, Quantity};
-use tandem_domain::sizing::{Ratio, Sizing, Strategy};
+use tandem_domain::sizing::{Minimum, Ratio, Rounding, Share, Sizing, Strategy};
 use tandem_domain::time::{Timestamp, TradingDay};
 use tempfile::TempDir;
 
@@ -186,6 +186,12 @@ pub(super) fn mapping(outcome: Outcome, target: u32) -> MappingRow {
             strategy: Strategy::CapitalProportional,
             ratio: Ratio::new(1, 2).unwrap(),
             multiplier: Ratio::ONE,
+            rounding: Rounding::Down,
+            minimum: Minimum::Skip,
+            keeps_remainder: true,
+            unit_cost: Some(Money::from_rupees(182)),
+            held: 65,
+            credit: Share::ZERO,
             leader_quantity: Quantity::new(260),
             lot_size: LotSize::new(65).unwrap(),
             leader_capital: Some(Money::from_rupees(1_000_000)),
@@ -193,6 +199,7 @@ pub(super) fn mapping(outcome: Outcome, target: u32) -> MappingRow {
             quantity: Quantity::new(130),
         }),
         target: Quantity::new(target),
+        closing: Quantity::ZERO,
         copied: Quantity::ZERO,
         filled: Quantity::ZERO,
         updated_at: at(2),
@@ -239,6 +246,7 @@ pub(super) fn change(child: &ChildKey, state: IntentState) -> IntentChange {
         part: None,
         state,
         terms: None,
+        purpose: None,
         broker_order_id: (state == IntentState::Acked).then(|| order_id("F1")),
         refusal: None,
         request: None,

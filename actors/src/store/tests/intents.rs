@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use tandem_domain::mirror::{OrderPart, Outcome};
-use tandem_domain::order::BrokerStatus;
+use tandem_domain::order::{BrokerStatus, Side};
+use tandem_domain::pacing::Purpose;
 
 use super::fixtures::{
     Bench, change, changed, child, follower_order, ground, intent, is_constraint, is_illegal, leader_event,
@@ -116,7 +117,14 @@ fn p5_a_held_intent_is_checked_again_when_it_goes() {
     );
     let mut smaller = change(&child(0, 1), IntentState::Sending);
     smaller.terms = Some(terms(65));
+    // What was held as an entry closes by now.
+    smaller.purpose = Some(Purpose::Exit);
     bench.commit(vec![mapped(Outcome::Sent, 65), Write::IntentChange(Box::new(smaller.clone()))]).unwrap();
+    let stored = |column: &str| -> String {
+        let sql = format!("SELECT {column} FROM intents");
+        bench.raw().query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((stored("CAST(quantity AS TEXT)").as_str(), stored("purpose").as_str()), ("65", "exit"));
     // What may have left keeps the terms it left with.
     smaller.state = IntentState::Unknown;
     is_illegal(bench.commit(vec![Write::IntentChange(Box::new(smaller))]));
@@ -220,4 +228,27 @@ fn a_change_of_nothing_is_an_error() {
     let bench = Bench::new();
     let result = bench.commit(vec![changed(&child(0, 1), IntentState::Acked)]);
     assert!(matches!(result, Err(StoreError::IllegalTransition { .. })), "{result:?}");
+}
+
+/// What the bound of a mirror is measured in is units: a leader's order may close first and open then, and what flattens a
+/// copy stands on the other side of it.
+#[test]
+fn p5_asks_for_no_direction_and_no_purpose() {
+    let bench = Bench::new();
+    bench.commit(ground()).unwrap();
+    let mut closing = intent(&child(0, 1), IntentState::Acked, 65);
+    closing.purpose = Purpose::Exit;
+    bench
+        .commit(vec![Write::Intent(Box::new(closing)), planned(&child(1, 1), IntentState::Sending, 65)])
+        .unwrap();
+    bench.commit(vec![reported(&follower_order(&child(0, 1), "F1", BrokerStatus::Traded, 65))]).unwrap();
+    let flattening = |quantity| {
+        let mut row = intent(&child(0, 1), IntentState::Sending, quantity);
+        row.child.leg = 1;
+        row.client_order_id = tandem_domain::ids::ClientOrderId::derive(&row.child);
+        (row.purpose, row.terms.side) = (Purpose::Exit, Side::Sell);
+        Write::Intent(Box::new(row))
+    };
+    is_constraint(bench.commit(vec![flattening(66)]), "P5");
+    bench.commit(vec![flattening(65)]).unwrap();
 }

@@ -63,3 +63,25 @@ fn a_day_of_the_first_version_is_carried_over_whole() {
         .execute("UPDATE copy_mappings SET outcome = 'detached' WHERE follower_id = 'asha'", [])
         .unwrap();
 }
+
+#[test]
+fn a_day_of_the_second_version_closes_nothing_and_has_no_bands() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection.pragma_update(None, "foreign_keys", "ON").unwrap();
+    migrations().to_version(&mut connection, 1).unwrap();
+    connection.execute_batch(A_DAY).unwrap();
+    migrations().to_version(&mut connection, 2).unwrap();
+    let rest = "INSERT INTO position_snapshots VALUES ('F', '2026-12-01', 1);
+        INSERT INTO positions VALUES ('F', '2026-12-01', 'NSE_FNO', 43125, 'MARGIN', 65, 1823500, 0, 0, 0, 1);
+        INSERT INTO instruments VALUES ('2026-12-01', 'NSE_FNO', 43125, 'OPTIDX', 'NIFTY', 'NIFTY', 65, 500, NULL, NULL,
+            NULL, NULL);";
+    connection.execute_batch(rest).unwrap();
+    migrations().to_latest(&mut connection).unwrap();
+    let sums = "SELECT (SELECT SUM(closing_quantity) FROM copy_mappings) + (SELECT SUM(carried_quantity) FROM positions)";
+    assert_eq!(one::<u32>(&connection, sums), 0);
+    let bands = "SELECT COUNT(*) FROM instruments WHERE band_low IS NULL AND band_high IS NULL";
+    assert_eq!(one::<u32>(&connection, bands), 1);
+    assert_eq!(one::<u32>(&connection, "SELECT net_quantity FROM latest_positions"), 65);
+    assert_eq!(one::<u32>(&connection, "SELECT COUNT(*) FROM trading_states"), 0);
+    assert_eq!(one::<String>(&connection, "PRAGMA integrity_check"), "ok");
+}

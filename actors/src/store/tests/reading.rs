@@ -28,6 +28,7 @@ fn a_mirror_is_read_back_as_it_was_written() {
     let expected = MirrorRows {
         mapping: mapping(Outcome::Waiting, 130),
         leader: leader_order().into(),
+        fills: Vec::new(),
         intents: vec![stored],
         orders: vec![order],
         gaps: Vec::new(),

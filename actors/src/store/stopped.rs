@@ -1,0 +1,54 @@
+//! What an operator may write while no daemon runs: the trading states of followers (P17, P27).
+
+use std::path::Path;
+
+use rusqlite::TransactionBehavior;
+use tandem_domain::ids::FollowerId;
+use tandem_domain::time::Timestamp;
+use tandem_domain::trading::{Control, Trading};
+use thiserror::Error;
+
+use super::error::OpenError;
+use super::lock::InstanceLock;
+use super::rows::TradingRow;
+use super::{StoreSettings, apply, open};
+
+/// Why a trading state was not recorded.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The database was not opened; with [`OpenError::Locked`] because a daemon runs, who is the one to ask.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It was not written. Nothing has changed.
+    #[error("record the trading state")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Takes in what an operator asks of some followers, while no daemon runs on this database: takes its lock, stores each
+/// follower's new state with its entry of the audit log, all or none, and closes it again. The daemon that starts next begins
+/// with what is stored.
+///
+/// `actor` is who asks: `operator`. Returns the states as they are now, in the order of `followers`; durable, power loss
+/// included. Blocks: opening checks the whole database, which takes a second for some hundred megabytes.
+pub fn control_stopped(
+    path: &Path,
+    followers: &[FollowerId],
+    control: Control,
+    actor: &str,
+    at: Timestamp,
+) -> Result<Vec<Trading>, ControlError> {
+    let settings = StoreSettings::at(path);
+    // Given back last, after the connection is closed.
+    let _lock = InstanceLock::take(path)?;
+    let (mut connection, _) = open::open_writer(&settings)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut states = Vec::with_capacity(followers.len());
+    for follower in followers {
+        let trading = apply::trading_stands(&transaction, follower)?.after(control, at);
+        let row = TradingRow { follower: follower.clone(), trading, actor: actor.into(), at };
+        apply::change_trading(&transaction, &row)?;
+        states.push(trading);
+    }
+    transaction.commit()?;
+    Ok(states)
+}

@@ -1,0 +1,384 @@
+//! What must hold whenever a request leaves, and what becomes of it.
+
+use std::fmt;
+
+use super::exchange::{Kind, LOT, Order};
+use super::policies::{DAY, INSTRUMENT, OPEN, ORDER};
+use super::speak::{self, LEADER};
+use super::world::{Checked, Copied, SECOND, Sent, Told, World, hold};
+use crate::follower::{Effect, Event};
+use crate::ids::{ChildKey, ClientOrderId};
+use crate::mirror::{Ask, COPY, Mirror, Outcome, Request, Target};
+use crate::order::OrderTerms;
+use crate::pacing::Purpose;
+use crate::policy::CopyOn;
+
+/// Requests a second, and those of them that entries may use.
+const A_SECOND: usize = 6;
+const ENTRIES_A_SECOND: usize = 4;
+
+impl World {
+    /// A request leaves: what must hold then, and what will become of it.
+    pub(super) fn send(&mut self, request: &Request) -> Checked {
+        let id = request.client_order_id.as_str().to_owned();
+        let Some((key, detached)) = self.key_of(&request.client_order_id) else {
+            return Err(format!("a request of nobody's: {request:?}"));
+        };
+        let copied = Copied {
+            leader: speak::number_of(&key.leader_order),
+            leg: key.leg,
+            slice: key.slice,
+            attempt: key.attempt,
+        };
+        self.note(|| {
+            format!("sends {} {id} {copied} {:?}: {}", request.serial, request.purpose, words(&request.ask))
+        });
+        let by_hand = detached && !self.operator.has_stopped;
+        hold!(!by_hand, "a detached mirror is left alone: {request:?}");
+        self.copies.insert(id.clone(), copied);
+        match &request.ask {
+            Ask::Place(terms) => self.check_place(copied, terms, request.purpose)?,
+            Ask::Modify { broker_order_id, terms, .. } => {
+                let known = &self.follower.orders[speak::number_of(broker_order_id)];
+                hold!(known.tag == id, "a change of another's order");
+                self.check_kind(copied, terms, known.was_fired)?;
+                let raise = terms.quantity.get().saturating_sub(known.worst().max(known.promised));
+                if raise > 0 && known.is_live() {
+                    self.check_room(copied, raise)?;
+                    self.check_purpose(copied, terms, raise, request.purpose)?;
+                }
+            }
+            Ask::Cancel { broker_order_id, .. } => {
+                let known = &self.follower.orders[speak::number_of(broker_order_id)];
+                hold!(known.tag == id, "a cancel of another's order");
+            }
+        }
+        self.remember(&id, request);
+        self.check_budget(request.purpose)?;
+        let (arrives, told) = self.fate(request);
+        self.outbox.push(Sent { request: request.clone(), at: self.now, arrives, told });
+        let now = self.time();
+        let more = self.book.step(Event::Left, now);
+        hold!(
+            !more.iter().any(|effect| matches!(effect, Effect::Commit { then: Some(_), .. })),
+            "leaving makes no room"
+        );
+        self.perform(more)
+    }
+
+    fn remember(&mut self, id: &str, request: &Request) {
+        let is_entry = request.purpose == Purpose::Entry;
+        match &request.ask {
+            Ask::Place(_) => {
+                self.entries_placed += u32::from(is_entry);
+                self.sent_as.insert(id.to_owned(), request.purpose);
+            }
+            Ask::Modify { .. } if is_entry => {
+                self.sent_as.insert(id.to_owned(), request.purpose);
+            }
+            Ask::Modify { .. } | Ask::Cancel { .. } => {}
+        }
+    }
+
+    fn check_place(&self, copied: Copied, terms: &OrderTerms, purpose: Purpose) -> Checked {
+        let units = terms.quantity.get();
+        hold!(!self.others_live(&copied), "P2: two live orders for one: {copied:?}");
+        self.check_room(copied, units)?;
+        let freeze = self.policies.freeze_lots.map_or(u32::MAX, |lots| lots * LOT);
+        let is_whole = units > 0 && units.is_multiple_of(LOT) && units <= freeze;
+        hold!(is_whole, "{units} units in one order");
+        self.check_purpose(copied, terms, units, purpose)?;
+        self.check_kind(copied, terms, false)
+    }
+
+    /// What is sent to open passes what the owner and the operator allow; what is sent to close finds something to close.
+    fn check_purpose(&self, copied: Copied, terms: &OrderTerms, units: u32, purpose: Purpose) -> Checked {
+        match purpose {
+            Purpose::Entry => {
+                self.check_allowed(copied)?;
+                self.check_taken_back(copied, units)?;
+                self.check_caps(copied, units)
+            }
+            Purpose::Exit => self.check_exit(copied, terms, units),
+        }
+    }
+
+    /// Halted, nothing is opened; resumed, nothing by what the leader did before (P17).
+    fn check_allowed(&self, copied: Copied) -> Checked {
+        let operator = self.operator;
+        hold!(!operator.halted && !operator.reduces, "an entry leaves a stopped account: {copied}");
+        let since = self.seen[copied.leader].since;
+        hold!(operator.resumed.is_none_or(|at| at <= since), "what was stopped comes back: {copied}");
+        Ok(())
+    }
+
+    /// P8: nothing for what the leader took back.
+    fn check_taken_back(&self, copied: Copied, units: u32) -> Checked {
+        let Some(ratio) = self.policies.proportion() else { return Ok(()) };
+        let executed = super::tally::lots(self.leader.orders[copied.leader].filled.into()) * ratio;
+        let out = i64::from((self.worst(copied.leader, COPY) + units) / LOT);
+        // One more for what earlier orders have left over.
+        let owed = !self.seen[copied.leader].gone || out <= executed.ceil() + 1 || copied.leg != COPY;
+        hold!(owed, "P8: placed after the leader took it back: {copied}");
+        Ok(())
+    }
+
+    /// An exit finds so much held: of its kind, all that may close together.
+    fn check_exit(&self, copied: Copied, terms: &OrderTerms, units: u32) -> Checked {
+        let asked = speak::asked(terms);
+        let held = self.held(asked.instrument);
+        let closable = if (held > 0) == asked.buy { 0 } else { held.unsigned_abs() };
+        let is_stop = |kind: Kind| matches!(kind, Kind::Stop | Kind::StopMarket);
+        let others = self.follower.orders.iter().filter(|order| {
+            order.asked.instrument == asked.instrument
+                && order.asked.buy == asked.buy
+                && is_stop(order.asked.kind) == is_stop(asked.kind)
+                && self.sent_as.get(&order.tag) == Some(&Purpose::Exit)
+        });
+        let taken: u64 = others.map(|order| u64::from(order.may_fill())).sum();
+        let excused = self.is_blotted(asked.instrument, &["hand", "late entry"]);
+        hold!(
+            excused || taken + u64::from(units) <= closable,
+            "P6: {copied} is to close {units} units, {taken} are being closed, {held} are held"
+        );
+        Ok(())
+    }
+
+    /// No cap is exceeded, whatever of all that has left fills.
+    fn check_caps(&self, copied: Copied, units: u32) -> Checked {
+        let caps = self.policies.caps;
+        let instrument = self.leader.orders[copied.leader].asked.instrument;
+        if let Some(lots) = caps[INSTRUMENT] {
+            let (held, coming) = (self.held(instrument).unsigned_abs(), self.entries_out(instrument));
+            let all = held + u64::from(coming + units);
+            hold!(
+                all <= u64::from(lots * LOT),
+                "a cap of {lots} lots, and {held} are held, {coming} out, {units} more"
+            );
+        }
+        if let Some(lots) = caps[ORDER] {
+            let out = self.entry_worst(copied.leader) + units;
+            hold!(out <= lots * LOT, "a cap of {lots} lots an order, and {out} units for L{}", copied.leader);
+        }
+        if let Some(most) = caps[OPEN] {
+            let open =
+                self.follower.orders.iter().filter(|order| order.is_live() && self.is_entry(&order.tag));
+            let open = u32::try_from(open.count()).unwrap_or(u32::MAX);
+            hold!(open < most, "a cap of {most} open orders, and {open} entries are");
+        }
+        if let Some(most) = caps[DAY] {
+            hold!(
+                self.entries_placed < most,
+                "a cap of {most} orders a day, and {} entries were",
+                self.entries_placed
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_entry(&self, tag: &str) -> bool {
+        self.sent_as.get(tag) == Some(&Purpose::Entry)
+    }
+
+    pub(super) fn is_blotted(&self, instrument: u32, by: &[&str]) -> bool {
+        self.blots[instrument as usize].iter().any(|blot| by.contains(blot))
+    }
+
+    /// Units of entries in an instrument that may yet fill.
+    pub(super) fn entries_out(&self, instrument: u32) -> u32 {
+        let is_of = |order: &&Order| order.asked.instrument == instrument && self.is_entry(&order.tag);
+        let at_broker = self.follower.orders.iter().filter(is_of);
+        let units: u32 = at_broker.map(|order| self.most(order) - order.filled).sum();
+        let on_the_way = self.outbox.iter().filter_map(|sent| match &sent.request.ask {
+            Ask::Place(terms) if sent.arrives && self.is_entry(sent.request.client_order_id.as_str()) => {
+                Some(speak::asked(terms))
+            }
+            _ => None,
+        });
+        units
+            + on_the_way.filter(|asked| asked.instrument == instrument).map(|asked| asked.units).sum::<u32>()
+    }
+
+    /// What an order may come to, changes on their way there counted in.
+    fn most(&self, order: &Order) -> u32 {
+        let raised = self.outbox.iter().filter_map(|sent| match &sent.request.ask {
+            Ask::Modify { terms, .. }
+                if sent.arrives && sent.request.client_order_id.as_str() == order.tag =>
+            {
+                Some(terms.quantity.get())
+            }
+            _ => None,
+        });
+        if order.is_live() { raised.fold(order.worst(), u32::max) } else { order.worst() }
+    }
+
+    fn entry_worst(&self, leader: usize) -> u32 {
+        self.worst_where(|tag| {
+            self.is_entry(tag)
+                && self.copies.get(tag).is_some_and(|copied| (copied.leader, copied.leg) == (leader, COPY))
+        })
+    }
+
+    /// What the orders of a part may come to: at the broker, and by requests on their way there.
+    pub(super) fn worst(&self, leader: usize, leg: u8) -> u32 {
+        self.worst_where(|tag| {
+            self.copies.get(tag).is_some_and(|copied| (copied.leader, copied.leg) == (leader, leg))
+        })
+    }
+
+    fn worst_where(&self, is_of: impl Fn(&str) -> bool) -> u32 {
+        let at_broker = self.follower.orders.iter().filter(|order| is_of(&order.tag));
+        let units: u32 = at_broker.map(|order| self.most(order)).sum();
+        let placing = self.outbox.iter().filter_map(|sent| match &sent.request.ask {
+            Ask::Place(terms) if sent.arrives && is_of(sent.request.client_order_id.as_str()) => {
+                Some(terms.quantity.get())
+            }
+            _ => None,
+        });
+        units + placing.sum::<u32>()
+    }
+
+    /// What the broker makes of an order is no wish of the leader's: a stop of his, seen as he asked for it, is copied as
+    /// one, fired or not, until it is over and its copy is chased.
+    fn check_kind(&self, copied: Copied, terms: &OrderTerms, has_fired: bool) -> Checked {
+        let leader = &self.leader.orders[copied.leader];
+        let is_stop = matches!(leader.asked.kind, Kind::Stop | Kind::StopMarket);
+        let is_known = self.seen[copied.leader].plain == Some(leader.asked);
+        let by_order = copied.leg == COPY && self.policies.on != CopyOn::Fill;
+        let must_be_stop = is_stop && is_known && by_order && leader.is_live() && !has_fired;
+        hold!(
+            !must_be_stop || terms.order_type.is_stop(),
+            "his stop that fired is copied as a change: {copied}"
+        );
+        Ok(())
+    }
+
+    fn key_of(&self, id: &ClientOrderId) -> Option<(ChildKey, bool)> {
+        (0..self.seen.len()).find_map(|number| {
+            let mirror = self.mirror(number)?;
+            let key = mirror.attempt(id)?.key.clone();
+            Some((key, mirror.outcome == Outcome::Detached))
+        })
+    }
+
+    pub(super) fn mirror(&self, leader: usize) -> Option<&Mirror> {
+        self.book.mirror(&speak::broker_order_id(LEADER, leader))
+    }
+
+    /// Whether another attempt of the same slice lives at the broker, or is on its way there.
+    fn others_live(&self, of: &Copied) -> bool {
+        let same = |tag: &str| {
+            self.copies
+                .get(tag)
+                .is_some_and(|other| (other.leader, other.leg, other.slice) == (of.leader, of.leg, of.slice))
+        };
+        self.follower.orders.iter().any(|order| order.is_live() && same(&order.tag))
+            || self.outbox.iter().any(|sent| {
+                sent.arrives
+                    && matches!(sent.request.ask, Ask::Place(_))
+                    && same(sent.request.client_order_id.as_str())
+            })
+    }
+
+    /// P5 as the broker would see it: when a placing or a raise leaves, what the copies of a leader's order may come to
+    /// at the worst, this included, is within the target of that moment (a raise the broker said it took counts as made);
+    /// what makes a gap good, within what was filled.
+    fn check_room(&self, copied: Copied, more: u32) -> Checked {
+        let out = self.worst(copied.leader, copied.leg);
+        let bound = if copied.leg == COPY {
+            match self.mirror(copied.leader).map(|mirror| &mirror.target) {
+                Some(Target::Open(terms)) => terms.quantity.get(),
+                _ => 0,
+            }
+        } else {
+            self.filled(copied.leader, COPY)
+        };
+        let by_hand = self.seen[copied.leader].hand;
+        hold!(by_hand || out + more <= bound, "P5: {out} are out, {more} more of {bound}: {copied:?}");
+        Ok(())
+    }
+
+    pub(super) fn filled(&self, leader: usize, leg: u8) -> u32 {
+        self.of(leader, leg).map(|(order, _)| order.filled).sum()
+    }
+
+    /// The orders of a part at the broker.
+    pub(super) fn of(&self, leader: usize, leg: u8) -> impl Iterator<Item = (&Order, &Copied)> {
+        let known =
+            self.follower.orders.iter().filter_map(|order| Some((order, self.copies.get(&order.tag)?)));
+        known.filter(move |(_, copied)| (copied.leader, copied.leg) == (leader, leg))
+    }
+
+    /// P18: never more in a sliding second than the broker takes, entries not more than their share.
+    fn check_budget(&mut self, purpose: Purpose) -> Checked {
+        self.left.push((self.now, purpose));
+        let since = self.now - SECOND;
+        let recent: Vec<_> = self.left.iter().rev().take_while(|(at, _)| *at > since).collect();
+        hold!(recent.len() <= A_SECOND, "P18: {} requests in a second", recent.len());
+        let may = purpose == Purpose::Exit || recent.len() <= ENTRIES_A_SECOND;
+        hold!(may, "P18: an entry took of the reserve");
+        Ok(())
+    }
+
+    /// What becomes of a request: whether it arrives, and what is told of it.
+    fn fate(&mut self, request: &Request) -> (bool, Told) {
+        if self.calm || !self.policies.faulty {
+            return (true, Told::Truth);
+        }
+        let is_place = matches!(request.ask, Ask::Place(_));
+        let weights = if is_place { [70, 5, 0, 6, 5, 14, 0] } else { [66, 1, 8, 6, 5, 8, 6] };
+        let told = [
+            Told::Truth,
+            Told::Refused,
+            Told::InTransit,
+            Told::NotSent,
+            Told::Busy,
+            Told::Lost,
+            Told::Hollow,
+        ][self.chance.weighted(&weights)];
+        let arrives = match told {
+            Told::Truth => true,
+            Told::Busy | Told::Lost => self.chance.percent(50),
+            Told::Refused | Told::InTransit | Told::NotSent | Told::Hollow => false,
+        };
+        (arrives, told)
+    }
+
+    /// What must hold after every step.
+    pub(super) fn check(&self) -> Checked {
+        for (leader, seen) in self.seen.iter().enumerate() {
+            let Some(mirror) = self.mirror(leader) else { continue };
+            let is_stopped = self.operator.has_stopped;
+            hold!(
+                seen.hand || is_stopped || mirror.outcome != Outcome::Detached,
+                "detached by nobody: L{leader}"
+            );
+            for child in &mirror.children {
+                let orders = self.follower.orders.iter().filter(|o| o.tag == child.client_order_id.as_str());
+                let (mut count, mut filled) = (0, 0);
+                for order in orders {
+                    (count, filled) = (count + 1, filled + order.filled);
+                }
+                hold!(count <= 1, "P2: an id placed twice: {:?}", child.key);
+                let counted = child.cumulative.get();
+                hold!(counted <= filled, "P9: {counted} counted of {filled} filled: {:?}", child.key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// For the reader of a trace.
+fn words(ask: &Ask) -> String {
+    match ask {
+        Ask::Place(terms) => format!("place {:?}", speak::asked(terms)),
+        Ask::Modify { terms, .. } => format!("modify to {:?}", speak::asked(terms)),
+        Ask::Cancel { .. } => "cancel".to_owned(),
+    }
+}
+
+impl fmt::Display for Copied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}.{}.{}.{}", self.leader, self.leg, self.slice, self.attempt)
+    }
+}
