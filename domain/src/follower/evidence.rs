@@ -139,10 +139,11 @@ impl FollowerBook {
     fn judge_taking(&mut self, id: &ClientOrderId, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some((mirror, child)) = self.child(id) else { return };
         let is_refused = matches!(child.state, ChildState::Refused | ChildState::Rejected);
-        let is_taken = child.state.is_terminal() || matches!(child.state, ChildState::Working { .. });
+        // Every order is accepted at first; that says nothing of what becomes of it.
+        let is_taken = child.status.as_ref().is_some_and(BrokerStatus::is_accepted);
         let (instrument, leader_order) = (child.terms.instrument, mirror.leader.broker_order_id.clone());
         let overlaps = is_refused && child.purpose == Purpose::Exit && self.has_other_exit(child);
-        if self.judged.insert((id.clone(), is_refused)) && (is_refused || is_taken) {
+        if (is_refused || is_taken) && self.judged.insert((id.clone(), is_refused)) {
             self.watch_rejections(is_refused, now, effects);
         }
         let Some(line) = self.lines.get_mut(&instrument) else { return };

@@ -39,6 +39,8 @@ pub(super) struct Line {
     settled: usize,
     left_behind: Option<Before>,
     settled_credits: Credits,
+    /// Copied units held when the last of them was settled, signed.
+    pub(super) settled_held: i64,
     /// What is left over below a lot, of those settled and of those not.
     credits: Credits,
     /// Units that the follower's copies have filled, signed, of all products.
@@ -115,6 +117,7 @@ impl Line {
             self.settled = 0;
             self.left_behind = None;
             self.settled_credits.clear();
+            self.settled_held = 0;
         }
     }
 }
@@ -181,11 +184,7 @@ impl FollowerBook {
         let all: Vec<&Mirror> = line.orders.iter().filter_map(|id| self.mirrors.get(id)).collect();
         let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
         let lot = known.or_else(|| all.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size)));
-        let Some(lot) = lot else {
-            // The Sizer has named no instrument yet, or has said no to all of it: there is nothing to share.
-            let none = |mirror: &Mirror| (mirror.leader.broker_order_id.clone(), Allotment::opening(0));
-            return all.into_iter().map(none).collect();
-        };
+        let Some(lot) = lot else { return Vec::new() };
         let shares = Shares { line, lot, held_in: self.held_in(instrument) };
         let (mirrors, out) = if self.trading.is_squaring_off {
             let allotted = shares.of_square_off(&all);
@@ -244,6 +243,7 @@ impl FollowerBook {
             line.settled = line.orders.len();
             line.left_behind = Some(Before { leader: line.leader, pool: line.pool });
             line.settled_credits = line.credits.clone();
+            line.settled_held = line.held();
         }
     }
 }

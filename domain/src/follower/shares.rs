@@ -134,7 +134,10 @@ impl Shares<'_> {
         } else {
             0
         };
-        let excess = held.unsigned_abs().saturating_sub(opened + carried);
+        // What was held when nothing of it could change any more was right then.
+        let settled = self.line.settled_held;
+        let settled = if settled.signum() == side.sign() { settled.unsigned_abs() } else { 0 };
+        let excess = held.unsigned_abs().saturating_sub(opened + carried.max(settled));
         side.sign() * i64::try_from(excess).unwrap_or(i64::MAX)
     }
 

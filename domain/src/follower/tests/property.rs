@@ -246,6 +246,8 @@ impl World {
                             | Alert::Detached(_)
                             | Alert::ChangeRefused(_)
                             | Alert::ExitGivenUp(_)
+                            // What has opened a short may be to close a buy by now.
+                            | Alert::Overshot(..)
                     ),
                     "in this world nothing can cause {alert:?}"
                 ),
@@ -277,12 +279,22 @@ impl World {
         assert!(in_last_second <= 10, "P18");
     }
 
-    /// What the orders of a part may come to at the most: of the copy the largest target there was, of what makes a gap
-    /// good as much as the copy filled.
+    /// What the orders of a part may come to at the most: of the copy the largest target there was, or what there is to be
+    /// closed; of what makes a gap good as much as the copy filled.
     fn bound(&self, id: &BrokerOrderId, leg: u8) -> u32 {
         if leg == COPY {
-            return self.largest_target.get(id).copied().unwrap_or(0);
+            let largest = self.largest_target.get(id).copied().unwrap_or(0);
+            // What closes may close all that the copies of the other side have filled.
+            let side = |id: &BrokerOrderId| LEADER.iter().find(|(other, ..)| id.as_str() == *other);
+            let opposite = LEADER.iter().filter(|(_, of, _)| side(id).is_some_and(|(_, side, _)| side != of));
+            let filled = opposite.map(|(other, ..)| self.filled(&broker_id(other))).sum();
+            return largest.max(filled);
         }
+        self.filled(id)
+    }
+
+    /// Units that the copies of one leader order have filled at the broker.
+    fn filled(&self, id: &BrokerOrderId) -> u32 {
         let copies = self.rows.attempts(id, COPY);
         self.broker.of(&copies).map(|row| row.cumulative.get()).sum()
     }
@@ -290,8 +302,7 @@ impl World {
     /// What must hold after every step.
     fn check(&self) {
         for (id, mirror) in &self.desk.book.mirrors {
-            let largest = self.largest_target.get(id).copied().unwrap_or(0);
-            assert!(mirror.worst_case() <= u64::from(largest), "P5: {mirror:?}");
+            assert!(mirror.worst_case() <= u64::from(self.bound(id, COPY)), "P5: {mirror:?}");
             for leg in [COPY, REPAIR] {
                 let attempts = self.rows.attempts(id, leg);
                 let bound = self.bound(id, leg);
@@ -342,8 +353,12 @@ impl World {
             let orders = self.broker.of(&self.rows.attempts(id, COPY)).count();
             let fits = match outcome {
                 Outcome::AwaitingLeader => !requested && reason.is_none(),
-                // He sells what he has not bought yet, and nor have we.
-                Outcome::Waiting => reason == Some(DeniedReason::NothingToClose) && !requested,
+                // It closes what has not been bought yet, or what another exit still may close.
+                Outcome::Waiting => {
+                    let child = book.mirror(id).and_then(Mirror::child);
+                    let waits_for_room = child.is_some_and(|child| child.purpose == Purpose::Exit);
+                    !requested && (reason == Some(DeniedReason::NothingToClose) || waits_for_room)
+                }
                 Outcome::Sent | Outcome::Detached => requested,
                 Outcome::Skipped => !requested && reason.is_some(),
                 Outcome::Voided => orders == 0 && reason.is_some(),
