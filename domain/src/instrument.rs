@@ -195,6 +195,13 @@ pub struct Instrument {
     pub band: Option<(Price, Price)>,
 }
 
+impl Instrument {
+    /// The day's band, unless a price that was traded lies outside of it: then the file is old, or means other units.
+    pub fn band_around(&self, traded: Option<Price>) -> Option<(Price, Price)> {
+        self.band.filter(|(low, high)| traded.is_none_or(|price| (*low..=*high).contains(&price)))
+    }
+}
+
 /// The instruments of the day, in little memory: 200,000 of them must fit beside everything else in 64 MB.
 ///
 /// Rows are fixed-size and sorted by key; symbols lie in one text; underlyings, of which there are few, are shared.

@@ -34,9 +34,7 @@ impl Place {
     pub(super) fn locate(self, socket: Option<PathBuf>) -> Result<Located, ExitStatus> {
         let (database, configured) = match self.database {
             Some(path) => (path, None),
-            None => {
-                configured(self.config.as_deref()).map(|found| (found.store.path, found.control.socket))?
-            }
+            None => configured(self.config.as_deref()).map(|found| (found.store.path, found.socket))?,
         };
         let socket = socket.or(configured).unwrap_or_else(|| beside(&database));
         Ok(Located { database, socket })

@@ -1,7 +1,7 @@
 //! From files and environment to [`Settings`]: each layer checked whole, then merged by `config`, then validated.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -36,8 +36,8 @@ pub struct Sources {
 pub struct StoreOnly {
     /// Where the database is.
     pub store: StoreSettings,
-    /// Where its daemon listens.
-    pub control: ControlSettings,
+    /// Where its daemon listens, if that is set.
+    pub socket: Option<PathBuf>,
     /// Where log lines go.
     pub log: LogSettings,
 }
@@ -123,9 +123,11 @@ impl Sources {
         }
         let read = || -> Result<StoreOnly, serde_json::Error> {
             let tree = &merged.tree;
+            // A section that sets nothing is none.
+            let control = Option::<ControlSettings>::deserialize(&tree["control"])?;
             Ok(StoreOnly {
                 store: StoreSettings::deserialize(&tree["store"])?,
-                control: ControlSettings::deserialize(&tree["control"])?,
+                socket: control.and_then(|control| control.socket),
                 log: LogSettings::deserialize(&tree["log"])?,
             })
         };

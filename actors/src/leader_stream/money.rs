@@ -196,7 +196,7 @@ impl LeaderStream {
             let alert = AlertText {
                 kind: POSITIONS_UNKNOWN,
                 subject: stream.params.account.account.masked(),
-                text: "the leader's positions cannot be read: exits are copied, entries are denied until they are; see \
+                text: "the leader's positions cannot be read: copying goes on, and what he held before today counts as nothing until they are; see \
                        the log for what the broker answers"
                     .to_owned(),
             };

@@ -35,6 +35,7 @@ pub(super) struct Line {
     pub(super) opening: Option<Opening>,
     /// The leader's orders in it, in the order they came.
     pub(super) orders: Vec<BrokerOrderId>,
+    places: HashMap<BrokerOrderId, usize>,
     /// How many of the first of them are settled, and what they left behind.
     settled: usize,
     left_behind: Option<Before>,
@@ -113,7 +114,7 @@ impl Line {
 
     /// A settled order has changed after all: everything counts anew.
     pub(super) fn unsettle(&mut self, id: &BrokerOrderId) {
-        if self.orders.iter().take(self.settled).any(|settled| settled == id) {
+        if self.places.get(id).is_some_and(|place| *place < self.settled) {
             self.settled = 0;
             self.left_behind = None;
             self.settled_credits.clear();
@@ -126,7 +127,8 @@ impl FollowerBook {
     /// Takes a leader order into its line.
     pub(super) fn enlist(&mut self, id: &BrokerOrderId, instrument: InstrumentKey) {
         let line = self.lines.entry(instrument).or_default();
-        if !line.orders.contains(id) {
+        if !line.places.contains_key(id) {
+            line.places.insert(id.clone(), line.orders.len());
             line.orders.push(id.clone());
         }
     }
@@ -181,16 +183,18 @@ impl FollowerBook {
         effects: &mut Vec<Effect>,
     ) -> Vec<(BrokerOrderId, Allotment)> {
         let Some(line) = self.lines.get(&instrument) else { return Vec::new() };
-        let all: Vec<&Mirror> = line.orders.iter().filter_map(|id| self.mirrors.get(id)).collect();
+        let is_squaring_off = self.trading.is_squaring_off;
+        let from = if is_squaring_off { 0 } else { line.settled.min(line.orders.len()) };
+        let mirrors: Vec<&Mirror> =
+            line.orders[from..].iter().filter_map(|id| self.mirrors.get(id)).collect();
         let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
-        let lot = known.or_else(|| all.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size)));
+        let sized = || mirrors.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size));
+        let lot = known.or_else(sized);
         let Some(lot) = lot else { return Vec::new() };
         let shares = Shares { line, lot, held_in: self.held_in(instrument) };
-        let (mirrors, out) = if self.trading.is_squaring_off {
-            let allotted = shares.of_square_off(&all);
-            (all, (allotted, None))
+        let (allotted, news) = if is_squaring_off {
+            (shares.of_square_off(&mirrors), None)
         } else {
-            let mirrors = all[line.settled.min(all.len())..].to_vec();
             let by_fill = self.settings.copy.on == CopyOn::Fill;
             let entries: Vec<Entry<'_>> = mirrors.iter().map(|mirror| entry_of(mirror, by_fill)).collect();
             let allocation = ledger::allocate(line.before(lot), &entries, lot);
@@ -198,11 +202,10 @@ impl FollowerBook {
             let credits = credits(&line.settled_credits, &mirrors, &allocation.parts);
             let buys = entries.iter().filter(|entry| entry.side == Side::Buy);
             let leader_buys = buys.map(|entry| u64::from(entry.working)).sum::<u64>();
-            (mirrors, (allotted, Some((allocation, credits, leader_buys))))
+            (allotted, Some((allocation, credits, leader_buys)))
         };
         let ids: Vec<BrokerOrderId> =
             mirrors.iter().map(|mirror| mirror.leader.broker_order_id.clone()).collect();
-        let (allotted, news) = out;
         let Some(line) = self.lines.get_mut(&instrument) else { return Vec::new() };
         if let Some((allocation, credits, leader_buys)) = news {
             (line.leader, line.leader_buys) = (allocation.leader, leader_buys);
@@ -248,15 +251,18 @@ impl FollowerBook {
     }
 }
 
-/// Whether nothing more is to be expected of a mirror; should it come all the same, its line is unsettled.
+/// Whether nothing more is to be expected of a mirror; should it come all the same, its line is unsettled. What was not
+/// opened does not come back, what is owed does.
 fn is_settled(mirror: &Mirror) -> bool {
     let Some(allotment) = mirror.allotment else { return false };
-    let is_final = matches!(mirror.outcome, Outcome::Skipped | Outcome::Voided);
-    let is_done = mirror.filled() >= u64::from(allotment.total());
+    let is_decided = !matches!(mirror.outcome, Outcome::AwaitingLeader | Outcome::Waiting);
+    let has_left = mirror.filled() >= u64::from(allotment.closing);
     mirror.leader.status.is_terminal()
         && !mirror.leader.legs_alive()
         && !mirror.children.iter().any(Child::is_live)
-        && (is_done || is_final)
+        && mirror.wake().is_none()
+        && is_decided
+        && has_left
         && !allotment.is_armed
 }
 

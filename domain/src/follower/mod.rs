@@ -474,7 +474,7 @@ impl FollowerBook {
                 self.on_positions(&positions, started_at, now, &mut effects);
             }
             Event::LeaderPositions { started_at, positions } => {
-                self.on_leader_positions(&positions, started_at, &mut effects);
+                self.on_leader_positions(&positions, started_at, now, &mut effects);
             }
             Event::Funds { started_at, funds } => self.on_funds(funds.available, started_at),
             Event::Margin { client_order_id, required } => {

@@ -43,6 +43,7 @@ impl FollowerBook {
         &mut self,
         positions: &[PositionReport],
         started_at: Timestamp,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
         let by_instrument = by_instrument(positions, |position| position.carried.0);
@@ -50,7 +51,7 @@ impl FollowerBook {
             let leader = carried.values().sum();
             self.open(*instrument, |opening| opening.leader = leader, effects);
         }
-        self.look_for_conversions(positions, started_at, effects);
+        self.look_for_conversions(positions, started_at, now, effects);
     }
 
     pub(super) fn on_positions(
@@ -151,6 +152,7 @@ impl FollowerBook {
         &mut self,
         positions: &[PositionReport],
         started_at: Timestamp,
+        now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
         let nets = by_instrument(positions, |position| position.net.0);
@@ -177,12 +179,12 @@ impl FollowerBook {
             if self.suspicions.conversions.get(instrument) != Some(&(from, to, units)) {
                 continue;
             }
-            self.on_leader_converted(Conversion { instrument: *instrument, from, to, units }, effects);
+            self.on_leader_converted(Conversion { instrument: *instrument, from, to, units }, now, effects);
         }
         self.suspicions.conversions = seen;
     }
 
-    fn on_leader_converted(&mut self, conversion: Conversion, effects: &mut Vec<Effect>) {
+    fn on_leader_converted(&mut self, conversion: Conversion, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(line) = self.lines.get_mut(&conversion.instrument) else { return };
         *line.leader_converted.entry(conversion.from).or_default() -= conversion.units;
         *line.leader_converted.entry(conversion.to).or_default() += conversion.units;
@@ -194,6 +196,8 @@ impl FollowerBook {
         let is_whole = conversion.units.abs() >= leader.abs() && leader != 0;
         if self.settings.risk.conversions == Conversions::Copy && is_whole && held != 0 && from != to {
             let units = held;
+            // The broker counts it as it counts orders (`dhanhq-v2.md` section 9.1).
+            self.pacer.record(now);
             effects.push(Effect::Convert(Conversion { instrument: conversion.instrument, from, to, units }));
             effects.push(Effect::ReadPositions);
         }

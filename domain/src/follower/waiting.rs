@@ -14,6 +14,7 @@ use crate::order::{OrderTerms, Side};
 use crate::pacing::Purpose;
 use crate::policy::MissingCover;
 use crate::time::Timestamp;
+use crate::trading::TradingState;
 
 /// Why something waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(super) enum Wait {
     CoverMissing,
     /// Until the broker's calculator has said what it needs.
     Margin,
+    /// Until the account trades again.
+    Stopped,
 }
 
 impl FollowerBook {
@@ -35,6 +38,12 @@ impl FollowerBook {
             ChildState::Planned => child.terms.quantity,
             _ => raised_by(child),
         };
+        // A stopped account's entries that work are left as they are; only what lowers or cancels them passes.
+        let changes = child.state != ChildState::Planned
+            && child.request.as_deref().is_some_and(|request| request.purpose(child) == Purpose::Entry);
+        if changes && self.trading.state != TradingState::Active {
+            return Some(Wait::Stopped);
+        }
         if units.is_zero() {
             return None;
         }
@@ -216,7 +225,7 @@ impl FollowerBook {
                     effects.push(Effect::AskMargin { client_order_id: id.clone(), terms });
                 }
             }
-            Wait::Room | Wait::CoverMissing => {}
+            Wait::Room | Wait::CoverMissing | Wait::Stopped => {}
         }
     }
 }

@@ -234,7 +234,10 @@ fn room_of_money(
 
 fn prices(raise: &Raise) -> Result<(), DeniedReason> {
     ensure(are_on_tick(raise.terms, raise.instrument.tick), DeniedReason::OffTick)?;
-    ensure(are_in_band(raise.terms, raise.instrument.band), DeniedReason::OutsideBand)
+    ensure(
+        are_in_band(raise.terms, raise.instrument.band_around(raise.last_price.or(raise.leader_price))),
+        DeniedReason::OutsideBand,
+    )
 }
 
 fn account(standing: &Standing) -> Result<(), DeniedReason> {

@@ -89,7 +89,7 @@ impl Mirror {
             lot,
             freeze: freeze - freeze % lot.get(),
             tick: instrument.map_or(self.tick, |of| of.tick),
-            band: instrument.and_then(|of| of.band),
+            band: instrument.and_then(|of| of.band_around(wish.and_then(|wish| wish.reference))),
             reference: wish.and_then(|wish| wish.reference),
         })
     }
