@@ -187,9 +187,11 @@ impl World {
     fn say(&mut self, which: usize, decision: Decision) {
         let (id, side, units) = LEADER[which];
         let since = *self.first_seen.entry(which).or_insert(self.desk.now);
+        // A word that says nothing of the terms does not change them.
+        let known = self.desk.book.mirror(&broker_id(id)).map(|mirror| mirror.leader.terms.clone());
         let wanted = match &decision {
             Decision::Follow(wish) => wish.terms.clone(),
-            Decision::Await | Decision::Deny(_) => terms(side, units),
+            Decision::Await | Decision::Deny(_) => known.unwrap_or_else(|| terms(side, units)),
         };
         let mut order = LeaderOrder::clone(&leader_order(id, wanted, since));
         if decision == Decision::Deny(DeniedReason::LeaderGone) {
