@@ -389,7 +389,7 @@ fn what_the_follower_fills_early_joins_when_the_leader_has_it() {
     let pool = |orders: &[Order]| allocated(NOTHING, orders).pool;
     assert_eq!(pool(&[Order::works(BUY, 1, 4).copied(2)]), Share::ZERO);
     let half = Order::works(BUY, 1, 2).filled(3, 2).copied(2);
-    assert_eq!(pool(&[half.clone()]), Share::from_lots(Lots(1)));
+    assert_eq!(pool(std::slice::from_ref(&half)), Share::from_lots(Lots(1)));
     // He leaves with what he has: so does the follower with what answers it.
     assert_eq!(parts(&[half.clone(), Order::done(SELL, 5, 2)]), [(0, 0, 2), (1, 0, 0)]);
     // He takes the rest back: all that the follower has is what he holds for it.

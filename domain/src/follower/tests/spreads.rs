@@ -34,8 +34,11 @@ fn the_sell_goes_once_the_cover_has_filled() {
 #[test]
 fn a_sell_whose_cover_does_not_come_is_skipped() {
     let (mut desk, cover) = spread(|_| ());
-    assert_eq!(placements(&desk.passes(COVER_WAIT - SECOND)), vec![]);
-    let effects = desk.passes(SECOND);
+    let due = desk.now.plus(COVER_WAIT);
+    assert_eq!(placements(&desk.passes(COVER_WAIT / 2)), vec![]);
+    assert_eq!(desk.outcome("S").0, Outcome::Waiting);
+    desk.now = due;
+    let effects = desk.step(Event::Tick);
     assert_eq!(placements(&effects), vec![]);
     assert_eq!(desk.outcome("S"), (Outcome::Voided, Some(DeniedReason::CoverMissing)));
     assert_eq!(alerts(&effects), [&Alert::CoverMissing(broker_id("S"))]);
