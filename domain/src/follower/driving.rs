@@ -18,16 +18,20 @@ use crate::time::Timestamp;
 struct Census {
     is_working: bool,
     open: u32,
+    /// Those that were never sent.
+    planned: u32,
     supers: usize,
     forevers: usize,
 }
 
 impl Census {
     fn of(mirror: &Mirror) -> Self {
+        let is_planned = |child: &&Child| child.state == ChildState::Planned && child.ts_sent.is_none();
         let live = || mirror.children.iter().filter(|child| child.is_live());
         Self {
             is_working: live().any(|child| matches!(child.state, ChildState::Working { .. })),
             open: u32::try_from(live().count()).unwrap_or(u32::MAX),
+            planned: u32::try_from(live().filter(is_planned).count()).unwrap_or(u32::MAX),
             supers: live().filter(|child| child.is_super()).count(),
             forevers: live().filter(|child| child.is_forever()).count(),
         }
@@ -111,13 +115,17 @@ impl FollowerBook {
     }
 
     pub(super) fn count_in(&mut self, mirror: &Mirror) {
-        self.count(Census { is_working: false, open: 0, supers: 0, forevers: 0 }, Census::of(mirror));
+        self.count(
+            Census { is_working: false, open: 0, planned: 0, supers: 0, forevers: 0 },
+            Census::of(mirror),
+        );
     }
 
     fn count(&mut self, before: Census, after: Census) {
         let change = |total: &mut usize, was: usize, is: usize| *total = (*total + is).saturating_sub(was);
         change(&mut self.working, before.is_working.into(), after.is_working.into());
         self.open_orders = (self.open_orders + after.open).saturating_sub(before.open);
+        self.planned_orders = (self.planned_orders + after.planned).saturating_sub(before.planned);
         change(&mut self.live_supers, before.supers, after.supers);
         change(&mut self.live_forevers, before.forevers, after.forevers);
     }

@@ -30,7 +30,10 @@ impl FollowerBook {
         let instrument = &wish.instrument;
         let price = limit_of(&wish.terms).or(wish.reference);
         let units = Quantity::new(asked.units);
-        let slices = instrument.freeze_quantity.map_or(1, |freeze| units.get().div_ceil(freeze.get().max(1)));
+        let lot = u64::from(instrument.lot_size.get());
+        let freeze = instrument.freeze_quantity.map_or(u64::MAX, |freeze| u64::from(freeze.get()).max(lot));
+        let slices = |units: u64| units.div_ceil(freeze - freeze % lot);
+        let orders = slices(asked.under_way + u64::from(asked.units)) - slices(asked.under_way);
         let raise = Raise {
             terms: &wish.terms,
             units,
@@ -41,7 +44,7 @@ impl FollowerBook {
             leader_price: Some(leader.average_price).filter(|price| !price.is_zero()),
             since: asked.since,
             first_seen: leader.ts_first_seen,
-            orders: if asked.under_way > 0 { slices - 1 } else { slices },
+            orders: u32::try_from(orders).unwrap_or(u32::MAX),
             margin_told: None,
         };
         let line = self.lines.get(&instrument.key);
@@ -64,7 +67,7 @@ impl FollowerBook {
             instrument_value: cost(side, price, held + under_way, instrument, short_margin)
                 .unwrap_or(Money::ZERO),
             open_orders: self.open_orders,
-            orders_today: self.orders_today,
+            orders_today: self.orders_today.saturating_add(self.planned_orders),
         };
         weigh(&raise, &self.settings.entry, &standing)
     }

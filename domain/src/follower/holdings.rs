@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::shares::Shares;
 use super::{Alert, Effect, FollowerBook, Opening};
 use crate::flaw::flawed;
+use crate::gap::GapPolicy;
 use crate::ids::BrokerOrderId;
 use crate::instrument::{Instrument, InstrumentKey};
 use crate::ledger::{self, Before, Entry, ExitKind, Part};
@@ -191,12 +192,14 @@ impl FollowerBook {
         let sized = || mirrors.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size));
         let lot = known.or_else(sized);
         let Some(lot) = lot else { return Vec::new() };
-        let shares = Shares { line, lot, held_in: self.held_in(instrument) };
+        let gap = self.settings.rules.parting.gap;
+        let shares = Shares { line, lot, held_in: self.held_in(instrument), gap };
         let (allotted, news) = if is_squaring_off {
             (shares.of_square_off(&mirrors), None)
         } else {
             let by_fill = self.settings.copy.on == CopyOn::Fill;
-            let entries: Vec<Entry<'_>> = mirrors.iter().map(|mirror| entry_of(mirror, by_fill)).collect();
+            let entries: Vec<Entry<'_>> =
+                mirrors.iter().map(|mirror| entry_of(mirror, by_fill, gap)).collect();
             let allocation = ledger::allocate(line.before(lot), &entries, lot);
             let allotted = shares.of_allocation(&mirrors, &entries, &allocation);
             let credits = credits(&line.settled_credits, &mirrors, &allocation.parts);
@@ -263,10 +266,11 @@ fn is_settled(mirror: &Mirror) -> bool {
         && mirror.wake().is_none()
         && is_decided
         && has_left
+        && mirror.left_too_much() == 0
         && !allotment.is_armed
 }
 
-fn entry_of(mirror: &Mirror, by_fill: bool) -> Entry<'_> {
+fn entry_of(mirror: &Mirror, by_fill: bool, gap: GapPolicy) -> Entry<'_> {
     let leader = &mirror.leader;
     let is_over = leader.status.is_terminal();
     let waits_for_fill = by_fill && leader.terms.form == OrderForm::Ordinary;
@@ -282,7 +286,8 @@ fn entry_of(mirror: &Mirror, by_fill: bool) -> Entry<'_> {
         fills: &mirror.fills,
         working,
         is_over,
-        filled: mirror.opened(),
+        // What is closed again as too much is in no pool.
+        filled: mirror.opened().saturating_sub(mirror.surplus(gap)),
         sizing: mirror.sizing.as_ref().filter(|_| takes_part(mirror)),
     }
 }
@@ -290,7 +295,7 @@ fn entry_of(mirror: &Mirror, by_fill: bool) -> Entry<'_> {
 /// Whether it counts as copied, whatever the broker made of it.
 fn takes_part(mirror: &Mirror) -> bool {
     let is_out = matches!(mirror.outcome, Outcome::Skipped | Outcome::Voided);
-    !is_out || mirror.may_revive()
+    (!is_out || mirror.may_revive()) && !mirror.opens_no_more
 }
 
 fn credits(settled: &Credits, mirrors: &[&Mirror], parts: &[Part]) -> Credits {

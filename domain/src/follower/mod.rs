@@ -328,6 +328,8 @@ pub struct FollowerBook {
     /// Orders of ours that wait or work, and those placed today.
     open_orders: u32,
     orders_today: u32,
+    /// Orders that wait to be placed.
+    planned_orders: u32,
     /// Orders of which it is known whether the broker took them.
     judged: HashSet<(ClientOrderId, bool)>,
     /// Orders in a row that the broker did not take.
@@ -384,6 +386,7 @@ impl FollowerBook {
             available: None,
             open_orders: 0,
             orders_today: 0,
+            planned_orders: 0,
             judged: HashSet::new(),
             rejections: 0,
             told_left: None,

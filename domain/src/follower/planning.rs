@@ -264,7 +264,9 @@ impl FollowerBook {
         match released {
             Ok(released) => {
                 let is_placed = mirror.attempt(id).is_some_and(|child| child.ts_sent.is_some());
-                self.orders_today += u32::from(is_placed && !was_placed);
+                let is_first = u32::from(is_placed && !was_placed);
+                self.orders_today += is_first;
+                self.planned_orders = self.planned_orders.saturating_sub(is_first);
                 records.extend(Record::of(mirror, &self.settings.rules.follower));
                 let then = released.into_iter().find_map(|effect| match effect {
                     MirrorEffect::Send(request) => Some(request),

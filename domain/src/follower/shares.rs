@@ -3,6 +3,7 @@
 
 use super::holdings::Line;
 use crate::flaw::flawed;
+use crate::gap::GapPolicy;
 use crate::gates::DeniedReason;
 use crate::ledger::{Allocation, Entry, ExitKind, Part};
 use crate::mirror::{Allotment, COPY, Child, Mirror};
@@ -16,6 +17,18 @@ pub(super) struct Shares<'a> {
     pub(super) lot: LotSize,
     /// The product in which what is closed is held.
     pub(super) held_in: Option<Product>,
+    /// What becomes of units filled too much.
+    pub(super) gap: GapPolicy,
+}
+
+/// Units that close.
+struct Closing {
+    /// By mirror.
+    units: Vec<u64>,
+    /// What may be closed again of what each mirror has filled too much.
+    repairable: Vec<u64>,
+    /// By side, what nobody claims.
+    free: [u64; 2],
 }
 
 impl Shares<'_> {
@@ -26,7 +39,8 @@ impl Shares<'_> {
         entries: &[Entry<'_>],
         allocation: &Allocation,
     ) -> (Vec<Allotment>, i64) {
-        let (closing, mut free) = self.closing(mirrors, entries, &allocation.parts);
+        let Closing { units: closing, repairable, mut free } =
+            self.closing(mirrors, entries, &allocation.parts);
         let overshot = self.overshot(mirrors, entries, &allocation.parts);
         let mut to_flatten = overshot.unsigned_abs();
         let mut allotted: Vec<Allotment> = Vec::with_capacity(mirrors.len());
@@ -38,19 +52,20 @@ impl Shares<'_> {
                 continue;
             }
             let opens = part.leader_opens > 0;
-            let total = u64::from(closing[index]) + u64::from(self.units(part.opening));
+            let total = closing[index] + u64::from(self.units(part.opening));
             // What the follower holds on the other side, and nothing else claims, is closed first, whatever it is to the
             // leader.
-            let filled = mirror.filled().max(closing[index].into());
+            let filled = mirror.filled().max(closing[index]);
             let free = &mut free[usize::from(entries[index].side == Side::Sell)];
             let closes = total.saturating_sub(filled).min(*free);
             *free -= closes;
-            let closing = if closes > 0 { filled + closes } else { closing[index].into() };
+            let closing = if closes > 0 { filled + closes } else { closing[index] };
             let units = |units: u64| u32::try_from(units).unwrap_or(u32::MAX);
             allotted.push(Allotment {
                 closing: units(closing),
                 opening: units(total.saturating_sub(closing)),
                 flatten: 0,
+                repairable: units(repairable[index]),
                 product: self.held_in,
                 is_armed: part.leader_closes > 0 && may_fill(mirrors, entries[index].side.opposite()),
                 reason: if opens { DeniedReason::BelowOneLot } else { DeniedReason::NothingToClose },
@@ -71,10 +86,11 @@ impl Shares<'_> {
 
     /// Units that each mirror should close in all. What the leader has closed comes first; what he may yet close shares
     /// what is left, each kind of exit for itself.
-    ///
-    /// Beside it, by side, the units that no exit claims.
-    fn closing(&self, mirrors: &[&Mirror], entries: &[Entry<'_>], parts: &[Part]) -> (Vec<u32>, [u64; 2]) {
-        let mut left = [Side::Buy, Side::Sell].map(|side| [self.line.closable_by(side); ExitKind::COUNT]);
+    /// Between the two comes what was filled too much and is closed again.
+    fn closing(&self, mirrors: &[&Mirror], entries: &[Entry<'_>], parts: &[Part]) -> Closing {
+        let lot = u64::from(self.lot.get());
+        let whole_lots = |side| self.line.closable_by(side) / lot * lot;
+        let mut left = [Side::Buy, Side::Sell].map(|side| [whole_lots(side); ExitKind::COUNT]);
         let side_of = |entry: &Entry<'_>| usize::from(entry.side == Side::Sell);
         let mut closing = vec![0; mirrors.len()];
         for (index, entry) in entries.iter().enumerate() {
@@ -85,6 +101,18 @@ impl Shares<'_> {
                 *kind -= owed;
             }
             closing[index] = due.min(filled) + owed;
+        }
+        let mut repairable = Vec::with_capacity(mirrors.len());
+        for (entry, mirror) in entries.iter().zip(mirrors) {
+            let left = &mut left[1 - side_of(entry)];
+            let there = left.iter().copied().min().unwrap_or(0);
+            let closed = mirror.surplus(self.gap).min(there);
+            for kind in left.iter_mut() {
+                *kind -= closed;
+            }
+            // What is only reported is there all the same.
+            let units = mirror.left_too_much().min(there);
+            repairable.push(mirror.repaired() + units);
         }
         let mut by_age: Vec<usize> = (0..entries.len()).collect();
         by_age.sort_by_key(|index| (entries[*index].placed, *index));
@@ -109,8 +137,7 @@ impl Shares<'_> {
             *left -= rests;
             closing[index] = under_way + rests;
         }
-        let closing = closing.into_iter().map(|units| u32::try_from(units).unwrap_or(u32::MAX)).collect();
-        (closing, left.map(|kinds| kinds.into_iter().min().unwrap_or(0)))
+        Closing { units: closing, repairable, free: left.map(|kinds| kinds.into_iter().min().unwrap_or(0)) }
     }
 
     /// By how much exits have closed beyond what was held: copied units on the side that nothing has opened.
@@ -155,6 +182,7 @@ impl Shares<'_> {
             allotted.push(Allotment {
                 flatten: u32::try_from(mirror.repaired() + units).unwrap_or(u32::MAX),
                 product: self.held_in,
+                repairable: u32::try_from(mirror.repaired()).unwrap_or(u32::MAX),
                 reason: DeniedReason::Halted,
                 ..Allotment::opening(0)
             });

@@ -13,6 +13,9 @@ pub struct Allotment {
     /// Units to be closed on the other side of what it has filled, those closed already counted in: it overshot, or the
     /// account is being squared off.
     pub flatten: u32,
+    /// Units of what it has filled too much that may be closed, those closed already counted in: what others have closed
+    /// of it is not closed twice.
+    pub repairable: u32,
     /// The product in which what is closed is held.
     pub product: Option<Product>,
     /// Whether it may yet come to more: something may still fill that it would have to close.
@@ -28,6 +31,7 @@ impl Allotment {
             closing: 0,
             opening: units,
             flatten: 0,
+            repairable: u32::MAX,
             product: None,
             is_armed: false,
             reason: DeniedReason::BelowOneLot,

@@ -365,7 +365,7 @@ impl Mirror {
             }
         }
         // What was over by itself was not taken back.
-        if leg == COPY && was_out {
+        if leg == COPY && (was_out || matches!(self.outcome, Outcome::AwaitingLeader | Outcome::Waiting)) {
             self.close_if_never_sent(reason);
         }
         Ok(())

@@ -273,6 +273,8 @@ pub struct Mirror {
     pub admitted: u32,
     /// How far the leader's order had come at which time.
     pub fills: Vec<FillPoint>,
+    /// Whether it was denied as an entry: it is revived for what it closes alone.
+    pub opens_no_more: bool,
     /// Whether it was stopped: everything of it is cancelled, and nothing comes back.
     pub is_stopped: bool,
     /// How leader and follower differ, once that is clear.
@@ -312,6 +314,7 @@ impl Mirror {
             allotment: None,
             admitted: 0,
             fills: Vec::new(),
+            opens_no_more: false,
             is_stopped: false,
             gap: None,
             recorded: None,
@@ -431,9 +434,9 @@ impl Mirror {
         // below one lot may grow into one, and what had nothing to close may yet have.
         let is_final = matches!(self.outcome, Outcome::Skipped | Outcome::Voided) && !self.may_revive();
         if is_final {
-            // What the leader executes since is what the follower lacks.
+            // What the leader executes since is what the follower lacks, or has to close.
             if let (Decision::Follow(news), Some(known)) = (decision, &mut self.wish) {
-                (known.executed, known.exited) = (news.executed, news.exited);
+                *known = news;
             }
             return;
         }
@@ -600,6 +603,8 @@ impl Mirror {
             // What may yet have something to close waits on.
             let waits = self.allotment.is_some_and(|allotment| allotment.is_armed) && self.may_revive();
             self.outcome = if waits { Outcome::Waiting } else { Outcome::Voided };
+        } else if matches!(self.outcome, Outcome::AwaitingLeader | Outcome::Waiting) {
+            self.outcome = Outcome::Sent;
         }
     }
 

@@ -23,7 +23,7 @@ impl Mirror {
         }
         if let Some(terms) = self.repair_terms(at) {
             self.drive_repair(terms, at, effects)?;
-        } else if self.outcome != Outcome::Detached && self.excess().is_some_and(|units| units <= 0) {
+        } else if self.is_ours() && self.excess().is_some_and(|units| units <= 0) {
             // A late fill of the leader's made good what was to be repaired.
             self.take_back(REPAIR, DeniedReason::LeaderGone, at, effects)?;
         }
@@ -50,7 +50,7 @@ impl Mirror {
 
     /// Units the copy has filled beyond what perfect copying would have filled; negative when it fell short. None while
     /// either side may still fill.
-    fn excess(&self) -> Option<i64> {
+    fn difference(&self) -> Option<i64> {
         let leader = &self.leader;
         let is_over = leader.status.is_terminal() && !leader.legs_alive();
         // The end of a super order may be told before what its legs have closed.
@@ -70,6 +70,34 @@ impl Mirror {
         let held = |child: &Child| i64::from(child.cumulative.get()) - i64::from(child.closed().get());
         let held: i64 = self.of(COPY).map(held).sum();
         Some(held - expected)
+    }
+
+    /// The same as far as it is still there: what other orders have closed of it is not closed again.
+    fn excess(&self) -> Option<i64> {
+        let excess = self.difference()?;
+        let there = self.allotment.map_or(u32::MAX, |allotment| allotment.repairable);
+        let is_bounded = self.purpose != Some(Purpose::Exit);
+        Some(if is_bounded { excess.min(there.into()) } else { excess })
+    }
+
+    /// Units of an entry that are held too much and that the policy has closed again, unless that was given up: no exit
+    /// counts on them.
+    pub fn surplus(&self, policy: GapPolicy) -> u64 {
+        let is_closed_again = self.purpose == Some(Purpose::Entry)
+            && policy != GapPolicy::Report
+            && self.is_ours()
+            && self.gap.is_none_or(|gap| gap.result != GapResult::Failed);
+        if is_closed_again { self.left_too_much() } else { 0 }
+    }
+
+    /// Units that it holds and perfect copying would not.
+    pub fn left_too_much(&self) -> u64 {
+        u64::try_from(self.difference().unwrap_or(0)).unwrap_or(0).saturating_sub(self.repaired())
+    }
+
+    /// Whether no human's hand has touched it.
+    fn is_ours(&self) -> bool {
+        self.outcome != Outcome::Detached || self.is_stopped
     }
 
     /// Units that perfect copying would hold by the mirror, its exit legs counted off. What a cap or another gate left out
@@ -110,12 +138,13 @@ impl Mirror {
                 true
             }
         };
-        u32::try_from(excess).ok().filter(|units| *units > 0 && wanted && self.outcome != Outcome::Detached)
+        u32::try_from(excess).ok().filter(|units| *units > 0 && wanted && self.is_ours())
     }
 
     fn gap_now(&self, at: &Moment<'_>) -> Option<Gap> {
         if self.is_stopped {
-            return None;
+            // What it did not open any more is no gap; what it holds and the leader does not is.
+            return self.excess().filter(|units| *units > 0).map(|units| self.settled_gap(units, at));
         }
         if self.outcome == Outcome::Detached {
             let units = self.excess().unwrap_or(0);

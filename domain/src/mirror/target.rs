@@ -70,9 +70,12 @@ impl Mirror {
     }
 
     fn revives(&mut self) -> bool {
-        let has_grown = self.allotment.is_some_and(|allotment| allotment.total() > 0);
-        let revives = self.may_revive() && has_grown && self.word == Word::Follow;
+        let has_grown = self.may_revive() && self.allotment.is_some_and(|allotment| allotment.total() > 0);
+        // What was not to be opened stays so; but what the follower holds may have to be closed by it.
+        let closes = self.allotment.is_some_and(|allotment| u64::from(allotment.closing) > self.filled());
+        let revives = (has_grown || closes) && self.word == Word::Follow;
         if revives {
+            self.opens_no_more |= !self.may_revive();
             self.outcome = Outcome::AwaitingLeader;
         }
         revives
@@ -139,7 +142,7 @@ impl Mirror {
             self.purpose = Some(Purpose::Exit);
             return (allotment.closing, None);
         }
-        if allotment.opening == 0 {
+        if allotment.opening == 0 || self.opens_no_more {
             self.admitted = 0;
             if allotment.closing > 0 {
                 self.purpose = Some(Purpose::Exit);

@@ -10,6 +10,7 @@ use super::speak;
 use super::world::{Checked, World, hold};
 use crate::account::PositionReport;
 use crate::follower::Event;
+use crate::mirror::REPAIR;
 use crate::pacing::Purpose;
 use crate::trading::{Control, HaltCause};
 
@@ -42,6 +43,9 @@ impl World {
         let Some(copied) = self.copies.get(&order.tag).copied() else {
             return Ok(self.look_after_owner(instrument));
         };
+        if copied.leg == REPAIR {
+            self.tallies[instrument as usize].dispute();
+        }
         match self.sent_as[&order.tag] {
             Purpose::Entry => {
                 let tally = &mut self.tallies[instrument as usize];

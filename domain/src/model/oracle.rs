@@ -42,7 +42,8 @@ impl World {
                 return Err(format!("P26: L{} has no outcome", order.number));
             };
             let judged = self.judge_children(mirror).and_then(|()| self.judge_order(order, mirror));
-            judged.map_err(|words| format!("{words}\n  about {}", self.story_of(order)))?;
+            let about = || format!("\n  about L{}{}", order.number, self.all_of(order.asked.instrument));
+            judged.map_err(|words| words + &about())?;
         }
         Ok(())
     }
@@ -182,8 +183,8 @@ impl World {
 
     /// What a person was told that explains a difference.
     fn incident(&self, instrument: u32) -> Option<String> {
-        if self.is_blotted(instrument, &["hand", "owner"]) {
-            return Some("people".to_owned());
+        if self.is_blotted(instrument, &["hand", "owner", "carried left"]) {
+            return Some("told".to_owned());
         }
         for order in self.leader.orders.iter().filter(|order| order.asked.instrument == instrument) {
             let seen = &self.seen[order.number];
@@ -218,7 +219,9 @@ impl World {
         hold!(seen.gap == mirror.gap, "the gap on record is {:?}, not {:?}", seen.gap, mirror.gap);
         let has_reason = mirror.reason.is_some();
         let told = match mirror.outcome {
-            Outcome::AwaitingLeader | Outcome::Waiting => leader.is_live(),
+            Outcome::AwaitingLeader => leader.is_live(),
+            // What closes waits for what may yet open.
+            Outcome::Waiting => leader.is_live() || self.may_open(leader),
             Outcome::Skipped | Outcome::Voided => has_reason,
             Outcome::Sent | Outcome::Detached => true,
         };
@@ -240,6 +243,17 @@ impl World {
         let left = live().find(|(order, _)| !keeps || !self.is_entry(&order.tag));
         hold!(left.is_none(), "the leader's order is over, and {:?} works", left.map(|(_, copied)| copied));
         Ok(())
+    }
+
+    /// Whether an entry works that this order would have to close.
+    fn may_open(&self, leader: &Order) -> bool {
+        self.follower.orders.iter().any(|order| {
+            let is_other_side = order.asked.buy != leader.asked.buy;
+            order.is_live()
+                && is_other_side
+                && order.asked.instrument == leader.asked.instrument
+                && self.is_entry(&order.tag)
+        })
     }
 
     fn judge_terms(&self, leader: &Order, copy: &Order) -> Checked {

@@ -104,6 +104,29 @@ impl World {
     }
 
     /// Halted, nothing is opened; resumed, nothing by what the leader did before (P17).
+    /// What was sent to close may come to open when the leader's orders are allotted anew, and the other way round; then it
+    /// must be allowed to.
+    fn check_turned(&mut self) -> Checked {
+        let mut turned = Vec::new();
+        for number in 0..self.seen.len() {
+            for child in self.mirror(number).into_iter().flat_map(|mirror| &mirror.children) {
+                let tag = child.client_order_id.as_str();
+                if child.is_live() && self.sent_as.get(tag).is_some_and(|purpose| *purpose != child.purpose) {
+                    turned.push((tag.to_owned(), child.purpose));
+                }
+            }
+        }
+        for (tag, purpose) in turned {
+            self.note(|| format!("{tag} is {purpose:?} by now"));
+            self.sent_as.insert(tag.clone(), purpose);
+            if purpose == Purpose::Entry {
+                self.check_allowed(self.copies[&tag])?;
+                self.check_caps(self.copies[&tag], 0)?;
+            }
+        }
+        Ok(())
+    }
+
     fn check_allowed(&self, copied: Copied) -> Checked {
         let operator = self.operator;
         hold!(!operator.halted && !operator.reduces, "an entry leaves a stopped account: {copied}");
@@ -164,7 +187,7 @@ impl World {
             let open =
                 self.follower.orders.iter().filter(|order| order.is_live() && self.is_entry(&order.tag));
             let open = u32::try_from(open.count()).unwrap_or(u32::MAX);
-            hold!(open < most, "a cap of {most} open orders, and {open} entries are");
+            hold!(open + u32::from(units > 0) <= most, "a cap of {most} open orders, and {open} entries are");
         }
         if let Some(most) = caps[DAY] {
             hold!(
@@ -345,7 +368,8 @@ impl World {
     }
 
     /// What must hold after every step.
-    pub(super) fn check(&self) -> Checked {
+    pub(super) fn check(&mut self) -> Checked {
+        self.check_turned()?;
         for (leader, seen) in self.seen.iter().enumerate() {
             let Some(mirror) = self.mirror(leader) else { continue };
             let is_stopped = self.operator.has_stopped;

@@ -123,6 +123,11 @@ impl Tally {
         pool.lots = pool.lots + lots(units.abs());
     }
 
+    /// What happens now is no clean case any more.
+    pub(super) const fn dispute(&mut self) {
+        self.pool.is_disputed = true;
+    }
+
     fn place(&self, growth: &Growth) -> (i64, i64, usize) {
         let heard = self.heard.iter().position(|order| *order == growth.order).unwrap_or(usize::MAX);
         (growth.at, growth.placed, heard)

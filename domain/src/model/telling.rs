@@ -11,7 +11,7 @@ use crate::pacing::Purpose;
 
 impl World {
     /// An order of the leader's and what became of it.
-    pub(super) fn story_of(&self, leader: &Order) -> String {
+    fn story_of(&self, leader: &Order) -> String {
         let mut text = format!("L{leader}");
         for leg in [COPY, REPAIR] {
             for (order, copied) in self.of(leader.number, leg) {

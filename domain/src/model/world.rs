@@ -349,6 +349,9 @@ impl World {
                 self.drifted.insert(number);
                 self.blot(number, "drift");
             }
+            Alert::CarriedLeft(key, _) if self.policies.operator => {
+                self.blot(speak::number_of_key(*key), "carried left");
+            }
             Alert::Overshot(key, _) => self.blot(speak::number_of_key(*key), "overshot"),
             Alert::Stopped(_) | Alert::SquaredOff | Alert::SquaringOff(..) if self.policies.operator => {}
             other => return Err(format!("nothing in this world can cause {other:?}")),
