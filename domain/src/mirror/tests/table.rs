@@ -34,8 +34,9 @@ const STATES: [&str; 20] = [
 ];
 
 /// What can happen, by who makes it happen.
-const EVENTS: [(&str, &[&str]); 4] = [
+const EVENTS: [(&str, &[&str]); 5] = [
     ("The leader", &["as before", "price changed", "raised", "lowered", "gone", "filled, and time passes"]),
+    ("The follower's ledger", &["nothing to open", "one lot to close", "one lot overshot", "stopped"]),
     (
         "Our own requests",
         &["released", "given up", "accepted", "refused", "in transit", "not sent", "busy or lost"],
@@ -125,6 +126,10 @@ fn events(name: &str, mirror: &Mirror) -> Vec<(i64, MirrorEvent)> {
             let filled = MirrorEvent::Plan(Decision::Follow(Box::new(wish(terms(TARGET, 10_000), TARGET))));
             return vec![(1, filled), (1 + ENTRY_AFTER, MirrorEvent::Tick)];
         }
+        "nothing to open" => MirrorEvent::Allot(Allotment::opening(0)),
+        "one lot to close" => MirrorEvent::Allot(Allotment::closing(LOT)),
+        "one lot overshot" => MirrorEvent::Allot(Allotment { flatten: LOT, ..Allotment::opening(TARGET) }),
+        "stopped" => MirrorEvent::Stop,
         "released" => release(),
         "given up" => MirrorEvent::Give(first(), DeniedReason::StaleEntry),
         "accepted" => answered(accepted()),
