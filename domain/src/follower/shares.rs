@@ -67,7 +67,7 @@ impl Shares<'_> {
                 flatten: 0,
                 repairable: units(repairable[index]),
                 product: self.held_in,
-                is_armed: part.leader_closes > 0 && self.may_fill(mirrors, entries[index].side.opposite()),
+                is_armed: part.leader_closes > 0 && may_fill(mirrors, entries[index].side.opposite()),
                 reason: if opens { DeniedReason::BelowOneLot } else { DeniedReason::NothingToClose },
             });
         }
@@ -168,16 +168,6 @@ impl Shares<'_> {
         side.sign() * i64::try_from(excess).unwrap_or(i64::MAX)
     }
 
-    fn may_fill(&self, mirrors: &[&Mirror], side: Side) -> bool {
-        let is_entry = |child: &&Child| {
-            child.is_live()
-                && child.key.leg == COPY
-                && child.terms.side == side
-                && child.purpose == Purpose::Entry
-        };
-        mirrors.iter().any(|mirror| mirror.children.iter().any(|child| is_entry(&child)))
-    }
-
     /// Nothing is copied any more; once every copy is proven over, what is held is closed by the mirrors that opened it.
     pub(super) fn of_square_off(&self, mirrors: &[&Mirror]) -> (Vec<Allotment>, i64) {
         let closable = self.line.closable();
@@ -204,4 +194,15 @@ impl Shares<'_> {
     fn units(&self, lots: Lots) -> u32 {
         lots.0.saturating_mul(self.lot.get())
     }
+}
+
+/// Whether an entry on a side may yet fill.
+fn may_fill(mirrors: &[&Mirror], side: Side) -> bool {
+    let is_entry = |child: &&Child| {
+        child.is_live()
+            && child.key.leg == COPY
+            && child.terms.side == side
+            && child.purpose == Purpose::Entry
+    };
+    mirrors.iter().any(|mirror| mirror.children.iter().any(|child| is_entry(&child)))
 }

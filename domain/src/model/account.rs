@@ -57,7 +57,7 @@ impl World {
             }
             Purpose::Exit => {
                 let opens = (held + units).signum() == units.signum();
-                let raced = self.is_raced(&order);
+                let raced = self.is_raced(&order) || self.blind.contains(&order.tag);
                 hold!(
                     !opens || raced || self.is_blotted(instrument, &["hand"]),
                     "P6: sent to close, F{order} opens: {held} were held"

@@ -23,6 +23,7 @@ use super::tally::Tally;
 use super::tally::lots;
 use super::world::{Checked, World, hold};
 use crate::gap::{GapPolicy, GapResult};
+use crate::gates::DeniedReason;
 use crate::mirror::{COPY, Mirror, Outcome, REPAIR};
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
@@ -97,8 +98,8 @@ impl World {
             hold!(held == 0 || excuse.is_some(), "squared off, and {held} are held");
         }
         let may_be = held == 0 || leader.signum() == held.signum();
-        // What waits for his own order to fill may have filled before it.
-        let is_ahead = self.is_ahead(instrument);
+        // What waits for his own order to fill may have filled before it; or may yet fill, as that still works.
+        let is_ahead = self.is_ahead(instrument) || self.is_leaving(instrument);
         hold!(
             may_be || is_ahead || excuse.is_some(),
             "the leader holds {leader}, and {held} are held because of copies"
@@ -175,6 +176,16 @@ impl World {
         working.any(|order| self.filled(order.number, COPY) > 0)
     }
 
+    /// Whether an exit works beside an order of the leader's that has filled in part.
+    fn is_leaving(&self, instrument: u32) -> bool {
+        let mut working =
+            self.leader.orders.iter().filter(|o| o.is_live() && o.asked.instrument == instrument);
+        working.any(|order| {
+            let mut copies = self.of(order.number, COPY);
+            order.filled > 0 && copies.any(|(copy, _)| copy.is_live() && !self.is_entry(&copy.tag))
+        })
+    }
+
     /// Whether every leader order that closed is told to be over.
     fn has_closed_all(&self, instrument: u32) -> bool {
         let mut orders = self.leader.orders.iter().filter(|order| order.asked.instrument == instrument);
@@ -188,6 +199,11 @@ impl World {
         }
         for order in self.leader.orders.iter().filter(|order| order.asked.instrument == instrument) {
             let seen = &self.seen[order.number];
+            let halted = self.mirror(order.number).is_some_and(|of| of.reason == Some(DeniedReason::Halted));
+            // The operator had everything cancelled, exits too: that he was told.
+            if halted && self.is_blotted(instrument, &["all stopped"]) {
+                return Some(format!("L{} was stopped", order.number));
+            }
             let gap = seen.gap.filter(|gap| gap.units != 0 && gap.result != GapResult::Repaired);
             if gap.is_some() || seen.given_up || seen.change_refused || seen.exhausted {
                 return Some(format!("L{}: {gap:?}", order.number));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::exchange::{Kind, LOT, Order};
+use super::exchange::{Asked, Kind, LOT, Order};
 use super::policies::{DAY, INSTRUMENT, OPEN, ORDER};
 use super::speak::{self, LEADER};
 use super::world::{Checked, Copied, SECOND, Sent, Told, World, hold};
@@ -20,6 +20,7 @@ const ENTRIES_A_SECOND: usize = 4;
 impl World {
     /// A request leaves: what must hold then, and what will become of it.
     pub(super) fn send(&mut self, request: &Request) -> Checked {
+        self.check_turned()?;
         let id = request.client_order_id.as_str().to_owned();
         let Some((key, detached)) = self.key_of(&request.client_order_id) else {
             return Err(format!("a request of nobody's: {request:?}"));
@@ -37,7 +38,15 @@ impl World {
         hold!(!by_hand, "a detached mirror is left alone: {request:?}");
         self.copies.insert(id.clone(), copied);
         match &request.ask {
-            Ask::Place(terms) => self.check_place(copied, terms, request.purpose)?,
+            Ask::Place(terms) => {
+                self.check_place(copied, terms, request.purpose)?;
+                if request.purpose == Purpose::Entry {
+                    self.check_counts(&id)?;
+                }
+                if self.is_blind(speak::asked(terms)) {
+                    self.blind.insert(id.clone());
+                }
+            }
             Ask::Modify { broker_order_id, terms, .. } => {
                 let known = &self.follower.orders[speak::number_of(broker_order_id)];
                 hold!(known.tag == id, "a change of another's order");
@@ -70,7 +79,8 @@ impl World {
         let is_entry = request.purpose == Purpose::Entry;
         match &request.ask {
             Ask::Place(_) => {
-                self.entries_placed += u32::from(is_entry);
+                let is_new = !self.sent_as.contains_key(id);
+                self.entries_placed += u32::from(is_entry && is_new);
                 self.sent_as.insert(id.to_owned(), request.purpose);
             }
             Ask::Modify { .. } if is_entry => {
@@ -146,10 +156,10 @@ impl World {
         Ok(())
     }
 
-    /// An exit finds so much held: of its kind, all that may close together.
+    /// An exit finds so much held: of its kind, all that may close together, by what has been told.
     fn check_exit(&self, copied: Copied, terms: &OrderTerms, units: u32) -> Checked {
         let asked = speak::asked(terms);
-        let held = self.held(asked.instrument);
+        let held = self.book.copied_units(speak::key(asked.instrument));
         let closable = if (held > 0) == asked.buy { 0 } else { held.unsigned_abs() };
         let is_stop = |kind: Kind| matches!(kind, Kind::Stop | Kind::StopMarket);
         let others = self.follower.orders.iter().filter(|order| {
@@ -158,13 +168,29 @@ impl World {
                 && is_stop(order.asked.kind) == is_stop(asked.kind)
                 && self.sent_as.get(&order.tag) == Some(&Purpose::Exit)
         });
-        let taken: u64 = others.map(|order| u64::from(order.may_fill())).sum();
-        let excused = self.is_blotted(asked.instrument, &["hand", "late entry"]);
+        let taken: u32 = others.map(|order| order.worst() - self.counted(&order.tag)).sum();
         hold!(
-            excused || taken + u64::from(units) <= closable,
+            self.is_blotted(asked.instrument, &["hand"]) || u64::from(taken + units) <= closable,
             "P6: {copied} is to close {units} units, {taken} are being closed, {held} are held"
         );
         Ok(())
+    }
+
+    /// Whether an order of the same side has traded and nobody was told.
+    fn is_blind(&self, asked: Asked) -> bool {
+        let mut others = self.follower.orders.iter().filter(|order| {
+            let is_alike = (order.asked.instrument, order.asked.buy) == (asked.instrument, asked.buy);
+            is_alike && self.copies.contains_key(&order.tag)
+        });
+        others.any(|order| order.filled > self.counted(&order.tag))
+    }
+
+    /// Units of an order that the machine knows to be filled; never more than are (P9).
+    fn counted(&self, tag: &str) -> u32 {
+        let children = self.copies.get(tag).and_then(|copied| self.mirror(copied.leader));
+        let mut children = children.into_iter().flat_map(|mirror| &mirror.children);
+        let child = children.find(|child| child.client_order_id.as_str() == tag);
+        child.map_or(0, |child| child.cumulative.get())
     }
 
     /// No cap is exceeded, whatever of all that has left fills.
@@ -183,18 +209,21 @@ impl World {
             let out = self.entry_worst(copied.leader) + units;
             hold!(out <= lots * LOT, "a cap of {lots} lots an order, and {out} units for L{}", copied.leader);
         }
+        Ok(())
+    }
+
+    /// No more orders than may work at the same time, and be placed in a day; what provably never left is no second one.
+    fn check_counts(&self, id: &str) -> Checked {
+        let caps = self.policies.caps;
         if let Some(most) = caps[OPEN] {
             let open =
                 self.follower.orders.iter().filter(|order| order.is_live() && self.is_entry(&order.tag));
             let open = u32::try_from(open.count()).unwrap_or(u32::MAX);
-            hold!(open + u32::from(units > 0) <= most, "a cap of {most} open orders, and {open} entries are");
+            hold!(open < most, "a cap of {most} open orders, and {open} entries are");
         }
-        if let Some(most) = caps[DAY] {
-            hold!(
-                self.entries_placed < most,
-                "a cap of {most} orders a day, and {} entries were",
-                self.entries_placed
-            );
+        if let Some(most) = caps[DAY].filter(|_| !self.sent_as.contains_key(id)) {
+            let placed = self.entries_placed;
+            hold!(placed < most, "a cap of {most} orders a day, and {placed} entries were");
         }
         Ok(())
     }

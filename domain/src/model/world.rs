@@ -110,6 +110,8 @@ pub(super) struct World {
     pub(super) copies: BTreeMap<String, Copied>,
     /// As what each order was last sent: what was sent to close and then raised to open opens.
     pub(super) sent_as: BTreeMap<String, Purpose>,
+    /// Those that were sent before a fill of the same side was told.
+    pub(super) blind: BTreeSet<String>,
     pub(super) seen: Vec<Seen>,
     pub(super) tallies: Vec<Tally>,
     /// What happened in each instrument that perfect copying does not know.
@@ -172,6 +174,7 @@ impl World {
             wakes: BTreeSet::new(),
             copies: BTreeMap::new(),
             sent_as: BTreeMap::new(),
+            blind: BTreeSet::new(),
             seen: Vec::new(),
             drifted: BTreeSet::new(),
             operator: Operator::default(),
