@@ -259,7 +259,9 @@ const IN_ORDER: [Row; 25] = [
     }),
     (DeniedReason::OffTick, |case| case.terms.price = Price::from_paise(10_002)),
     (DeniedReason::OutsideBand, |case| {
-        case.instrument.band = Some((Price::from_paise(10_010), Price::from_paise(20_000)));
+        case.instrument.band = Some((Price::from_paise(9_000), Price::from_paise(11_000)));
+        case.terms.order_type = OrderType::StopLoss;
+        case.terms.trigger = Price::from_paise(11_005);
     }),
     (DeniedReason::LedgerDrift, |case| case.has_drifted = true),
     (DeniedReason::AccountHalted, |case| case.credentials_refused = true),
@@ -333,6 +335,7 @@ const BESIDE: [Row; 24] = [
     }),
     (DeniedReason::OutsideBand, |case| {
         case.instrument.band = Some((Price::from_paise(5_000), Price::from_paise(9_995)));
+        (case.last_price, case.leader_price) = (Some(Price::from_paise(9_990)), None);
     }),
 ];
 
