@@ -1,4 +1,5 @@
-//! The built binary's command line: bad settings, version, status, explain, halt, the simulator, and checks against it and nobody.
+//! The built binary's command line: bad settings, version, status, explain, halt, the simulator, and checks against it and nobody;
+//! and the page on risk.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;
@@ -8,6 +9,7 @@ mod explain;
 mod halt;
 mod made;
 mod program;
+mod risk_page;
 mod simulator;
 mod status;
 mod version;
