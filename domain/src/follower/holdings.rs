@@ -186,8 +186,10 @@ impl FollowerBook {
         let Some(line) = self.lines.get(&instrument) else { return Vec::new() };
         let is_squaring_off = self.trading.is_squaring_off;
         let from = if is_squaring_off { 0 } else { line.settled.min(line.orders.len()) };
-        let mirrors: Vec<&Mirror> =
+        let mut mirrors: Vec<&Mirror> =
             line.orders[from..].iter().filter_map(|id| self.mirrors.get(id)).collect();
+        // The broker's times are whole seconds: of one second the ids tell, whatever came first to us or from the rows.
+        mirrors.sort_by(|one, other| one.leader.broker_order_id.cmp(&other.leader.broker_order_id));
         let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
         let sized = || mirrors.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size));
         let lot = known.or_else(sized);
