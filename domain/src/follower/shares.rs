@@ -152,7 +152,8 @@ impl Shares<'_> {
             .map(|((_, part), mirror)| {
                 // What was filled before the leader, or for an order that he took back since, was an opening as well.
                 let opens = part.leader_closes == 0;
-                if opens { mirror.held() } else { mirror.held().min(u64::from(self.units(part.opening))) }
+                let as_entry = u64::from(self.units(part.opening)).max(mirror.filled_as(Purpose::Entry));
+                if opens { mirror.held() } else { mirror.held().min(as_entry) }
             })
             .sum();
         let before = self.line.before(self.lot);

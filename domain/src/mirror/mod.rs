@@ -404,6 +404,12 @@ impl Mirror {
         self.of(COPY).map(|child| u64::from(child.cumulative.get())).sum()
     }
 
+    /// Units that the copy's entries, or its exits, have filled.
+    pub fn filled_as(&self, purpose: Purpose) -> u64 {
+        let of_it = self.of(COPY).filter(|child| child.purpose == purpose);
+        of_it.map(|child| u64::from(child.cumulative.get())).sum()
+    }
+
     /// Units the copy has filled, less what repairs have closed again.
     pub fn opened(&self) -> u64 {
         self.filled().saturating_sub(self.repaired())
