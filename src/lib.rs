@@ -6,10 +6,12 @@
 //! - [`telemetry`]: structured log lines without secrets.
 //! - [`wiring`]: actors from settings.
 //! - [`demo`]: a whole simulated day in one command.
+//! - [`preview`]: a recorded day of the leader's, run through the present settings without a broker.
 
 pub mod cli;
 pub mod control;
 pub mod demo;
+pub mod preview;
 pub mod settings;
 pub mod telemetry;
 pub mod wiring;

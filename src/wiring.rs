@@ -2,7 +2,7 @@
 //!
 //! One path for a first start and for a restart (P20): lock, check, migrate, load, then arm.
 
-mod following;
+pub(crate) mod following;
 mod operators;
 mod reload;
 

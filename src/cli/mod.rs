@@ -6,6 +6,7 @@ mod exit;
 mod explain;
 mod halt;
 mod place;
+mod preview;
 mod resume;
 mod run;
 mod sim;
@@ -58,6 +59,8 @@ enum Command {
     },
     /// Tell one leader order's story across all followers: every event, decision, request, answer and fill.
     Explain(explain::Options),
+    /// Run a recorded day of the leader's through the present settings, without a broker: what would have been copied.
+    Preview(preview::Options),
     /// Look whether copying could start: tokens, funds, addresses, instruments, clock, database. Places nothing.
     Check {
         /// Settings file.
@@ -80,6 +83,7 @@ pub fn main() -> ExitStatus {
         Command::Resume(options) => resume::resume(options),
         Command::Status { place, json } => status::status(place, json),
         Command::Explain(options) => explain::explain(options),
+        Command::Preview(options) => preview::preview(options),
         Command::Check { config } => check::check(&config),
     };
     done.unwrap_or_else(|error| {

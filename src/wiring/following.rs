@@ -17,7 +17,7 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// What the Sizer goes by.
-pub(super) fn policy(follower: &FollowerSettings) -> FollowerPolicy {
+pub(crate) fn policy(follower: &FollowerSettings) -> FollowerPolicy {
     FollowerPolicy {
         id: follower.id.clone(),
         account: follower.client_id.clone(),
@@ -28,7 +28,7 @@ pub(super) fn policy(follower: &FollowerSettings) -> FollowerPolicy {
 }
 
 /// What his book goes by.
-pub(super) fn book(
+pub(crate) fn book(
     settings: &Settings,
     follower: &FollowerSettings,
     calendar: &Arc<Calendar>,

@@ -6,6 +6,7 @@
 mod accounts;
 mod columns;
 mod delays;
+mod leader_day;
 mod ledger;
 mod mirrors;
 mod status;
@@ -19,6 +20,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Params, Row};
 
 pub use delays::{DelayRow, SlippageSum};
+pub use leader_day::RecordedState;
 pub use ledger::{Carried, units_held};
 pub use mirrors::{ExternalOrder, MirrorRows};
 pub use status::{DayCounts, OutcomeCount};
