@@ -2,9 +2,10 @@
 //!
 //! Nothing is frozen at first sight: at every step the leader's fills, in the order of their times, and then what still
 //! works of his orders, in the order of their placing, are allotted to closing what he holds, and only then to opening
-//! (design, section 4). Beside his net goes the *pool*: what the follower's copies of his openings have filled, cut by
-//! the same fraction each time he closes. What the follower should hold is the pool to the nearest lot, a half closing;
-//! so it is nothing when the leader holds nothing, whatever was rounded or refused before.
+//! (design, section 4). Beside his net goes what the follower may hold for each of his openings, cut by the same fraction
+//! each time he closes. The *pool* is what the copies have filled, up to that: what is not filled shrinks first, and a
+//! fill that comes after the cut is within it, whenever it came. What the follower should hold is the pool to the nearest
+//! lot, a half closing; so it is nothing when the leader holds nothing, whatever was rounded or refused before.
 
 use crate::flaw::flawed;
 use crate::instrument::coded_enum;
@@ -62,8 +63,12 @@ pub struct Entry<'a> {
     pub working: u32,
     /// Whether it is over.
     pub is_over: bool,
-    /// Units that the follower's copies of it have filled, less what was closed again by exit legs and repairs.
+    /// Units that the follower's copies of it have filled, less what was closed again by repairs.
     pub filled: u64,
+    /// Units that the follower was to open by it and will not: refused, rejected, given up.
+    pub missing: u64,
+    /// The most units the entry gates let it open, where they cut it.
+    pub admitted: Option<u64>,
     /// How much of it the follower takes; none where he takes nothing.
     pub sizing: Option<&'a Sizing>,
 }
@@ -107,7 +112,7 @@ pub struct Allocation {
 pub fn allocate(before: Before, entries: &[Entry<'_>], lot: LotSize) -> Allocation {
     let mut walk = Walk {
         leader: before.leader,
-        pool: if before.leader == 0 { Share::ZERO } else { before.pool },
+        before: if before.leader == 0 { Share::ZERO } else { before.pool },
         lot,
         entries,
         states: vec![State::default(); entries.len()],
@@ -130,25 +135,23 @@ struct Chunk {
     units: i64,
     /// Whether exit legs of the order made it: the follower's own legs answer it.
     by_legs: bool,
-    is_last: bool,
 }
 
 fn chunks(entries: &[Entry<'_>]) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     for (of, entry) in entries.iter().enumerate() {
         let mut known = (Quantity::ZERO, Quantity::ZERO);
-        for (index, point) in entry.fills.iter().enumerate() {
+        for point in entry.fills {
             let growth = point.cumulative.saturating_sub(known.0);
             let exited = point.exited.saturating_sub(known.1);
             known = (known.0.max(point.cumulative), known.1.max(point.exited));
-            let is_last = index + 1 == entry.fills.len();
             if !growth.is_zero() {
                 let units = entry.side.signed(growth).0;
-                chunks.push(Chunk { at: point.at, of, units, by_legs: false, is_last });
+                chunks.push(Chunk { at: point.at, of, units, by_legs: false });
             }
             if !exited.is_zero() {
                 let units = -entry.side.signed(exited).0;
-                chunks.push(Chunk { at: point.at, of, units, by_legs: true, is_last });
+                chunks.push(Chunk { at: point.at, of, units, by_legs: true });
             }
         }
     }
@@ -165,15 +168,15 @@ struct State {
     closes: u64,
     opened: u64,
     opens_yet: u64,
-    /// Of what the leader opened by it, what he has not closed since, in billionths of a unit.
-    survives: i128,
-    /// Of what the follower opened by it, what is in the pool.
-    pooled: Share,
+    /// What the follower may open for what the leader has opened, and what of that the leader has not closed since.
+    entitled: Share,
+    stays: Share,
 }
 
 struct Walk<'a> {
     leader: i64,
-    pool: Share,
+    /// Of what was held before the first of the orders.
+    before: Share,
     lot: LotSize,
     entries: &'a [Entry<'a>],
     states: Vec<State>,
@@ -203,9 +206,6 @@ impl Walk<'_> {
         }
         let opens = chunk.units.unsigned_abs() - closes;
         self.leader += chunk.units.signum() * (closes.saturating_add(opens)).cast_signed();
-        if self.leader == 0 {
-            self.pool = Share::ZERO;
-        }
         if opens > 0 && !chunk.by_legs {
             self.open(chunk, opens);
         }
@@ -213,31 +213,36 @@ impl Walk<'_> {
 
     fn close(&mut self, chunk: &Chunk, units: u64) {
         let (from, to) = (self.leader.unsigned_abs(), self.leader.unsigned_abs() - units);
-        let after = reduced(self.pool, from, to);
-        let due = nearest(self.pool).saturating_sub(nearest(after));
+        let before = nearest(self.pool());
+        self.before = reduced(self.before, from, to);
+        for state in &mut self.states {
+            state.stays = reduced(state.stays, from, to);
+        }
+        let due = before.saturating_sub(nearest(self.pool()));
         let state = &mut self.states[chunk.of];
         state.closes += units;
         if !chunk.by_legs {
             state.due += due;
         }
-        self.pool = after;
-        for state in &mut self.states {
-            state.survives = state.survives * i128::from(to) / i128::from(from);
-        }
     }
 
-    /// What the follower's copies have opened joins the pool when the leader's own opening is seen; what they have filled
-    /// before him does not yet.
     fn open(&mut self, chunk: &Chunk, units: u64) {
         let entry = &self.entries[chunk.of];
         let state = &mut self.states[chunk.of];
         state.opened += units;
-        state.survives += i128::from(units) * BILLION;
-        let left = early(entry, state, self.lot);
-        let his = entry.sizing.map_or(Share::ZERO, |sizing| sizing.share(quantity(units)));
-        let joins = if entry.is_over && chunk.is_last { left } else { left.min(his) };
-        state.pooled = state.pooled.saturating_add(joins);
-        self.pool = self.pool.saturating_add(joins);
+        let may_open = entitled(entry, state, self.lot, units);
+        state.entitled = state.entitled.saturating_add(may_open);
+        state.stays = state.stays.saturating_add(may_open);
+    }
+
+    /// What the follower holds of what it may hold.
+    fn pool(&self) -> Share {
+        let held = self
+            .entries
+            .iter()
+            .zip(&self.states)
+            .map(|(entry, state)| opened_by(entry, state, self.lot).min(state.stays));
+        held.fold(self.before, Share::saturating_add)
     }
 
     /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
@@ -248,7 +253,7 @@ impl Walk<'_> {
         working.sort_by_key(|index| (self.entries[*index].placed, *index));
         let held = self.leader.unsigned_abs();
         let mut left = [held; ExitKind::COUNT];
-        let mut path = [self.pool; ExitKind::COUNT];
+        let mut path = [self.pool(); ExitKind::COUNT];
         let (mut coming, mut arrived) = (0_u64, Share::ZERO);
         let mut anticipated = [0_u64; ExitKind::COUNT];
         for index in working {
@@ -291,30 +296,45 @@ impl Walk<'_> {
         Allocation {
             parts: self.entries.iter().zip(&self.states).map(part).collect(),
             leader: self.leader,
-            pool: self.pool,
+            pool: self.pool(),
         }
     }
 }
 
+/// What the follower may hold for so many leader units that an order has opened. Once the order is over, what was filled
+/// beyond that is held for it, too.
+fn entitled(entry: &Entry<'_>, state: &State, lot: LotSize, units: u64) -> Share {
+    let Some(sizing) = entry.sizing else { return Share::ZERO };
+    let executed = entry.fills.last().map_or(0, |last| u64::from(last.cumulative.get()));
+    let opens = (executed + u64::from(entry.working)).saturating_sub(state.closes).max(units);
+    let whole = sizing.quantity_of(sizing.lots(quantity(opens), sizing.credit));
+    let may_open =
+        u64::from(whole.get()).min(entry.admitted.unwrap_or(u64::MAX)).saturating_sub(entry.missing);
+    let filled = entry.filled.saturating_sub(u64::from(state.due) * u64::from(lot.get()));
+    let may_hold = if entry.is_over { may_open.max(filled) } else { may_open };
+    let part = u128::from(may_hold) * u128::from(units) / u128::from(opens.max(1));
+    share_of(u64::try_from(part).unwrap_or(u64::MAX), lot)
+}
+
 /// What an order should open in all. When the leader has closed a fraction since, what the follower has not filled of it
-/// by then shrinks by that fraction; what he has is in the pool.
+/// shrinks first.
 fn opening(entry: &Entry<'_>, state: &State, lot: LotSize) -> Lots {
     let leader_opens = state.opened + state.opens_yet;
     let Some(sizing) = entry.sizing.filter(|_| leader_opens > 0) else { return Lots(0) };
     let whole = sizing.lots(quantity(leader_opens), sizing.credit);
-    if state.opened == 0 || flawed!(EntriesLeftAfterExit) {
+    if state.stays == state.entitled || flawed!(EntriesLeftAfterExit) {
         return whole;
     }
-    let opened = i128::from(state.opened);
-    let whole_share = i128::from(whole.0) * BILLION;
-    let of_executed = whole_share * opened / i128::from(leader_opens);
-    let lag = of_executed - i128::from(opened_by(entry, state, lot).billionths()).min(of_executed);
-    let kept = lag * state.survives / (opened * BILLION);
-    if kept == lag {
-        return whole;
-    }
-    let target = (whole_share - lag + kept) / BILLION;
-    Lots(u32::try_from(target).unwrap_or(u32::MAX))
+    let opened = opened_by(entry, state, lot);
+    // Of what may yet come, whatever the leader has not executed stays as it is.
+    let coming = Share::from_lots(whole)
+        .saturating_sub(state.entitled)
+        .saturating_sub(share_of(entry.missing, lot))
+        .max(Share::ZERO);
+    let may_hold = state.stays.saturating_add(coming).max(opened);
+    let total = may_hold.saturating_add(share_of(entry.missing, lot));
+    let lots = i128::from(total.billionths()) / BILLION;
+    Lots(u32::try_from(lots).unwrap_or(u32::MAX)).min(whole)
 }
 
 /// What the follower has opened by an order: what it filled beyond what it had to close.
@@ -325,7 +345,7 @@ fn opened_by(entry: &Entry<'_>, state: &State, lot: LotSize) -> Share {
 
 /// What the follower has opened by an order before the leader has.
 fn early(entry: &Entry<'_>, state: &State, lot: LotSize) -> Share {
-    opened_by(entry, state, lot).saturating_sub(state.pooled).max(Share::ZERO)
+    opened_by(entry, state, lot).saturating_sub(state.entitled).max(Share::ZERO)
 }
 
 fn nearest(pool: Share) -> u32 {

@@ -11,11 +11,13 @@ use super::shares::Shares;
 use super::{Alert, Effect, FollowerBook, Opening};
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
+use crate::gates::DeniedReason;
 use crate::ids::BrokerOrderId;
 use crate::instrument::{Instrument, InstrumentKey};
 use crate::ledger::{self, Before, Entry, ExitKind, Part};
-use crate::mirror::{Allotment, Child, Mirror, MirrorEvent, Outcome};
+use crate::mirror::{Allotment, COPY, Child, Mirror, MirrorEvent, Outcome};
 use crate::order::{OrderForm, Product, Side};
+use crate::pacing::Purpose;
 use crate::policy::CopyOn;
 use crate::quantity::{LotSize, Quantity};
 use crate::sizing::Share;
@@ -290,8 +292,23 @@ fn entry_of(mirror: &Mirror, by_fill: bool, gap: GapPolicy) -> Entry<'_> {
         is_over,
         // What is closed again as too much is in no pool.
         filled: mirror.opened().saturating_sub(mirror.surplus(gap)),
+        missing: missing(mirror),
+        admitted: mirror.cut_to(),
         sizing: mirror.sizing.as_ref().filter(|_| takes_part(mirror)),
     }
+}
+
+/// Units that were to be opened by orders that are over and left them unfilled, and that nothing makes up for.
+fn missing(mirror: &Mirror) -> u64 {
+    let was_left_behind = mirror.reason == Some(DeniedReason::LeftBehind);
+    let is_lost = |child: &&Child| {
+        let is_over = !child.is_live() && child.key.leg == COPY && child.purpose == Purpose::Entry;
+        // What we took back ourselves is not wanted any more, but for what was left behind.
+        let is_ours = child.is_retired || (child.cancel_asked && !was_left_behind);
+        is_over && !is_ours
+    };
+    let lost = mirror.children.iter().filter(is_lost);
+    lost.map(|child| u64::from(child.terms.quantity.saturating_sub(child.cumulative).get())).sum()
 }
 
 /// Whether it counts as copied, whatever the broker made of it.

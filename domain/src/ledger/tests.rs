@@ -46,13 +46,14 @@ struct Order {
     working: u32,
     is_over: bool,
     held: u64,
+    missing: u64,
     sizing: Option<Sizing>,
 }
 
 impl Order {
     fn of(side: Side, placed: i64) -> Self {
         let (kind, fills) = (ExitKind::Limit, Vec::new());
-        Self { side, placed, kind, fills, working: 0, is_over: false, held: 0, sizing: None }
+        Self { side, placed, kind, fills, working: 0, is_over: false, held: 0, missing: 0, sizing: None }
     }
 
     /// The leader's order is executed whole, a second after he placed it.
@@ -84,6 +85,11 @@ impl Order {
         Self { held: lots * u64::from(LOT), ..self }
     }
 
+    /// So much of what they were to open never will be.
+    fn refused(self, lots: u64) -> Self {
+        Self { missing: lots * u64::from(LOT), ..self }
+    }
+
     fn stop(self) -> Self {
         Self { kind: ExitKind::Stop, ..self }
     }
@@ -101,6 +107,8 @@ impl Order {
             working: self.working,
             is_over: self.is_over,
             filled: self.held,
+            missing: self.missing,
+            admitted: None,
             sizing: self.sizing.as_ref(),
         }
     }
@@ -164,7 +172,8 @@ fn each_close_leaves_the_nearest_lot_and_the_last_leaves_nothing() {
     ];
     for (opened, held, closes, dues) in table {
         for (side, other) in [(BUY, SELL), (SELL, BUY)] {
-            let mut orders = vec![Order::done(side, 1, opened).copied(held)];
+            let refused = u64::from(opened / 2).saturating_sub(held);
+            let mut orders = vec![Order::done(side, 1, opened).copied(held).refused(refused)];
             let steps = (1_i64..).zip(closes);
             orders.extend(steps.map(|(step, lots)| Order::done(other, 10 * step, *lots)));
             let found: Vec<u32> = parts(&orders)[1..].iter().map(|part| part.0).collect();
@@ -256,8 +265,8 @@ fn what_has_not_filled_of_an_entry_shrinks_as_the_leader_leaves() {
         (0, 2, 1, 0),
         (0, 4, 0, 0),
         (0, 1, 1, 0),
-        // Half of what is filled leaves (a tie), half of the rest is cancelled (rounded down).
-        (1, 2, 1, 1),
+        // What is filled is his share of what the leader keeps; the rest is cancelled.
+        (1, 2, 1, 0),
         (1, 4, 1, 1),
         (2, 2, 2, 1),
         (2, 4, 2, 2),
@@ -266,6 +275,17 @@ fn what_has_not_filled_of_an_entry_shrinks_as_the_leader_leaves() {
         let orders = [Order::done(BUY, 1, 4).copied(filled), Order::done(SELL, 5, sold)];
         assert_eq!(parts(&orders), [(0, 0, entry), (due, 0, 0)], "{filled} filled, {sold} sold");
     }
+}
+
+/// The leader has bought eight lots and sold half; the entry of four was cut to two, and these fill afterwards.
+#[test]
+fn a_fill_of_what_was_left_of_an_entry_is_not_sold_again() {
+    let orders = |filled| [Order::done(BUY, 1, 8).copied(filled), Order::done(SELL, 5, 4)];
+    for filled in 0..=2 {
+        assert_eq!(parts(&orders(filled)), [(0, 0, 2), (0, 0, 0)], "{filled} filled");
+    }
+    // One filled while the cut was on its way.
+    assert_eq!(parts(&orders(3)), [(0, 0, 3), (1, 0, 0)]);
 }
 
 #[test]

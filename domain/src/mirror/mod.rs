@@ -415,6 +415,11 @@ impl Mirror {
         self.filled().saturating_sub(self.repaired())
     }
 
+    /// The most units the entry gates let it open, where they let less pass than was asked.
+    pub const fn cut_to(&self) -> Option<u64> {
+        if self.refused_raise.is_some() { Some(self.admitted as u64) } else { None }
+    }
+
     /// Units that repairs have filled.
     pub fn repaired(&self) -> u64 {
         self.of(REPAIR).map(|child| u64::from(child.cumulative.get())).sum()
