@@ -46,7 +46,8 @@ fn e12_one_account_down_delays_nobody_else() {
     daemon.until_filled(&order, "asha", 130);
     broker.quiet();
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
-    assert_eq!(broker.position(BALA, option, Product::Margin), 195);
+    // A fifth of his 22 lots.
+    assert_eq!(broker.position(BALA, option, Product::Margin), 260);
     daemon.end();
 }
 
@@ -89,8 +90,10 @@ fn e12_five_server_errors_open_the_breaker() {
     assert_eq!(broker.placements(ASHA).len(), 5);
     assert!(broker.orders(ASHA).is_empty());
     until("the other followed all along", || {
-        (daemon.outcomes("bala") == [("skipped".to_owned(), Some("below_one_lot".to_owned()), 6)])
-            .then_some(())
+        // A fifth of his 12 lots.
+        (broker.position(BALA, option, Product::Margin) == 130).then_some(())
     });
+    let skipped = ("skipped".to_owned(), Some("below_one_lot".to_owned()), 4);
+    until("what was too little", || daemon.outcomes("bala").contains(&skipped).then_some(()));
     daemon.end();
 }
