@@ -1,6 +1,7 @@
 //! What the broker says: answers to requests, its book, lookups, fills; and what that proves (P3, P4, P9).
 
 use std::collections::hash_map::Entry;
+use std::time::Duration;
 
 use super::{Alert, BookRead, Effect, External, FollowerBook, Record, absence};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, Tag};
@@ -10,6 +11,9 @@ use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, TradeReport};
 use crate::pacing::Purpose;
 use crate::quantity::Quantity;
 use crate::time::Timestamp;
+
+/// An order of somebody else that is older than this when it is first seen has left the windows that matter.
+const EXTERNAL_COUNTS: Duration = Duration::from_secs(60);
 
 impl FollowerBook {
     pub(super) fn on_answer(
@@ -178,6 +182,10 @@ impl FollowerBook {
             }
             Entry::Vacant(unseen) => {
                 unseen.insert(External { first_seen: now, status, cumulative });
+                // Whether it came over the API, where it counts in the broker's windows, nothing tells: it counts (E14).
+                if now.since(report.ts_created.unwrap_or(report.ts_event)) < EXTERNAL_COUNTS {
+                    self.pacer.record(now);
+                }
             }
         }
         let records = vec![Record::External(Box::new(report.clone()))];

@@ -1,7 +1,7 @@
 //! The entry gates as they stand for this account: what they are told of it, and the money kept for what is under way.
 
 use super::FollowerBook;
-use crate::gates::entry::{Figure, Raise, Standing};
+use crate::gates::entry::{Figure, MarginCheck, Raise, Standing};
 use crate::gates::{Admission, DeniedReason, cost, weigh};
 use crate::ids::ClientOrderId;
 use crate::instrument::InstrumentKey;
@@ -45,7 +45,8 @@ impl FollowerBook {
             since: asked.since,
             first_seen: leader.ts_first_seen,
             orders: u32::try_from(orders).unwrap_or(u32::MAX),
-            margin_told: None,
+            // The broker's calculator is asked once the order is about to leave; until then nothing is held against it.
+            margin_told: (self.settings.entry.margin == MarginCheck::Broker).then_some(Money::ZERO),
         };
         let line = self.lines.get(&instrument.key);
         let held = line.map_or(0, |line| line.held().unsigned_abs());
@@ -125,11 +126,13 @@ impl FollowerBook {
         self.reservations.retain(|_, kept| kept.is_open || kept.sent.is_none_or(|sent| sent >= started_at));
     }
 
-    /// Whether an entry needs more money than is free, by the broker's calculator.
+    /// Whether an entry needs more money than is free: by the broker's calculator, or by what is kept for it where that
+    /// did not say in time.
     pub(super) fn is_margin_short(&self, id: &ClientOrderId, required: Option<Money>) -> bool {
         let others = self.reservations.iter().filter(|(other, _)| *other != id);
         let kept = others.fold(Money::ZERO, |sum, (_, kept)| sum.plus(kept.money));
         let free = self.available.map(|figure| figure.value.minus(kept));
+        let required = required.or_else(|| self.reservations.get(id).map(|kept| kept.money));
         required.zip(free).is_some_and(|(required, free)| required > free)
     }
 }

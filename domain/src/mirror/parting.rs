@@ -143,6 +143,10 @@ impl Mirror {
 
     fn gap_now(&self, at: &Moment<'_>) -> Option<Gap> {
         if self.is_stopped {
+            let is_squared_off = self.allotment.is_some_and(|allotment| allotment.flatten > 0);
+            if is_squared_off {
+                return None;
+            }
             // What it did not open any more is no gap; what it holds and the leader does not is.
             return self.excess().filter(|units| *units > 0).map(|units| self.settled_gap(units, at));
         }
