@@ -77,7 +77,7 @@ pub(super) struct Following {
     pub(super) holdings: Holdings,
     instruments: HashMap<InstrumentKey, Arc<Instrument>>,
     pub(super) tallies: HashMap<BrokerOrderId, Tally>,
-    /// What exact proportion would still hold of what the copies opened, in billionths of a lot.
+    /// What exact proportion would still hold of what the copies opened, in billionths of a unit.
     pools: HashMap<InstrumentKey, i128>,
     wakes: BTreeSet<Timestamp>,
     wakes_left: usize,
@@ -99,8 +99,10 @@ impl Following {
         book.restore_carried(
             carried.clone().map(|opening| (opening.instrument, opening.copied)).collect::<Vec<_>>(),
         );
+        let mut pools = HashMap::new();
         for opening in carried {
             holdings.carry(opening.instrument, carried_in(opening.instrument), opening.copied);
+            pools.insert(opening.instrument, i128::from(opening.copied.unsigned_abs()) * PER_LOT);
         }
         Self {
             paper: Paper::new(start.policy.account.clone()),
@@ -111,7 +113,7 @@ impl Following {
             holdings,
             instruments: HashMap::new(),
             tallies: HashMap::new(),
-            pools: HashMap::new(),
+            pools,
             wakes: BTreeSet::new(),
             wakes_left: WAKES_MAX,
             now: Timestamp::EPOCH,
@@ -272,6 +274,7 @@ impl Following {
     /// he closed of what he held, whatever was rounded before.
     fn count(&mut self, news: &News) {
         let instrument = news.order.terms.instrument;
+        let lot = i128::from(self.lot_of(instrument).max(1));
         let tally = self.tallies.entry(news.order.broker_order_id.clone()).or_default();
         if let Some(fill) = &news.fill {
             tally.leader_opened += fill.parts.opened;
@@ -282,7 +285,7 @@ impl Following {
                 let pool = self.pools.entry(instrument).or_default();
                 let closed = *pool * i128::from(parts.closed) / i128::from(held_before.unsigned_abs());
                 *pool -= closed;
-                tally.exact_closed += closed;
+                tally.exact_closed += closed / lot;
             }
         }
     }
@@ -382,18 +385,16 @@ impl Following {
         let Some(order) = self.paper.orders().get(index) else { return };
         let sign = if is_exit_leg { -order.terms.side.sign() } else { order.terms.side.sign() };
         let (instrument, product) = (order.terms.instrument, order.terms.product);
-        let lot = self.lot_of(instrument);
         let parts = self.holdings.fill(instrument, product, sign * i64::from(units), price);
         let Some((leader_order, leg)) = self.leader_of.get(&order.client_order_id) else { return };
         let tally = self.tallies.entry(leader_order.clone()).or_default();
         let pool = self.pools.entry(instrument).or_default();
-        let lots = |units: u32| i128::from(units) * PER_LOT / i128::from(lot.max(1));
         if *leg != COPY {
             tally.repaired += units;
-            *pool = (*pool - lots(parts.closed)).max(0);
+            *pool = (*pool - i128::from(parts.closed) * PER_LOT).max(0);
             return;
         }
-        *pool += lots(parts.opened);
+        *pool += i128::from(parts.opened) * PER_LOT;
         tally.closed += parts.closed;
         tally.opened += parts.opened;
         if !is_exit_leg {
@@ -423,9 +424,9 @@ impl Following {
             let units = u32::try_from(due).unwrap_or(u32::MAX).saturating_sub(order.exited);
             if units > 0 {
                 self.now = self.now.plus(MOMENT);
-                let event = self.paper.exit(index, news.exit_leg, units, exit.price, self.now);
+                let events = self.paper.exit(index, news.exit_leg, units, exit.price, self.now);
                 self.enter(index, units, exit.price, true);
-                event.map_or(Ok(()), |event| self.tell(event))?;
+                events.into_iter().try_for_each(|event| self.tell(event))?;
             }
         }
         Ok(())

@@ -193,7 +193,7 @@ impl Paper {
         self.report(index, now)
     }
 
-    /// An exit leg of it fills so many units.
+    /// An exit leg of it fills so many units; once it is done, the other is cancelled (`dhanhq-v2.md` section 3.1).
     pub(super) fn exit(
         &mut self,
         index: usize,
@@ -201,31 +201,52 @@ impl Paper {
         units: u32,
         price: Price,
         now: Timestamp,
-    ) -> Option<Event> {
-        let order = self.orders.get_mut(index)?;
+    ) -> Vec<Event> {
+        let Some(order) = self.orders.get_mut(index) else { return Vec::new() };
         order.exited += units;
-        let is_whole = order.exited >= order.filled;
+        let (exited, is_whole) = (order.exited, order.exited >= order.filled);
+        let status = if is_whole { BrokerStatus::Traded } else { BrokerStatus::PartTraded };
+        let OrderForm::Super(asked) = order.terms.form else { return Vec::new() };
+        let other = match leg {
+            Leg::StopLoss => asked.target.map(|price| (Leg::Target, price)),
+            _ => asked.stop.map(|price| (Leg::StopLoss, price)),
+        };
+        let fired = self.leg(index, leg, price, (status, exited), now);
+        let other = other
+            .filter(|_| is_whole)
+            .and_then(|(other, price)| self.leg(index, other, price, (BrokerStatus::Cancelled, 0), now));
+        fired.into_iter().chain(other).collect()
+    }
+
+    fn leg(
+        &self,
+        index: usize,
+        leg: Leg,
+        price: Price,
+        (status, filled): (BrokerStatus, u32),
+        now: Timestamp,
+    ) -> Option<Event> {
+        let row = self.row(index, now)?;
         let suffix = if leg == Leg::StopLoss { 'S' } else { 'T' };
-        let parent = order.broker_order_id.clone();
         let terms = OrderTerms {
-            side: order.terms.side.opposite(),
-            quantity: Quantity::new(order.filled),
+            side: row.terms.side.opposite(),
+            quantity: row.cumulative,
             order_type: OrderType::Limit,
             price,
             trigger: Price::ZERO,
             form: OrderForm::Ordinary,
-            ..order.terms.clone()
+            ..row.terms
         };
         Some(Event::Report(Box::new(OrderReport {
-            broker_order_id: BrokerOrderId::new(format!("{parent}{suffix}")).ok()?,
+            broker_order_id: BrokerOrderId::new(format!("{}{suffix}", row.broker_order_id)).ok()?,
             tag: None,
             terms,
-            status: if is_whole { BrokerStatus::Traded } else { BrokerStatus::PartTraded },
-            cumulative: Quantity::new(order.exited),
-            average_price: price,
+            status,
+            cumulative: Quantity::new(filled),
+            average_price: if filled == 0 { Price::ZERO } else { price },
             leg,
-            parent: Some(parent),
-            ..self.row(index, now)?
+            parent: Some(row.broker_order_id),
+            ..row
         })))
     }
 
