@@ -81,7 +81,8 @@ stored_enum! {
 
 /// From which states an intent of this kind may come to this one. The database write is guarded with this list.
 ///
-/// `Planned` again means that the request provably never left, or that a held intent took new terms. Placing is
+/// `Planned` again means that the request provably never left, or that a held intent took new terms. What provably never
+/// left may be given up in the same moment: trading was stopped at the door. Placing is
 /// `Acked` from every state in which a request may have left, whatever was concluded meanwhile: the broker's book
 /// outranks our conclusions. A change or a cancel is not: its effect, seen late, shows in the order itself. `Acked`
 /// is repeated when the answer and the stream both bring it.
@@ -89,7 +90,8 @@ pub const fn predecessors(state: IntentState, kind: IntentKind) -> &'static [Int
     use IntentState as S;
     match (state, kind) {
         (S::Acked, IntentKind::Modify | IntentKind::Cancel) => &[S::Sending, S::Unknown, S::Acked],
-        (S::Sending, IntentKind::Modify | IntentKind::Cancel) | (S::Voided, _) => &[S::Planned, S::NotSent],
+        (S::Sending | S::Voided, IntentKind::Modify | IntentKind::Cancel) => &[S::Planned, S::NotSent],
+        (S::Voided, _) => &[S::Planned, S::NotSent, S::Sending],
         (S::Planned, _) => &[S::Planned, S::Sending, S::NotSent],
         (S::Sending, _) => &[S::Planned, S::NotSent, S::Absent],
         (S::Acked, _) => {
