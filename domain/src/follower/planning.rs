@@ -151,6 +151,10 @@ impl FollowerBook {
         if self.margins_short.contains(&child.client_order_id) {
             return Some(DeniedReason::MarginShort);
         }
+        let bound = self.settings.entry.caps.orders_per_day.filter(|_| child.ts_sent.is_none());
+        if child.purpose == Purpose::Entry && bound.is_some_and(|most| self.orders_today >= most) {
+            return Some(DeniedReason::OrdersPerDay);
+        }
         let is_first = mirror.children.first().is_some_and(|first| first.key == child.key);
         let since = if is_first { self.due_since(mirror) } else { mirror.leader.ts_event };
         self.entry_denial(since, child.purpose, now)

@@ -399,6 +399,15 @@ impl Mirror {
         self.of(leg).map(|child| u64::from(child.worst_case().get())).sum()
     }
 
+    /// Units that the orders of a part may come to at the worst, those that wait to be sent counted in.
+    fn wanted_or_out(&self, leg: u8) -> u64 {
+        let of = |child: &Child| match child.state {
+            ChildState::Planned => child.terms.quantity.max(child.worst_case()),
+            _ => child.worst_case(),
+        };
+        self.of(leg).map(|child| u64::from(of(child).get())).sum()
+    }
+
     /// Units the copy has filled.
     pub fn filled(&self) -> u64 {
         self.of(COPY).map(|child| u64::from(child.cumulative.get())).sum()

@@ -7,7 +7,6 @@ use super::{Mirror, Moment, REPAIR};
 use crate::order::TimeInForce;
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
-use crate::quantity::Quantity;
 
 impl Mirror {
     /// How much each living child should be, and the new ones beside them: what is there is kept as far as possible, the
@@ -28,14 +27,7 @@ impl Mirror {
             return (wants, Vec::new());
         }
         // P5: nothing more while what is out may still come to the whole.
-        let at_worst: u64 = self
-            .of(aim.leg)
-            .map(|child| {
-                let planned =
-                    if child.state == ChildState::Planned { child.terms.quantity } else { Quantity::ZERO };
-                u64::from(child.worst_case().max(planned).get())
-            })
-            .sum();
+        let at_worst = self.wanted_or_out(aim.leg);
         let open = u32::try_from(u64::from(total).saturating_sub(at_worst)).unwrap_or(total);
         let mut more = left.min(open);
         more -= more % aim.lot.get();

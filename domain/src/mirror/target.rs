@@ -199,7 +199,7 @@ impl Mirror {
 
     /// What the entry gates are asked.
     pub(super) fn asks_to_open<'a>(&'a self, wish: &'a Wish, units: u32, since: Timestamp) -> Opening<'a> {
-        let before = self.worst_case();
+        let before = self.wanted_or_out(COPY);
         let under_way = before.saturating_sub(self.filled());
         Opening { leader: &self.leader, wish, units, before, under_way, since }
     }
