@@ -57,7 +57,9 @@ impl World {
             }
             Purpose::Exit => {
                 let opens = (held + units).signum() == units.signum();
-                let raced = self.is_raced(&order) || self.blind.contains(&order.tag);
+                let raced = self.gated.contains(&order.tag)
+                    || self.is_raced(&order)
+                    || self.blind.contains(&order.tag);
                 hold!(
                     !opens || raced || self.is_blotted(instrument, &["hand"]),
                     "P6: sent to close, F{order} opens: {held} were held"
@@ -72,12 +74,13 @@ impl World {
 
     /// Whether another of the same side has filled since this one was there.
     fn is_raced(&self, order: &Order) -> bool {
+        let sent_at = self.sent_at.get(&order.tag).copied().unwrap_or(i64::MAX);
         self.follower.orders.iter().any(|other| {
             other.number != order.number
                 && other.asked.instrument == order.asked.instrument
                 && other.asked.buy == order.asked.buy
                 && other.filled > 0
-                && other.changed_at >= order.entered_at
+                && other.changed_at >= sent_at
         })
     }
 

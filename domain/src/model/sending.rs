@@ -76,6 +76,12 @@ impl World {
     }
 
     fn remember(&mut self, id: &str, request: &Request) {
+        if request.purpose == Purpose::Entry {
+            self.gated.insert(id.to_owned());
+        }
+        if let Ask::Place(_) = request.ask {
+            self.sent_at.insert(id.to_owned(), self.now);
+        }
         let is_entry = request.purpose == Purpose::Entry;
         match &request.ask {
             Ask::Place(_) => {
@@ -130,6 +136,7 @@ impl World {
             self.note(|| format!("{tag} is {purpose:?} by now"));
             self.sent_as.insert(tag.clone(), purpose);
             if purpose == Purpose::Entry {
+                self.gated.insert(tag.clone());
                 self.check_allowed(self.copies[&tag])?;
                 self.check_caps(self.copies[&tag], 0)?;
             }

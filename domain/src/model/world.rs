@@ -110,6 +110,10 @@ pub(super) struct World {
     pub(super) copies: BTreeMap<String, Copied>,
     /// As what each order was last sent: what was sent to close and then raised to open opens.
     pub(super) sent_as: BTreeMap<String, Purpose>,
+    /// Those that have passed the gates of what opens.
+    pub(super) gated: BTreeSet<String>,
+    /// When each was sent.
+    pub(super) sent_at: BTreeMap<String, i64>,
     /// Those that were sent before a fill of the same side was told.
     pub(super) blind: BTreeSet<String>,
     pub(super) seen: Vec<Seen>,
@@ -174,6 +178,8 @@ impl World {
             wakes: BTreeSet::new(),
             copies: BTreeMap::new(),
             sent_as: BTreeMap::new(),
+            gated: BTreeSet::new(),
+            sent_at: BTreeMap::new(),
             blind: BTreeSet::new(),
             seen: Vec::new(),
             drifted: BTreeSet::new(),
