@@ -1,30 +1,28 @@
 //! One follower while the day runs: the book of production over a broker on paper.
 
+mod figures;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_actors::FollowerPolicy;
-use tandem_domain::account::{Funds, PositionReport};
 use tandem_domain::decision::decide;
 use tandem_domain::follower::{Alert, Effect, Event, FollowerBook, FollowerSettings, Opening, Record};
-use tandem_domain::gates::unit_cost;
 use tandem_domain::ids::{BrokerOrderId, ClientOrderId, IdError};
 use tandem_domain::instrument::{Instrument, InstrumentKey};
 use tandem_domain::leader::LeaderOrder;
 use tandem_domain::mirror::COPY;
-use tandem_domain::order::{BrokerStatus, OrderForm, Product, Side};
-use tandem_domain::pacing::Purpose;
+use tandem_domain::order::{BrokerStatus, OrderForm, Product};
 use tandem_domain::policy::CopyOn;
 use tandem_domain::price::{Money, Price};
-use tandem_domain::quantity::SignedQuantity;
 use tandem_domain::sizing::DayCapital;
 use tandem_domain::time::Timestamp;
 use tandem_domain::trading::Trading;
 
-use super::holdings::{Holdings, Tape};
+use super::holdings::Holdings;
 use super::leading::{Leading, News, Traded};
-use super::paper::{Paper, PaperOrder, limit_or_last};
+use super::paper::{Paper, PaperOrder};
 
 /// Two things that follow from each other are never of one moment.
 const MOMENT: Duration = Duration::from_micros(1);
@@ -222,54 +220,6 @@ impl Following {
         }
     }
 
-    /// The account's money and positions, as of now.
-    fn tell_figures(&mut self, leading: &Leading) -> Result<(), IdError> {
-        let used = self.margin_used(&leading.tape);
-        let available = self.start.available.plus(self.holdings.realised()).minus(used);
-        let funds = Funds {
-            available,
-            utilised: used,
-            start_of_day: self.start.available,
-            collateral: Money::ZERO,
-            withdrawable: Money::ZERO,
-        };
-        self.now = self.now.plus(MOMENT);
-        let started_at = self.now;
-        self.tell(Event::Funds { started_at, funds })?;
-        let positions = self.positions(&leading.tape, started_at);
-        self.tell(Event::Positions { started_at, positions })
-    }
-
-    fn positions(&self, tape: &Tape, at: Timestamp) -> Vec<PositionReport> {
-        let mut rows: BTreeMap<(InstrumentKey, Product), PositionReport> = BTreeMap::new();
-        let empty = |instrument: InstrumentKey, product: Product| PositionReport {
-            instrument,
-            product,
-            net: SignedQuantity(0),
-            carried: SignedQuantity(0),
-            buy_average: Price::ZERO,
-            sell_average: Price::ZERO,
-            realised: Money::ZERO,
-            unrealised: Money::ZERO,
-            ts_event: at,
-        };
-        for (key, line) in self.holdings.lines() {
-            let mut profit = line.realised().plus(line.unrealised(tape.last(key)));
-            for (product, units) in &line.by_product {
-                let row = rows.entry((key, *product)).or_insert_with(|| empty(key, *product));
-                row.net.0 += units;
-                row.realised = std::mem::replace(&mut profit, Money::ZERO);
-            }
-        }
-        for opening in &self.start.openings {
-            let of = (opening.instrument, carried_in(opening.instrument));
-            let row = rows.entry(of).or_insert_with(|| empty(of.0, of.1));
-            row.net.0 += opening.own;
-            row.carried.0 += opening.copied + opening.own;
-        }
-        rows.into_values().collect()
-    }
-
     /// What the leader did, and what exact proportion would do about it: of what the copies opened it closes the part that
     /// he closed of what he held, whatever was rounded before.
     fn count(&mut self, news: &News) {
@@ -452,38 +402,6 @@ impl Following {
         Ok(())
     }
 
-    /// Money that positions and working entries hold, by the estimate that the margin gate uses.
-    fn margin_used(&self, tape: &Tape) -> Money {
-        let margin = self.start.settings.entry.short_margin;
-        let cost = |key: InstrumentKey, side: Side, price: Option<Price>, units: u64| {
-            let each = unit_cost(side, price, self.instruments.get(&key)?, margin)?;
-            Some(times(each, units))
-        };
-        let held = self.holdings.lines().filter_map(|(key, line)| {
-            let side = if line.units > 0 { Side::Buy } else { Side::Sell };
-            let price = if line.units > 0 { line.average().or(tape.last(key)) } else { tape.last(key) };
-            cost(key, side, price, line.units.unsigned_abs())
-        });
-        let working = self.paper.orders().iter().filter(|order| order.purpose == Purpose::Entry);
-        let working = working.filter_map(|order| {
-            let terms = &order.terms;
-            cost(terms.instrument, terms.side, limit_or_last(terms, tape), u64::from(order.open()))
-        });
-        held.chain(working).fold(Money::ZERO, Money::plus)
-    }
-
-    fn weigh(&mut self, leading: &Leading) {
-        for (key, _) in self.holdings.lines().map(|(key, line)| (key, line.units)).collect::<Vec<_>>() {
-            if let Some(last) = leading.tape.last(key) {
-                self.holdings.mark(key, last);
-            }
-        }
-        let used = self.margin_used(&leading.tape);
-        if used > self.margin_peak {
-            (self.margin_peak, self.margin_peak_at) = (used, Some(self.now));
-        }
-    }
-
     /// Units in a lot, once the instrument is known.
     pub(super) fn lot_of(&self, instrument: InstrumentKey) -> u32 {
         self.instruments.get(&instrument).map_or(1, |instrument| instrument.lot_size.get())
@@ -504,10 +422,6 @@ impl Following {
 pub(super) fn carried_in(instrument: InstrumentKey) -> Product {
     use tandem_domain::instrument::ExchangeSegment::{BseEquity, NseEquity};
     if matches!(instrument.segment, NseEquity | BseEquity) { Product::Cnc } else { Product::Margin }
-}
-
-fn times(each: Money, units: u64) -> Money {
-    Money::from_units(each.units().saturating_mul(i64::try_from(units).unwrap_or(i64::MAX)))
 }
 
 /// What a person should know of the day, in words; none for what the orders tell themselves.

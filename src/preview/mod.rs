@@ -64,6 +64,8 @@ pub struct Request {
 /// Reads the day and runs it through the settings.
 pub fn run(request: &Request, settings: &Settings, calendar: Arc<Calendar>) -> anyhow::Result<Preview> {
     let day = day::read(request, settings)?;
+    let year = chrono::Datelike::year(&day.day.date());
+    let knows_holidays = calendar.covers(year);
     let means = Means::find(&request.given, &day, settings)?;
     let mut followers = Vec::new();
     for (number, follower) in settings.enabled_followers().enumerate() {
@@ -74,7 +76,13 @@ pub fn run(request: &Request, settings: &Settings, calendar: Arc<Calendar>) -> a
         leading.holdings.carry(instrument, following::carried_in(instrument), units);
     }
     play(&day, &mut leading, &mut followers)?;
-    Ok(outcome::of(day, means, leading, followers))
+    let mut preview = outcome::of(day, means, leading, followers);
+    if !knows_holidays {
+        preview.warnings.push(format!(
+            "the calendar knows no holiday of {year}: give session.calendar_file a file that does"
+        ));
+    }
+    Ok(preview)
 }
 
 fn start(

@@ -65,6 +65,12 @@ fn the_clock_is_that_of_the_day() {
     assert_eq!(under("", &sunday), [copy(0, "skipped", "market_holiday")]);
     let early = BUY_TEN.replace("10:00", "08:00");
     assert_eq!(under("", &early), [copy(0, "skipped", "market_closed")]);
+    // A year of which the calendar knows nothing, long after the option has expired.
+    let late = BUY_TEN.replace("2026-12-01", "2031-12-02");
+    assert_eq!(under("", &late), [copy(0, "skipped", "instrument_expired")]);
+    let json = of_table(ONE, &format!("{HEAD_OF_ONE}{late}"));
+    let warning = json["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("knows no holiday of 2031"), "{warning}");
 }
 
 #[test]
