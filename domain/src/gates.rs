@@ -11,7 +11,7 @@ mod prices;
 
 pub use admit::{Admission, weigh};
 pub use cost::{cost, unit_cost};
-pub use prices::clamp;
+pub use prices::{clamp, clamp_exit};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -40,11 +40,60 @@ pub fn clamp(price: Price, side: Side, tick: Price, band: Option<(Price, Price)>
     Price::from_units(units.max(tick)).unwrap_or(price)
 }
 
+/// Price and trigger an exit is sent with. A trigger fires no later than the leader's would, and the price stays beyond it
+/// as the broker wants it (`dhanhq-v2.md` section 2.9). What is zero is none, and stays so.
+pub fn clamp_exit(terms: &OrderTerms, tick: Price, band: Option<(Price, Price)>) -> (Price, Price) {
+    let side = terms.side;
+    let mut price = terms.price;
+    let mut trigger = terms.trigger;
+    if !price.is_zero() {
+        price = clamp(price, side, tick, band);
+    }
+    if !trigger.is_zero() {
+        trigger = clamp(trigger, side.opposite(), tick, band);
+    }
+    if price.is_zero() || trigger.is_zero() || is_beyond(price, trigger, side) {
+        return (price, trigger);
+    }
+    // Both lie at one end of the band: the trigger moves inwards, or, where that end is the other one, the price.
+    let step = tick.units().max(1) * -side.sign();
+    let moved = |from: Price, by: i64| Price::from_units(from.units().saturating_add(by)).unwrap_or(from);
+    let inwards = clamp(moved(price, step), side.opposite(), tick, band);
+    if is_beyond(price, inwards, side) { (price, inwards) } else { (moved(trigger, -step), trigger) }
+}
+
+/// Whether a stop's price lies on that side of its trigger on which the market goes on: below for a sale.
+fn is_beyond(price: Price, trigger: Price, side: Side) -> bool {
+    match side {
+        Side::Sell => price < trigger,
+        Side::Buy => price > trigger,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
+    use crate::order::{OrderType, Product, TimeInForce};
+    use crate::quantity::Quantity;
+
+    fn stop(side: Side) -> OrderTerms {
+        OrderTerms {
+            instrument: InstrumentKey { segment: ExchangeSegment::NseFno, security_id: SecurityId(43_125) },
+            side,
+            product: Product::Margin,
+            order_type: OrderType::StopLoss,
+            time_in_force: TimeInForce::Day,
+            quantity: Quantity::new(65),
+            disclosed: Quantity::ZERO,
+            price: Price::ZERO,
+            trigger: Price::ZERO,
+            after_market: false,
+            form: OrderForm::Ordinary,
+        }
+    }
 
     #[test]
     fn towards_what_trades_then_into_the_band() {
@@ -65,6 +114,35 @@ mod tests {
             assert_eq!(told, Price::from_paise(expected), "{side} {paise}");
         }
         assert_eq!(clamp(Price::ZERO, Side::Buy, Price::ZERO, None).units(), 1);
+    }
+
+    #[test]
+    fn a_stop_is_clamped_with_its_trigger() {
+        let band = Some((Price::from_paise(8_000), Price::from_paise(11_000)));
+        let tick = Price::from_paise(5);
+        for (side, price, trigger, expected) in [
+            (Side::Sell, 9_000, 9_100, (9_000, 9_100)),
+            // Off the tick: the price goes towards what trades, the trigger fires earlier.
+            (Side::Sell, 9_003, 9_102, (9_000, 9_105)),
+            (Side::Buy, 9_102, 9_003, (9_105, 9_000)),
+            // Both beyond one end.
+            (Side::Sell, 7_500, 7_800, (8_000, 8_005)),
+            (Side::Buy, 12_000, 11_500, (11_000, 10_995)),
+            (Side::Sell, 11_500, 12_000, (10_995, 11_000)),
+            (Side::Buy, 7_800, 7_500, (8_005, 8_000)),
+            // No price, or no trigger.
+            (Side::Sell, 0, 7_800, (0, 8_000)),
+            (Side::Sell, 12_000, 0, (11_000, 0)),
+        ] {
+            let mut terms = stop(side);
+            (terms.price, terms.trigger) = (Price::from_paise(price), Price::from_paise(trigger));
+            let told = clamp_exit(&terms, tick, band);
+            assert_eq!(
+                told,
+                (Price::from_paise(expected.0), Price::from_paise(expected.1)),
+                "{side} {price}"
+            );
+        }
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use super::child::{Change, Child, OrderPart};
 use super::drive::Aim;
 use super::{Moment, REPAIR};
-use crate::gates::clamp;
+use crate::gates::{clamp, clamp_exit};
 use crate::order::{ExitLegs, OrderForm, OrderTerms, OrderType, TimeInForce};
 use crate::pacing::Purpose;
 use crate::policy::{Bps, MarketOrders};
@@ -50,7 +50,7 @@ pub(super) fn desired(child: &Child, units: Quantity, aim: &Aim) -> OrderTerms {
     }
     if aim.purpose == Purpose::Exit && terms.order_type != OrderType::Market {
         // An exit that the exchange would not take at its price is put at the next that it takes (design, section 4).
-        terms.price = clamp(terms.price, terms.side, aim.tick, aim.band);
+        (terms.price, terms.trigger) = clamp_exit(&terms, aim.tick, aim.band);
     }
     if let OrderForm::Forever(Some(second)) = &mut terms.form {
         second.quantity = units;
