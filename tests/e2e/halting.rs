@@ -1,8 +1,8 @@
 //! E9: halt, square-off and resume, by the built program on a running daemon (P17, P27).
 
-use tandem_domain::order::Product;
+use tandem_domain::order::{Product, Side};
 
-use crate::harness::{ASHA, BALA, Daemon, Follower, Setup, Stage, buy, limit, until};
+use crate::harness::{ASHA, BALA, Daemon, Follower, LEADER, Setup, Stage, buy, limit, sell, to_units, until};
 
 fn say(daemon: &Daemon, arguments: &[&str]) -> String {
     daemon.run_command(&[arguments, &["--database", "tandem.db"]].concat())
@@ -105,5 +105,119 @@ fn e9_no_entry_leaves_once_the_halt_is_answered() {
     // One may have been on the wire.
     let arrived = broker.orders(ASHA).len();
     assert!(arrived <= sent + 1, "{arrived} after {sent}");
+    daemon.end();
+}
+
+/// Two units for each of the leader's; he may place 27 lots at once, the exchange takes no more.
+fn doubled() -> Setup {
+    Setup::new()
+        .set("sizing.strategy = \"fixed_ratio\"")
+        .set("sizing.ratio = 2.0")
+        .set("sizing.ratio_max = 2.0")
+}
+
+#[test]
+fn e9_a_square_off_above_the_freeze_quantity_is_sliced() {
+    let Stage { broker, mut daemon } = doubled().stage();
+    for text in ["trading_stopped", "squared_off"] {
+        daemon.expects(text);
+    }
+    daemon.tolerates("squaring_off");
+    let option = broker.option();
+    let bought = broker.lead(buy(option, 1_755));
+    daemon.until_filled(&bought, "asha", 3_510);
+    broker.own(ASHA, buy(option, 65));
+    until("her own trade is seen", || (daemon.externals(ASHA).len() == 1).then_some(()));
+
+    let told = say(&daemon, &["halt", "--square-off"]);
+    assert!(told.ends_with("asha: flat in what was copied\n"), "{told}");
+    assert_eq!(broker.net(ASHA, option), 65, "what is hers is left alone");
+    let orders = broker.orders(ASHA);
+    let sold: Vec<u32> = orders
+        .iter()
+        .filter(|order| order.terms.side == Side::Sell)
+        .map(|order| order.filled.get())
+        .collect();
+    assert_eq!((sold.len(), sold.iter().sum::<u32>()), (2, 3_510), "{sold:?}");
+    assert!(sold.iter().all(|units| *units <= 1_800), "{sold:?}");
+
+    // Nothing comes back, and the leader's way out finds nothing.
+    say(&daemon, &["resume"]);
+    let out = broker.lead(sell(option, 1_755));
+    daemon.until_outcome(&out, "asha", "skipped");
+    broker.quiet();
+    assert_eq!(broker.net(ASHA, option), 65);
+    daemon.end();
+}
+
+#[test]
+fn e9_a_restart_in_the_middle_of_a_square_off_goes_on_until_flat() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    for text in ["trading_stopped", "squaring_off", "squared_off"] {
+        daemon.expects(text);
+    }
+    let option = broker.option();
+    let bought = broker.lead(buy(option, 520));
+    daemon.until_filled(&bought, "asha", 260);
+    let target = broker.lead(limit("120.00", sell(option, 520)));
+    daemon.until_status(&target, "asha", "PENDING");
+
+    // Somebody wants one lot of them, nobody more.
+    broker.bid(option, &[("100.00", 65)]);
+    say(&daemon, &["halt", "--square-off", "--no-wait"]);
+    daemon.until_status(&target, "asha", "CANCELLED");
+    until("a part is closed", || (broker.net(ASHA, option) < 260).then_some(()));
+    daemon.terminate();
+    assert_eq!(daemon.until_exit(), Some(0));
+    let left = broker.net(ASHA, option);
+    assert!(left > 0, "{left}");
+
+    daemon.start();
+    daemon.until_live(2);
+    assert_eq!(state_of(&daemon, "asha"), "halted");
+    broker.bid(option, &[("99.00", 100_000)]);
+    until("all that was copied is closed", || {
+        // An order that rests follows the market after a while.
+        broker.quiet();
+        (broker.net(ASHA, option) == 0).then_some(())
+    });
+    broker.pass(std::time::Duration::from_secs(10));
+    assert_eq!(broker.net(ASHA, option), 0, "and no more than that");
+    daemon.until_log("squared_off");
+
+    say(&daemon, &["resume"]);
+    broker.pass(std::time::Duration::from_secs(5));
+    assert_eq!(broker.net(ASHA, option), 0);
+    daemon.end();
+}
+
+#[test]
+fn e9_resume_copies_only_what_is_first_seen_afterwards() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("trading_stopped");
+    let option = broker.option();
+    broker.offer(option, &[]);
+    let before = broker.lead(limit("95.00", buy(option, 260)));
+    daemon.until_status(&before, "asha", "PENDING");
+    say(&daemon, &["halt"]);
+    daemon.until_status(&before, "asha", "CANCELLED");
+    let during = broker.lead(limit("96.00", buy(option, 260)));
+    daemon.until_refused(&during, "asha", "skipped", "halted");
+    say(&daemon, &["resume"]);
+
+    // Neither a raise nor a fill of the two brings anything back.
+    broker.change(LEADER, &before, &to_units(520));
+    broker.change(LEADER, &during, &to_units(520));
+    broker.fill(&before, 520, "95.00");
+    broker.fill(&during, 520, "96.00");
+    broker.pass(std::time::Duration::from_secs(5));
+    assert_eq!((broker.net(ASHA, option), broker.placements(ASHA).len()), (0, 1));
+
+    // Half of what he leaves with is hers to leave: nothing.
+    let out = broker.lead(limit("120.00", sell(option, 520)));
+    broker.quiet();
+    assert_eq!(daemon.intents(&out, "asha"), []);
+    let next = broker.lead(limit("94.00", buy(option, 260)));
+    daemon.until_status(&next, "asha", "PENDING");
     daemon.end();
 }
