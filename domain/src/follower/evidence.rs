@@ -13,7 +13,7 @@ use crate::quantity::Quantity;
 use crate::time::Timestamp;
 
 /// An order of somebody else that is older than this when it is first seen has left the windows that matter.
-const EXTERNAL_COUNTS: Duration = Duration::from_secs(60);
+const EXTERNAL_COUNTS: Duration = Duration::from_mins(1);
 
 impl FollowerBook {
     pub(super) fn on_answer(
