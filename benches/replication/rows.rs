@@ -194,6 +194,7 @@ impl Copy {
                 reason: None,
                 note: None,
                 target: self.child.terms.quantity,
+                closing: Quantity::ZERO,
                 copied: self.child.terms.quantity,
                 filled: Quantity::ZERO,
             },
