@@ -237,12 +237,18 @@ impl Walk<'_> {
 
     /// What the follower holds of what it may hold.
     fn pool(&self) -> Share {
+        self.pool_at(self.leader.unsigned_abs())
+    }
+
+    /// The same, had the leader so many units left of what he holds.
+    fn pool_at(&self, left: u64) -> Share {
+        let cut = |share: Share| reduced(share, self.leader.unsigned_abs(), left);
         let held = self
             .entries
             .iter()
             .zip(&self.states)
-            .map(|(entry, state)| opened_by(entry, state, self.lot).min(state.stays));
-        held.fold(self.before, Share::saturating_add)
+            .map(|(entry, state)| opened_by(entry, state, self.lot).min(cut(state.stays)));
+        held.fold(cut(self.before), Share::saturating_add)
     }
 
     /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
@@ -253,19 +259,19 @@ impl Walk<'_> {
         working.sort_by_key(|index| (self.entries[*index].placed, *index));
         let held = self.leader.unsigned_abs();
         let mut left = [held; ExitKind::COUNT];
-        let mut path = [self.pool(); ExitKind::COUNT];
         let (mut coming, mut arrived) = (0_u64, Share::ZERO);
         let mut anticipated = [0_u64; ExitKind::COUNT];
         for index in working {
             let entry = &self.entries[index];
             let (kind, mut units) = (entry.kind.index(), u64::from(entry.working));
+            let closes = units.min(left[kind]);
+            let rests =
+                nearest(self.pool_at(left[kind])).saturating_sub(nearest(self.pool_at(left[kind] - closes)));
             let state = &mut self.states[index];
             if self.leader != 0 && entry.side.sign() != self.leader.signum() {
-                let closes = units.min(left[kind]);
-                let after = reduced(path[kind], left[kind], left[kind] - closes);
-                state.resting += nearest(path[kind]).saturating_sub(nearest(after));
+                state.resting += rests;
                 state.closes += closes;
-                (left[kind], path[kind], units) = (left[kind] - closes, after, units - closes);
+                (left[kind], units) = (left[kind] - closes, units - closes);
             }
             if self.leader >= 0 && entry.side == Side::Sell {
                 let closes = units.min(coming - anticipated[kind]);

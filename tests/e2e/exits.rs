@@ -337,12 +337,14 @@ fn d14_resting_entry_shrinks_by_the_same_fraction() {
     until("her entry is half", || (broker.order(&copy).terms.quantity.get() == 130).then_some(()));
     broker.quiet();
     assert_eq!(broker.calls(ASHA), ["POST /orders", "PUT /orders"]);
-    let rest = broker.lead(sell(broker.option(), 260));
-    daemon.until_status(&entry, "asha", "CANCELLED");
-    daemon.until_refused(&half, "asha", "skipped", "nothing_to_close");
-    daemon.until_refused(&rest, "asha", "skipped", "nothing_to_close");
-    broker.pass(Duration::from_mins(1));
-    assert_eq!(broker.calls(ASHA), ["POST /orders", "PUT /orders", "DELETE /orders"]);
+    // What fills late is what she should hold.
+    broker.fill(&copy, 130, "95.00");
+    daemon.until_filled(&entry, "asha", 130);
+    broker.quiet();
+    assert_eq!(nets(&broker), (260, 130));
+    assert_eq!(daemon.mapping(&half, "asha").unwrap().filled, 0);
+    sells(&broker, &daemon, 260, 130);
+    broker.quiet();
     assert_eq!(nets(&broker), (0, 0));
     daemon.end();
 }
@@ -386,19 +388,35 @@ fn d14_late_fill_is_exited() {
 }
 
 #[test]
-fn d15_filled_part_is_exited_in_proportion_and_the_rest_shrinks() {
+fn d15_what_is_not_filled_shrinks_first() {
     let Stage { broker, daemon } = Setup::new().set(r#"parting.entry = "keep""#).stage();
-    // Eight lots and four; two of hers are filled.
+    // Eight lots and four; two of hers are filled, and two is what four of his come to.
     let (entry, copy) = left_behind(&broker, &daemon, 520, 130);
-    sells(&broker, &daemon, 260, 65);
-    // One of the two that rest.
-    until("a lot rests", || (broker.order(&copy).terms.quantity.get() == 195).then_some(()));
+    let half = broker.lead(sell(broker.option(), 260));
+    daemon.until_status(&entry, "asha", "CANCELLED");
+    daemon.until_refused(&half, "asha", "skipped", "nothing_to_close");
+    broker.pass(Duration::from_mins(1));
+    assert_eq!(broker.order(&copy).filled.get(), 130);
+    assert_eq!(nets(&broker), (260, 130));
+    sells(&broker, &daemon, 260, 130);
     broker.quiet();
-    assert_eq!(nets(&broker), (260, 65));
+    assert_eq!(nets(&broker), (0, 0));
+    assert_eq!(broker.asked(ASHA), (2, 0, 1));
+    daemon.end();
+}
+
+#[test]
+fn d15_what_is_filled_beyond_the_proportion_is_exited() {
+    let Stage { broker, daemon } = Setup::new().set(r#"parting.entry = "keep""#).stage();
+    // Eight lots and four; three of hers are filled.
+    let (entry, copy) = left_behind(&broker, &daemon, 520, 195);
     sells(&broker, &daemon, 260, 65);
     daemon.until_status(&entry, "asha", "CANCELLED");
     broker.pass(Duration::from_mins(1));
-    assert_eq!(broker.order(&copy).filled.get(), 130);
+    assert_eq!(broker.order(&copy).filled.get(), 195);
+    assert_eq!(nets(&broker), (260, 130));
+    sells(&broker, &daemon, 260, 130);
+    broker.quiet();
     assert_eq!(nets(&broker), (0, 0));
     daemon.end();
 }
