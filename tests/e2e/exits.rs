@@ -623,7 +623,7 @@ fn one_exit_only(how: OverlappingExits) {
     });
     daemon.until_status(&target, "asha", "CANCELLED");
     broker.pass(Duration::from_secs(30));
-    assert_eq!(working(&broker).iter().map(|copy| copy.id.clone()).collect::<Vec<_>>(), [kept.id.clone()]);
+    assert!(working(&broker).iter().map(|copy| &copy.id).eq([&kept.id]));
 
     // It guards: the stops fire at both.
     broker.price(option, "89.00");
@@ -658,7 +658,7 @@ fn d20_target_that_the_leader_reaches_is_sold_at_the_market() {
     let kept = copy_of(&daemon, &stop);
     let target = broker.lead(limit("120.00", sell(option, 260)));
     broker.quiet();
-    assert_eq!(working(&broker).iter().map(|copy| copy.id.clone()).collect::<Vec<_>>(), [kept.clone()]);
+    assert!(working(&broker).iter().map(|copy| &copy.id).eq([&kept]));
 
     broker.price(option, "120.00");
     daemon.until_filled(&target, "asha", 130);
