@@ -162,7 +162,9 @@ fn d22_intraday_square_off_of_the_leader_first() {
 #[test]
 fn d22_intraday_square_off_on_both_sides_at_once() {
     let Stage { broker, mut daemon } = Setup::new().starts("2026-12-01 15:18:00").stage();
-    for text in ["squared_off_by_broker", "copy_gap", "overshot", "rejected", "exit_given_up"] {
+    for text in
+        ["squared_off_by_broker", "copy_gap", "overshot", "rejected", "exit_given_up", "cancel refused"]
+    {
         daemon.tolerates(text);
     }
     let option = broker.option();

@@ -222,7 +222,8 @@ fn e7_daily_loss_by_policy_squares_off() {
         daemon.tolerates(text);
     }
     let option = lost(&broker, &mut daemon);
-    until("what was copied is closed", || (broker.net(ASHA, option) == 0).then_some(()));
+    daemon.until_log("\"squared_off\"");
+    assert_eq!(broker.net(ASHA, option), 0, "what was copied is closed");
     denied(&broker, &daemon, buy(option, 260), "halted");
     assert_eq!(broker.net(LEADER, option), 520);
     daemon.end();
