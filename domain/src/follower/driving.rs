@@ -187,7 +187,10 @@ impl FollowerBook {
         let side = if by_leg { terms.side.opposite() } else { terms.side };
         let (instrument, units) = (terms.instrument, side.signed(growth).0);
         *self.positions.entry((instrument, terms.product)).or_default() += units;
-        self.lines.entry(instrument).or_default().copied += units;
+        let product = terms.product;
+        let line = self.lines.entry(instrument).or_default();
+        line.copied += units;
+        line.move_product(product, units);
     }
 
     /// Stores what a step changed of a mirror, if anything.

@@ -6,8 +6,8 @@ use crate::gates::{Admission, DeniedReason, cost, weigh};
 use crate::ids::ClientOrderId;
 use crate::instrument::InstrumentKey;
 use crate::mirror::{Child, Mirror, Opening};
+use crate::order::OrderTerms;
 use crate::order::lifecycle::ChildState;
-use crate::order::{OrderTerms, Side};
 use crate::pacing::Purpose;
 use crate::price::{Money, Price};
 use crate::quantity::Quantity;
@@ -49,9 +49,10 @@ impl FollowerBook {
             margin_told: (self.settings.entry.margin == MarginCheck::Broker).then_some(Money::ZERO),
         };
         let line = self.lines.get(&instrument.key);
-        let held = line.map_or(0, |line| line.held().unsigned_abs());
+        let side = wish.terms.side;
+        // What is held on the other side is closed before anything is opened on this one.
+        let held = line.map_or(0, |line| (line.held() * side.sign()).max(0).unsigned_abs());
         let under_way = self.under_way(instrument.key) + asked.under_way;
-        let side = line.filter(|line| line.held() < 0).map_or(wish.terms.side, |_| Side::Sell);
         let short_margin = self.settings.entry.short_margin;
         let standing = Standing {
             now,

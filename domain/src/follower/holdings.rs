@@ -4,7 +4,7 @@
 //! One [`Line`] for each instrument. Whenever anything in it changes, all its mirrors are given their share anew, and
 //! those whose share changed are stepped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::shares::Shares;
@@ -53,8 +53,8 @@ pub(super) struct Line {
     pub(super) external: i64,
     /// By the account's positions, where these and our rows differ.
     pub(super) drift: Option<i64>,
-    /// The product of the larger part of what is held, by the account's positions.
-    pub(super) held_in: Option<Product>,
+    /// Units in the account by product, signed: as its positions show them, and moved by what has filled since.
+    pub(super) by_product: BTreeMap<Product, i64>,
     /// What the leader has converted, by product.
     pub(super) leader_converted: HashMap<Product, i64>,
     /// The leader's net, signed, and buys of his that still work.
@@ -104,6 +104,26 @@ impl Line {
     pub(super) fn closable_by(&self, side: Side) -> u64 {
         let closable = self.closable();
         if closable.signum() == side.sign() { 0 } else { closable.unsigned_abs() }
+    }
+
+    /// Something in the account has filled.
+    pub(super) fn move_product(&mut self, product: Product, units: i64) {
+        let known = self.by_product.entry(product).or_default();
+        *known += units;
+        if *known == 0 {
+            self.by_product.remove(&product);
+        }
+    }
+
+    /// The product in which so many of the copied units are closed: the wanted one if they are held in it, else that of
+    /// the larger part of what is held.
+    pub(super) fn held_in(&self, wanted: Product, units: u64) -> Option<Product> {
+        let sign = self.held().signum();
+        let in_wanted = self.by_product.get(&wanted).copied().unwrap_or(0);
+        if in_wanted.signum() == sign && in_wanted.unsigned_abs() >= units.max(1) {
+            return Some(wanted);
+        }
+        self.by_product.iter().max_by_key(|(_, units)| units.abs()).map(|(product, _)| *product)
     }
 
     pub(super) fn before(&self, lot: LotSize) -> Before {
@@ -197,7 +217,7 @@ impl FollowerBook {
         let lot = known.or_else(sized);
         let Some(lot) = lot else { return Vec::new() };
         let gap = self.settings.rules.parting.gap;
-        let shares = Shares { line, lot, held_in: self.held_in(instrument), gap };
+        let shares = Shares { line, lot, gap };
         let (allotted, news) = if is_squaring_off {
             (shares.of_square_off(&mirrors), None)
         } else {
@@ -224,15 +244,6 @@ impl FollowerBook {
         }
         line.overshot = overshot;
         ids.into_iter().zip(allotted.0).collect()
-    }
-
-    /// The product in which the larger part of the copied units is held: what the account shows, or what was placed.
-    fn held_in(&self, instrument: InstrumentKey) -> Option<Product> {
-        let shown = self.lines.get(&instrument).and_then(|line| line.held_in);
-        shown.or_else(|| {
-            let of_it = self.positions.iter().filter(|((key, _), units)| *key == instrument && **units != 0);
-            of_it.max_by_key(|(_, units)| units.abs()).map(|((_, product), _)| *product)
-        })
     }
 
     /// What earlier orders of the leader's on a side left over below a lot.

@@ -82,14 +82,14 @@ impl FollowerBook {
         for instrument in instruments {
             let shown = nets.get(&instrument);
             let net: i64 = shown.map_or(0, |by_product| by_product.values().sum());
-            let largest = shown.and_then(|of| of.iter().max_by_key(|(_, units)| units.abs()));
-            let held_in = largest.filter(|(_, units)| **units != 0).map(|(product, _)| *product);
             if self.is_unsettled(instrument, started_at) {
                 continue;
             }
             let Some(line) = self.lines.get_mut(&instrument) else { continue };
-            if line.held_in != held_in {
-                line.held_in = held_in;
+            let mut by_product = shown.cloned().unwrap_or_default();
+            by_product.retain(|_, units| *units != 0);
+            if line.by_product != by_product {
+                line.by_product = by_product;
                 self.dirty.insert(instrument);
             }
             let difference = net - (line.own() + line.held());
@@ -215,6 +215,7 @@ impl FollowerBook {
         let line = self.lines.entry(instrument).or_default();
         let before = line.closable();
         line.external += units;
+        line.move_product(report.terms.product, units);
         line.changed = now;
         let closed = before - line.closable();
         self.dirty.insert(instrument);

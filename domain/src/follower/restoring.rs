@@ -64,7 +64,9 @@ impl FollowerBook {
         let units = child.terms.side.signed(child.cumulative).0 - child.terms.side.signed(child.exited()).0;
         let instrument = child.terms.instrument;
         *self.positions.entry((instrument, child.terms.product)).or_default() += units;
-        self.lines.entry(instrument).or_default().copied += units;
+        let line = self.lines.entry(instrument).or_default();
+        line.copied += units;
+        line.move_product(child.terms.product, units);
         self.orders_today += u32::from(child.ts_sent.is_some());
     }
 
@@ -72,7 +74,9 @@ impl FollowerBook {
     pub fn restore_external(&mut self, orders: impl IntoIterator<Item = (OrderReport, Timestamp)>) {
         for (report, first_seen) in orders {
             let units = report.terms.side.signed(report.cumulative).0;
-            self.lines.entry(report.terms.instrument).or_default().external += units;
+            let line = self.lines.entry(report.terms.instrument).or_default();
+            line.external += units;
+            line.move_product(report.terms.product, units);
             let known = External { first_seen, status: report.status, cumulative: report.cumulative };
             self.external.insert(report.broker_order_id, known);
         }

@@ -15,8 +15,6 @@ use crate::quantity::{LotSize, Lots};
 pub(super) struct Shares<'a> {
     pub(super) line: &'a Line,
     pub(super) lot: LotSize,
-    /// The product in which what is closed is held.
-    pub(super) held_in: Option<Product>,
     /// What becomes of units filled too much.
     pub(super) gap: GapPolicy,
 }
@@ -61,12 +59,13 @@ impl Shares<'_> {
             *free -= closes;
             let closing = if closes > 0 { filled + closes } else { closing[index] };
             let units = |units: u64| u32::try_from(units).unwrap_or(u32::MAX);
+            let closes_yet = closing.saturating_sub(mirror.filled());
             allotted.push(Allotment {
                 closing: units(closing),
                 opening: units(total.saturating_sub(closing)),
                 flatten: 0,
                 repairable: units(repairable[index]),
-                product: self.held_in,
+                product: self.product_of(mirror, closes_yet),
                 is_armed: part.leader_closes > 0 && may_fill(mirrors, entries[index].side.opposite()),
                 reason: if opens { DeniedReason::BelowOneLot } else { DeniedReason::NothingToClose },
             });
@@ -169,6 +168,13 @@ impl Shares<'_> {
         side.sign() * i64::try_from(excess).unwrap_or(i64::MAX)
     }
 
+    /// In which product a mirror closes so many units: what rests stays where it is, else the leader's if it is held in it.
+    fn product_of(&self, mirror: &Mirror, units: u64) -> Option<Product> {
+        let rests = mirror.children.iter().find(|child| child.is_live() && child.purpose == Purpose::Exit);
+        let asked = mirror.wish().map_or(mirror.leader.terms.product, |wish| wish.terms.product);
+        self.line.held_in(rests.map_or(asked, |child| child.terms.product), units)
+    }
+
     /// Nothing is copied any more; once every copy is proven over, what is held is closed by the mirrors that opened it.
     pub(super) fn of_square_off(&self, mirrors: &[&Mirror]) -> (Vec<Allotment>, i64) {
         let closable = self.line.closable();
@@ -182,7 +188,7 @@ impl Shares<'_> {
             left -= units;
             allotted.push(Allotment {
                 flatten: u32::try_from(mirror.repaired() + units).unwrap_or(u32::MAX),
-                product: self.held_in,
+                product: self.product_of(mirror, units),
                 repairable: u32::try_from(mirror.repaired()).unwrap_or(u32::MAX),
                 reason: DeniedReason::Halted,
                 ..Allotment::opening(0)

@@ -98,6 +98,16 @@ fn an_instrument_holds_no_more_than_its_lots_what_is_under_way_counted_in() {
 }
 
 #[test]
+fn what_a_flip_closes_takes_no_room_from_what_it_opens() {
+    let mut desk = with_entry(|entry| entry.caps.lots_per_instrument = Some(Lots(2)));
+    desk.bought("L", 130);
+    let closing = desk.works("F", terms(SELL, 195));
+    desk.leader_fills("F", 195);
+    let effects = desk.shows(&closing, BrokerStatus::Traded, 130);
+    assert_eq!(quantity(&effects), Some(65), "two lots are out, one short comes in");
+}
+
+#[test]
 fn orders_that_work_and_orders_of_the_day_are_counted() {
     let mut desk = with_entry(|entry| entry.caps.open_orders = Some(1));
     let ours = desk.works("L1", terms(BUY, 65));

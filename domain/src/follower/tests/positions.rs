@@ -9,6 +9,23 @@ fn key() -> InstrumentKey {
     terms(BUY, 0).instrument
 }
 
+#[test]
+fn where_two_products_are_held_the_leaders_own_is_closed() {
+    let mut desk = Desk::new();
+    let intraday = |side| OrderTerms { product: Product::Intraday, ..terms(side, 65) };
+    desk.bought("M", 130);
+    let ours = desk.works("I", intraday(BUY));
+    desk.leader_fills("I", 65);
+    desk.shows(&ours, BrokerStatus::Traded, 65);
+    let exit = desk.works("X", intraday(SELL));
+    assert_eq!(desk.child("X").terms.product, Product::Intraday, "although more is held as margin");
+    desk.leader_fills("X", 65);
+    desk.shows(&exit, BrokerStatus::Traded, 65);
+    // Nothing is left of it now: what he closes is what is held.
+    desk.plan("Y", intraday(SELL));
+    assert_eq!(desk.child("Y").terms.product, Product::Margin);
+}
+
 fn position(product: Product, net: i64, carried: i64) -> PositionReport {
     PositionReport {
         instrument: key(),
