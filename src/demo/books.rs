@@ -41,6 +41,8 @@ pub(super) struct Evidence {
 pub(super) struct Books {
     pub(super) orders: Vec<Order>,
     pub(super) fills: usize,
+    /// Without those of orders that somebody else placed.
+    pub(super) fills_of_copies: usize,
     pub(super) positions: Positions,
     /// The sums of the fills: what the positions must be.
     pub(super) filled: Positions,
@@ -156,7 +158,7 @@ pub(super) fn all_known(stage: &Stage, reader: &Reader) -> anyhow::Result<bool> 
     let active = reader.active_orders(stage.trading_day)?;
     for follower in &stage.followers {
         let account = &follower.account;
-        let made = stage.simulator.with_exchange(|exchange| exchange.all_trades(account).len());
+        let made = stage.simulator.with_exchange(|exchange| Books::of(exchange, account).fills_of_copies);
         let known = reader.trades(stage.trading_day, account)?.len();
         // An order that still works in the daemon's eyes has an end it has not seen.
         if known != made || active.iter().any(|order| order.report.account == *account) {
@@ -190,6 +192,9 @@ impl Books {
             leg: order.leg(),
             parent: order.parent().cloned(),
         });
+        let orders: Vec<Order> = orders.collect();
+        let foreign: BTreeSet<_> =
+            orders.iter().filter(|order| order.is_foreign()).map(|order| &order.id).collect();
         let trades = exchange.all_trades(account);
         let mut filled = Positions::new();
         for trade in &trades {
@@ -199,9 +204,11 @@ impl Books {
         filled.retain(|_, units| *units != 0);
         let positions = exchange.positions(account).into_iter();
         let positions = positions.map(|row| ((row.instrument, row.product), row.net()));
+        let fills_of_copies = trades.iter().filter(|trade| !foreign.contains(&trade.order_id)).count();
         Self {
-            orders: orders.collect(),
             fills: trades.len(),
+            fills_of_copies,
+            orders,
             positions: positions.filter(|(_, units)| *units != 0).collect(),
             filled,
         }

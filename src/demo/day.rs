@@ -17,6 +17,8 @@ use tandem_domain::instrument::OptionContract;
 use tandem_domain::order::{Leg, Product};
 use tandem_domain::price::Price;
 
+use crate::control::protocol::Command;
+
 pub(super) use self::fate::{Copied, Copy, Fate};
 pub(super) use self::order::{Asked, Change, LeaderOrder};
 
@@ -84,6 +86,10 @@ pub(super) enum Act {
     ByHand(usize, String),
     /// A follower's owner places an order of his own.
     Own(usize, Box<LeaderOrder>),
+    /// Nothing happens until the daemon has read the followers' money again.
+    MoneyIsRead,
+    /// An operator stops the copying of a follower, or lets it go on.
+    Control(usize, Command),
 }
 
 /// Lots left at the end: the leader's, then the followers'. None: as far as the book went.
@@ -166,6 +172,9 @@ impl Day {
     fn act(&self, words: &[&str]) -> anyhow::Result<Act> {
         Ok(match words {
             ["price", alias, price] => Act::Price(self.known(alias)?, price.parse()?),
+            ["halt", follower] => Act::Control(place_of(follower)?, Command::Halt { cancel_working: false }),
+            ["resume", follower] => Act::Control(place_of(follower)?, Command::Resume),
+            ["money", "is", "read"] => Act::MoneyIsRead,
             ["refuse", follower] => Act::Refuse(place_of(follower)?),
             ["cancel", "all"] => Act::CancelAll,
             ["cancel", name] => Act::Cancel(self.named(name)?.0, None),

@@ -4,18 +4,24 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use chrono::NaiveTime;
+use tandem_domain::time::Timestamp;
 
 use super::books;
 use super::compare::Expectation;
 use super::day::{Act, Day, Step};
 use super::show::{Show, Tally};
-use super::stage::{Stage, database};
+use super::stage::{Stage, control_socket, database};
+use crate::control::client::ask;
+use crate::control::protocol::{Answer, Command, Request, VERSION};
 
 /// How long the daemon may take to learn the end of the day from the followers' books.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const LOOK_AGAIN_SOON: Duration = Duration::from_millis(5);
+/// Half the age that `config/demo.toml` lets the figures have.
+const MONEY_AGE_MAX: Duration = Duration::from_mins(30);
 
 /// Plays the day; gives what must have come of it.
 pub(super) async fn play(
@@ -28,10 +34,11 @@ pub(super) async fn play(
     while stage.simulator.daemons() == 0 || stage.simulator.open_streams(&stage.leader) == 0 {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
-    let mut playing = Playing { stage, expected: Vec::new(), named: BTreeMap::new() };
+    let mut playing = Playing { stage, folder, expected: Vec::new(), named: BTreeMap::new() };
     for step in &day.steps {
         reach(stage, step.at).await?;
-        playing.act(step).with_context(|| format!("line {}", step.line))?;
+        know_money(stage, MONEY_AGE_MAX).await?;
+        playing.act(step).await.with_context(|| format!("line {}", step.line))?;
         show.progress(step.at, Tally::of(stage, playing.expected.len()))?;
     }
     let after_close = NaiveTime::from_hms_opt(15, 41, 0).context("a time")?;
@@ -44,13 +51,14 @@ pub(super) async fn play(
 /// How far the day is.
 struct Playing<'a> {
     stage: &'a Stage,
+    folder: &'a Path,
     expected: Vec<Expectation>,
     /// Places in `expected`.
     named: BTreeMap<String, usize>,
 }
 
 impl Playing<'_> {
-    fn act(&mut self, step: &Step) -> anyhow::Result<()> {
+    async fn act(&mut self, step: &Step) -> anyhow::Result<()> {
         let stage = self.stage;
         match &step.act {
             Act::Order(order) => {
@@ -100,6 +108,12 @@ impl Playing<'_> {
             }
             Act::Refuse(follower) => stage.refuse_next(*follower),
             Act::Own(follower, order) => stage.place_own(*follower, order)?,
+            Act::MoneyIsRead => {
+                // What the first of two reads told is known when the second is asked for.
+                know_money(stage, Duration::ZERO).await?;
+                know_money(stage, Duration::ZERO).await?;
+            }
+            Act::Control(follower, command) => self.operator_tells(*follower, *command).await?,
             Act::ByHand(follower, name) => {
                 let expected = self.named(name)?;
                 stage.cancel_by_hand(*follower, expected)?;
@@ -107,6 +121,16 @@ impl Playing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// As `tandem halt` and `tandem resume` do it: over the daemon's socket.
+    async fn operator_tells(&self, follower: usize, command: Command) -> anyhow::Result<()> {
+        let follower = Some(self.stage.followers[follower].id.clone());
+        let request = Request { version: VERSION, command, follower };
+        match ask(&control_socket(self.folder), &request).await? {
+            Answer::Followers(_) => Ok(()),
+            Answer::Refused { text, .. } => bail!("refused: {text}"),
+        }
     }
 
     fn named(&mut self, name: &str) -> anyhow::Result<&mut Expectation> {
@@ -120,6 +144,18 @@ impl Playing<'_> {
 /// Lets simulated time go on to a time of day: by jumps, whenever the daemon has nothing under way.
 async fn reach(stage: &Stage, time: NaiveTime) -> anyhow::Result<()> {
     stage.simulator.clock().run_until(stage.at(time)).finished().await?;
+    Ok(())
+}
+
+/// Lets the daemon read the followers' money when it last did so longer ago than this: its polls are by real time, of
+/// which a simulated day has little, and nothing is opened by figures that are too old.
+async fn know_money(stage: &Stage, age_max: Duration) -> anyhow::Result<()> {
+    let (began, since) = (Instant::now(), stage.simulator.clock().now());
+    let is_known = |read: Timestamp| read >= since || since.since(read) < age_max;
+    while !is_known(stage.money_read_at()?) {
+        ensure!(began.elapsed() < SETTLE_DEADLINE, "the daemon no longer asks for the followers' money");
+        tokio::time::sleep(LOOK_AGAIN_SOON).await;
+    }
     Ok(())
 }
 

@@ -96,8 +96,10 @@ fn orders(found: &Evidence) -> Vec<Vec<String>> {
         row("leader orders seen", Some(leader.orders.len() - exits(leader)), &|follower| {
             follower.recorded.len()
         }),
-        row("copied", None, &|follower| with_outcome(follower, Outcome::Sent)),
-        row("taken over by hand", None, &|follower| with_outcome(follower, Outcome::Detached)),
+        row("copied", None, &|follower| count(follower, |of| of.outcome == Outcome::Sent)),
+        row("  of them cut down by a limit", None, &|follower| count(follower, is_cut)),
+        row("taken over by hand", None, &|follower| count(follower, |of| is_detached(of) && !is_stopped(of))),
+        row("stopped by a halt", None, &|follower| count(follower, |of| is_detached(of) && is_stopped(of))),
     ];
     for reason in reasons(followers) {
         rows.push(row(&format!("skipped: {reason}"), None, &|follower| {
@@ -110,7 +112,7 @@ fn orders(found: &Evidence) -> Vec<Vec<String>> {
     rows.push(row("orders at the broker", Some(leader.orders.len()), &|follower| {
         follower.books.orders.len()
     }));
-    rows.push(row("  placed by their owner", None, &|follower| {
+    rows.push(row("  placed by others", None, &|follower| {
         follower.books.orders.iter().filter(|order| order.is_foreign()).count()
     }));
     let ends: [(&str, &[BrokerStatus]); 3] = [
@@ -119,8 +121,8 @@ fn orders(found: &Evidence) -> Vec<Vec<String>> {
         ("  rejected", &[BrokerStatus::Rejected]),
     ];
     for (label, ends) in ends {
-        let count = |books: &Books| books.orders.iter().filter(|order| ends.contains(&order.status)).count();
-        rows.push(row(label, Some(count(leader)), &|follower| count(&follower.books)));
+        let number = |books: &Books| books.orders.iter().filter(|order| ends.contains(&order.status)).count();
+        rows.push(row(label, Some(number(leader)), &|follower| number(&follower.books)));
     }
     rows.push(row("  of them exits", Some(exits(leader)), &|follower| exits(&follower.books)));
     rows.push(row("fills", Some(leader.fills), &|follower| follower.books.fills));
@@ -132,8 +134,22 @@ fn exits(books: &Books) -> usize {
     books.orders.iter().filter(|order| order.parent.is_some()).count()
 }
 
-fn with_outcome(follower: &FollowerEvidence, outcome: Outcome) -> usize {
-    follower.recorded.values().filter(|recorded| recorded.outcome == outcome).count()
+fn count(follower: &FollowerEvidence, is: impl Fn(&Recorded) -> bool) -> usize {
+    follower.recorded.values().filter(|recorded| is(recorded)).count()
+}
+
+/// Whether less was copied than his share, because the rest would have been too much.
+fn is_cut(recorded: &Recorded) -> bool {
+    let by_limit = [DeniedReason::PositionShare, DeniedReason::MarginShort];
+    recorded.outcome == Outcome::Sent && recorded.reason.is_some_and(|reason| by_limit.contains(&reason))
+}
+
+fn is_detached(recorded: &Recorded) -> bool {
+    recorded.outcome == Outcome::Detached
+}
+
+fn is_stopped(recorded: &Recorded) -> bool {
+    recorded.reason == Some(DeniedReason::Halted)
 }
 
 fn reasons(followers: &[FollowerEvidence]) -> BTreeSet<&'static str> {

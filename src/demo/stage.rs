@@ -14,11 +14,15 @@ use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 use tandem_sim::exchange::{Depth, Exchange};
 use tandem_sim::{AccountDescription, SimSettings, Simulator};
+use toml_edit::{DocumentMut, Item, Table};
 
 use super::day::{Contract, Day, FOLLOWERS, Market};
 use crate::settings::{Purpose, Settings, Sources};
 
 const DEMO_TOML: &str = include_str!("../../config/demo.toml");
+
+/// The simulator's accounts with so many times their money: enough to sell options.
+const CAPITAL_TIMES: i64 = 4;
 
 /// Where the log lines go, in the demo's folder.
 pub(super) fn log_file(folder: &Path) -> PathBuf {
@@ -28,6 +32,11 @@ pub(super) fn log_file(folder: &Path) -> PathBuf {
 /// The database, in the demo's folder.
 pub(super) fn database(folder: &Path) -> PathBuf {
     folder.join("demo.db")
+}
+
+/// Where an operator reaches the daemon, in the demo's folder.
+pub(super) fn control_socket(folder: &Path) -> PathBuf {
+    folder.join("demo.sock")
 }
 
 /// One follower.
@@ -56,7 +65,10 @@ pub(super) struct Instrument {
 impl Stage {
     /// Starts a simulator on free ports of this machine and puts the instruments where the day begins.
     pub(super) fn set(day: &Day) -> anyhow::Result<Self> {
-        let settings = SimSettings { seed: 42, ..SimSettings::default() };
+        let mut settings = SimSettings { seed: 42, ..SimSettings::default() };
+        for account in &mut settings.accounts {
+            account.capital_rupees *= CAPITAL_TIMES;
+        }
         let trading_day = settings.start.trading_day();
         let simulator = Simulator::start(settings).context("start the simulator")?;
         let accounts = &simulator.description().accounts;
@@ -100,31 +112,34 @@ impl Stage {
         let mut places = format!(
             "[broker.limits]\nwindow_guard_ms = 250\n\
              [broker]\nbase_url = {}\nstream_url = {}\ninstruments_url = {}\n[clock]\nlent_url = {}\n\
-             [store]\npath = {}\n[log]\nfile = {}\n",
+             [store]\npath = {}\n[control]\nsocket = {}\n[log]\nfile = {}\n",
             quoted(&description.rest_url),
             quoted(&description.stream_url),
             quoted(&description.instruments_url),
             quoted(&lent_url),
             quoted_path(&database(folder))?,
+            quoted_path(&control_socket(folder))?,
             quoted_path(&log_file(folder))?,
         );
+        let mut demo: DocumentMut = DEMO_TOML.parse().context("config/demo.toml")?;
         let mut client_ids = Vec::new();
         for name in std::iter::once("leader").chain(FOLLOWERS) {
             let account = account(&description.accounts, name)?;
             let token = token_file(folder, account).context("write a token file")?;
             let variable = format!("{}_CLIENT_ID", name.to_uppercase());
-            let section = match name {
-                "leader" => "[leader]\n".to_owned(),
-                follower => format!("[[follower]]\nid = \"{follower}\"\n"),
-            };
-            writeln!(
-                places,
-                "{section}client_id_env = \"{variable}\"\naccess_token_file = {}",
-                quoted_path(&token)?
-            )?;
+            if name == "leader" {
+                let token = quoted_path(&token)?;
+                writeln!(places, "[leader]\nclient_id_env = \"{variable}\"\naccess_token_file = {token}")?;
+            } else {
+                // A list in a later text would replace the followers whole, with what they have of their own.
+                let follower = follower(&mut demo, name)?;
+                follower.remove("access_token_env");
+                follower["access_token_file"] = toml_edit::value(path_text(&token)?);
+            }
             client_ids.push((variable, account.client_id.to_string()));
         }
-        let sources = Sources::new().text("config/demo.toml", DEMO_TOML).text("the demo's places", &places);
+        let demo = demo.to_string();
+        let sources = Sources::new().text("config/demo.toml", &demo).text("the demo's places", &places);
         // This process's own environment is left out: nothing in it may send the demo to a real broker.
         Ok(sources.environment(client_ids).load(Purpose::Copy)?)
     }
@@ -175,5 +190,17 @@ fn quoted(text: &str) -> String {
 }
 
 fn quoted_path(path: &Path) -> anyhow::Result<String> {
-    Ok(quoted(path.to_str().context("the folder for temporary files has a name that is no UTF-8")?))
+    Ok(quoted(path_text(path)?))
+}
+
+fn path_text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("the folder for temporary files has a name that is no UTF-8")
+}
+
+/// A follower's section.
+fn follower<'a>(settings: &'a mut DocumentMut, name: &str) -> anyhow::Result<&'a mut Table> {
+    let followers = settings.get_mut("follower").and_then(Item::as_array_of_tables_mut);
+    let mut sections = followers.into_iter().flat_map(toml_edit::ArrayOfTables::iter_mut);
+    let found = sections.find(|section| section.get("id").and_then(Item::as_str) == Some(name));
+    found.with_context(|| format!("config/demo.toml has no follower {name}"))
 }

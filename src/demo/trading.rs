@@ -4,7 +4,9 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use tandem_domain::ids::{BrokerOrderId, DhanClientId};
 use tandem_domain::order::{Leg, OrderForm, OrderTerms, OrderType};
 use tandem_domain::quantity::Quantity;
+use tandem_domain::time::Timestamp;
 use tandem_sim::exchange::{Exchange, ModifyRequest, PlaceRequest, SimOrder, Source, SuperChange};
+use tandem_sim::{Operation, RequestRecord};
 
 use super::books::OUR_TAG;
 use super::compare::Expectation;
@@ -136,6 +138,19 @@ impl Stage {
     pub(super) fn refuse_next(&self, follower: usize) {
         let account = &self.followers[follower].account;
         self.simulator.with_exchange(|exchange| exchange.reject_next(account, 1, REFUSAL));
+    }
+
+    /// When the daemon last asked for the followers' money, by simulated time; of the one longest ago.
+    pub(super) fn money_read_at(&self) -> anyhow::Result<Timestamp> {
+        let records = self.simulator.requests();
+        let asked = self.followers.iter().map(|follower| {
+            let of_account = |record: &&RequestRecord| {
+                record.operation == Operation::Funds && record.account.as_ref() == Some(&follower.account)
+            };
+            records.iter().rfind(of_account).map(|record| Timestamp::from_micros(record.simulated_us))
+        });
+        let asked: Option<Vec<Timestamp>> = asked.collect();
+        asked.and_then(|asked| asked.into_iter().min()).context("nobody asked for the followers' money")
     }
 
     /// A follower's owner places an order of his own in his app.

@@ -45,16 +45,23 @@ fn a_day_goes_as_written_down() {
             "{time}: {out}"
         );
     }
-    // 208 orders of the quiet part of the day, and 37 that live: three of those are sliced into eight.
-    assert_eq!(row(&out, "leader orders seen"), ["250", "250", "250"]);
-    assert_eq!(row(&out, "copied"), ["239", "235"]);
+    // Three of his 290 orders are sliced into eight.
+    assert_eq!(row(&out, "leader orders seen"), ["295", "295", "295"]);
+    assert_eq!(row(&out, "copied"), ["274", "260"]);
+    assert_eq!(row(&out, "of them cut down by a limit"), ["0", "1"]);
     assert_eq!(row(&out, "taken over by hand"), ["1", "0"]);
-    assert_eq!(row(&out, "skipped: below_one_lot"), ["4", "9"]);
+    assert_eq!(row(&out, "stopped by a halt"), ["0", "3"]);
+    // Every second of twenty single lots is half of two for Asha, every fifth a fifth of five for Bala.
+    assert_eq!(row(&out, "skipped: below_one_lot"), ["12", "18"]);
+    assert_eq!(row(&out, "skipped: nothing_to_close"), ["2", "6"]);
+    assert_eq!(row(&out, "skipped: cover_missing"), ["0", "1"]);
+    assert_eq!(row(&out, "skipped: halted"), ["0", "1"]);
     assert_eq!(row(&out, "skipped: leader_rejected"), ["3", "3"]);
     assert_eq!(row(&out, "skipped: not_option"), ["3", "3"]);
-    // Asha's two repairs, and the exits of five super orders, two for each.
-    assert_eq!(row(&out, "orders at the broker"), ["260", "252", "246"]);
-    assert_eq!(row(&out, "placed by their owner"), ["0", "1"]);
+    // With the repairs, and the exits of five super orders, two for each.
+    assert_eq!(row(&out, "orders at the broker"), ["305", "288", "277"]);
+    // His owner's two, and one of the broker's at 15:20.
+    assert_eq!(row(&out, "placed by others"), ["0", "3"]);
     assert_eq!(row(&out, "of them exits"), ["10", "10", "10"]);
     assert_eq!(row(&out, "rejected"), ["3", "1", "1"]);
     assert_eq!(row(&out, "NIFTY 29 Dec 26500 CE"), ["MARGIN", "650", "325", "130"]);

@@ -102,7 +102,7 @@ fn order(id: &str, ours: bool, price: &str, units: u32, status: BrokerStatus) ->
 fn books(orders: Vec<Order>, units: i64) -> Books {
     let positions = BTreeMap::from([((instrument(), Product::Margin), units)]);
     let fills = orders.iter().filter(|order| order.status == BrokerStatus::Traded).count();
-    Books { orders, fills, filled: positions.clone(), positions }
+    Books { orders, fills, fills_of_copies: fills, filled: positions.clone(), positions }
 }
 
 /// Books of one follower that agree with each other; a place without an order was skipped.

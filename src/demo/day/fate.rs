@@ -47,8 +47,12 @@ pub(in crate::demo) struct Copy {
     pub(in crate::demo) repaired: u32,
     /// Its owner took it over.
     pub(in crate::demo) by_hand: bool,
+    /// It worked when an operator stopped the copying.
+    pub(in crate::demo) stopped: bool,
     /// The leader was through first: in the end it was put to the market.
     pub(in crate::demo) chased: bool,
+    /// Tandem may have changed its quantity where the leader changed nothing: for what others of his orders came to.
+    pub(in crate::demo) fitted: bool,
 }
 
 impl FromStr for Fate {
@@ -102,8 +106,18 @@ impl Copy {
     fn parse(lots: u32, words: &[&str]) -> anyhow::Result<Self> {
         let says_nothing = words.first().is_none_or(|word| EXTRAS.contains(word));
         let (fate, mut words) = if says_nothing { (Fate::Filled, words) } else { Fate::take(words)? };
-        let mut copy =
-            Self { lots, fate, orders: 1, shows: 0, limit: None, repaired: 0, by_hand: false, chased: false };
+        let mut copy = Self {
+            lots,
+            fate,
+            orders: 1,
+            shows: 0,
+            limit: None,
+            repaired: 0,
+            by_hand: false,
+            stopped: false,
+            chased: false,
+            fitted: false,
+        };
         while !words.is_empty() {
             words = match words {
                 ["in", orders, rest @ ..] => {
@@ -126,8 +140,16 @@ impl Copy {
                     copy.by_hand = true;
                     rest
                 }
+                ["stopped", rest @ ..] => {
+                    copy.stopped = true;
+                    rest
+                }
                 ["chased", rest @ ..] => {
                     copy.chased = true;
+                    rest
+                }
+                ["fitted", rest @ ..] => {
+                    copy.fitted = true;
                     rest
                 }
                 _ => bail!("{}: nothing is known of that", words.join(" ")),
@@ -139,4 +161,4 @@ impl Copy {
 }
 
 /// The words that may follow the lots when the fate is not said.
-const EXTRAS: [&str; 6] = ["in", "shows", "limit", "repaired", "by", "chased"];
+const EXTRAS: [&str; 8] = ["in", "shows", "limit", "repaired", "by", "stopped", "chased", "fitted"];

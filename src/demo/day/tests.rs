@@ -14,7 +14,14 @@ fn the_day_is_long_and_of_many_kinds() {
     for order_type in types {
         assert!(orders.iter().any(|order| order.asked.order_type == order_type), "{order_type}");
     }
-    for reason in [DeniedReason::NotOption, DeniedReason::BelowOneLot, DeniedReason::LeaderRejected] {
+    for reason in [
+        DeniedReason::NotOption,
+        DeniedReason::BelowOneLot,
+        DeniedReason::LeaderRejected,
+        DeniedReason::NothingToClose,
+        DeniedReason::CoverMissing,
+        DeniedReason::Halted,
+    ] {
         assert!(orders.iter().any(|order| order.copies.contains(&Copied::Skipped(reason))), "{reason}");
     }
     let burst: NaiveTime = "10:30:00".parse().unwrap();
@@ -29,7 +36,8 @@ fn what_is_placed_is_also_changed_cancelled_and_filled_in_part() {
     assert!(acts(|act| matches!(act, Act::Cancel(..) | Act::CancelAll)) >= 8);
     assert!(acts(|act| matches!(act, Act::Fill(..))) >= 5);
     assert_eq!(acts(|act| matches!(act, Act::ByHand(..))), 1);
-    assert_eq!(acts(|act| matches!(act, Act::Own(..))), 1);
+    assert_eq!(acts(|act| matches!(act, Act::Own(..))), 2);
+    assert_eq!(acts(|act| matches!(act, Act::Control(..))), 2);
     let supers = day.orders().filter(|(_, order)| order.asked.exits.is_some());
     assert!(supers.count() >= 6);
     let ends = |of: fn(&Copy) -> bool| {
@@ -44,6 +52,8 @@ fn what_is_placed_is_also_changed_cancelled_and_filled_in_part() {
     assert!(ends(|copy| copy.repaired > 0) > 0);
     assert!(ends(|copy| copy.by_hand) > 0);
     assert!(ends(|copy| copy.chased) > 0);
+    assert!(ends(|copy| copy.stopped) > 0);
+    assert!(ends(|copy| copy.fitted) > 0);
 }
 
 #[test]
@@ -103,6 +113,9 @@ fn bad_changes_are_named() {
         "bala cancels PLAIN",
         "asha sells 2 R limit 9.00 cnc",
         "cancel all",
+        "halt bala",
+        "resume bala",
+        "money is read",
     ];
     for act in right {
         assert_eq!(after(act), Ok(()), "{act}");
@@ -117,6 +130,7 @@ fn bad_changes_are_named() {
         ("cancel SUPER entry", "target or stop"),
         ("fill PLAIN 1", "neither an order"),
         ("chitra cancels PLAIN", "no follower"),
+        ("halt chitra", "no follower"),
         ("asha buys 2 X market cnc", "X is no instrument"),
         ("asha buys 2 R market cnc as MINE", "has no name"),
     ];
