@@ -77,7 +77,6 @@ impl Mirror {
         let revives = (has_grown || closes) && self.word == Word::Follow;
         if revives {
             self.opens_no_more |= !self.may_revive();
-            self.outcome = Outcome::AwaitingLeader;
             // What came to nothing as an entry leaves its quantity to what closes.
             let is_void = |child: &&mut Child| {
                 child.key.leg == COPY && matches!(child.state, ChildState::Absent | ChildState::Voided)
