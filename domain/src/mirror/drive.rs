@@ -393,7 +393,8 @@ impl Mirror {
         // One child is the rule: room for four, as a list makes it by itself, would be most of a mirror's memory.
         self.children.reserve_exact(1);
         self.children.push(child);
-        if matches!(self.outcome, Outcome::AwaitingLeader | Outcome::Skipped | Outcome::Voided) {
+        let revives = aim.leg == COPY && matches!(self.outcome, Outcome::Skipped | Outcome::Voided);
+        if self.outcome == Outcome::AwaitingLeader || revives {
             self.outcome = Outcome::Waiting;
             // A share that grew into a lot is as old as its growth until it is sent.
             let stands =
