@@ -6,9 +6,9 @@ use super::ApplyError;
 use crate::store::error::StoreError;
 use crate::store::rows::{FillComparison, MappingRow, MirrorKey};
 
-// Skipped, voided and detached are final (P26: one outcome), save for a share below one lot that grows into one, and for
-// an order that was given up and turns up in the broker's book: the book outranks our conclusions. Only what may have left can
-// be detached.
+// Detached is final. Skipped and voided are not (P26: one outcome, the one that the pair has now): a share below one lot
+// grows into one, what was not to be opened comes to close what is held, and an order that was given up turns up in the
+// broker's book. Only what may have left can be detached.
 const UPSERT: &str = "
 INSERT INTO copy_mappings (trading_day, leader_account, leader_order_id, follower_id, outcome, reason, strategy,
     ratio_numerator, ratio_denominator, inputs, target_quantity, copied_quantity, filled_quantity, created_at, updated_at,
@@ -24,9 +24,11 @@ ON CONFLICT (trading_day, leader_account, leader_order_id, follower_id) DO UPDAT
     filled_quantity = MAX(filled_quantity, excluded.filled_quantity),
     updated_at = excluded.updated_at
 WHERE outcome = excluded.outcome
-    OR CASE WHEN excluded.outcome = 'detached' THEN outcome IN ('sent', 'voided')
-            WHEN outcome = 'skipped' THEN reason = 'below_one_lot'
-            WHEN outcome = 'voided' THEN excluded.outcome = 'sent'
+    OR CASE WHEN excluded.outcome = 'detached' THEN outcome IN ('sent', 'voided') OR EXISTS (
+                SELECT 1 FROM intents AS i
+                WHERE i.trading_day = excluded.trading_day AND i.leader_account = excluded.leader_account
+                    AND i.leader_order_id = excluded.leader_order_id AND i.follower_id = excluded.follower_id
+                    AND i.state NOT IN ('PLANNED', 'VOIDED'))
             ELSE outcome <> 'detached' END";
 
 const COMPARE: &str = "

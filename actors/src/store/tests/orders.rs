@@ -107,7 +107,7 @@ fn p9_a_fill_counts_once() {
 }
 
 #[test]
-fn p26_a_copy_that_is_not_made_has_a_reason_and_keeps_it() {
+fn p26_a_copy_that_is_not_made_has_a_reason() {
     let bench = Bench::new();
     bench.commit(ground()).unwrap();
     let write = |outcome, reason| {
@@ -120,10 +120,31 @@ fn p26_a_copy_that_is_not_made_has_a_reason_and_keeps_it() {
     // A share below one lot may grow into one.
     write(Outcome::Sent, None).unwrap();
     write(Outcome::Voided, Some(DeniedReason::ProvenAbsent)).unwrap();
-    is_illegal(write(Outcome::Waiting, None));
-    write(Outcome::Voided, Some(DeniedReason::ProvenAbsent)).unwrap();
     // The broker's book outranks the proof: the order is there after all.
     write(Outcome::Sent, None).unwrap();
+}
+
+#[test]
+fn what_was_not_to_be_opened_may_come_to_close() {
+    for (outcome, reason) in [
+        (Outcome::Skipped, DeniedReason::LotsPerOrder),
+        (Outcome::Skipped, DeniedReason::NothingToClose),
+        (Outcome::Voided, DeniedReason::StaleEntry),
+        (Outcome::Voided, DeniedReason::ProvenAbsent),
+    ] {
+        for revived in [Outcome::AwaitingLeader, Outcome::Waiting, Outcome::Sent, Outcome::Voided] {
+            let bench = Bench::new();
+            bench.commit(ground()).unwrap();
+            let write = |outcome, reason| {
+                let mut row = mapping(outcome, 0);
+                row.reason = reason;
+                bench.commit(vec![Write::Mapping(Box::new(row))])
+            };
+            write(outcome, Some(reason)).unwrap();
+            write(revived, Some(DeniedReason::NothingToClose)).unwrap();
+            write(Outcome::Sent, None).unwrap();
+        }
+    }
 }
 
 #[test]
