@@ -9,10 +9,14 @@ use std::time::Duration;
 use crate::ids::{BrokerOrderId, ClientOrderId};
 use crate::mirror::{Child, Mirror};
 use crate::order::OrderReport;
+use crate::pacing::Purpose;
 use crate::time::Timestamp;
 
 /// Complete reads without the order that prove its absence.
 const READS_NEEDED: u32 = 2;
+/// The same of an exit that the broker turned away with "too many": it most probably never took it, and what is held must
+/// go.
+const READS_NEEDED_OF_BUSY_EXIT: u32 = 1;
 
 /// One read of the account's order book.
 #[derive(Debug)]
@@ -102,7 +106,9 @@ pub(super) fn judge(
             continue;
         }
         doubt.absent_reads += 1;
-        if doubt.absent_reads >= READS_NEEDED {
+        let is_busy_exit = doubt.worth_sending_again && child.purpose == Purpose::Exit;
+        let needed = if is_busy_exit { READS_NEEDED_OF_BUSY_EXIT } else { READS_NEEDED };
+        if doubt.absent_reads >= needed {
             judgement.absent.push((client_order_id.clone(), doubt.worth_sending_again));
         }
     }

@@ -116,17 +116,16 @@ impl FollowerBook {
     /// The day's profit over the whole account; past the bound the account trades less.
     pub(super) fn watch_loss(&mut self, profit: Money, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(bound) = self.settings.entry.daily_loss_max else { return };
-        if Money::ZERO.minus(profit) < bound || self.trading.state != TradingState::Active {
-            return;
+        if Money::ZERO.minus(profit) >= bound {
+            self.breach(self.settings.risk.on_daily_loss, HaltCause::DailyLoss, now, effects);
         }
-        self.breach(self.settings.risk.on_daily_loss, HaltCause::DailyLoss, now, effects);
     }
 
     /// One more order that the broker did not take, or one that it took.
     pub(super) fn watch_rejections(&mut self, is_rejected: bool, now: Timestamp, effects: &mut Vec<Effect>) {
         self.rejections = if is_rejected { self.rejections.saturating_add(1) } else { 0 };
         let bound = self.settings.risk.rejections_max;
-        if bound > 0 && self.rejections >= bound && self.trading.state == TradingState::Active {
+        if bound > 0 && self.rejections >= bound {
             self.rejections = 0;
             self.breach(self.settings.risk.on_rejections, HaltCause::Rejections, now, effects);
         }
@@ -140,6 +139,8 @@ impl FollowerBook {
         }
     }
 
+    /// Goes as far as the policy says, unless the account is that far already: what was told once is not told, nor closed,
+    /// at every read.
     fn breach(&mut self, policy: OnBreach, cause: HaltCause, now: Timestamp, effects: &mut Vec<Effect>) {
         let control = match policy {
             OnBreach::Off => return,
@@ -147,7 +148,9 @@ impl FollowerBook {
             OnBreach::Halt => Control::Halt { cause, cancel_working: false },
             OnBreach::SquareOff => Control::SquareOff(cause),
         };
-        self.on_control(control, now, effects);
+        if self.trading.after(control, now).state != self.trading.state {
+            self.on_control(control, now, effects);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::gates::entry::{Figure, MarginCheck, Raise, Standing};
 use crate::gates::{Admission, DeniedReason, cost, weigh};
 use crate::ids::ClientOrderId;
 use crate::instrument::InstrumentKey;
-use crate::mirror::{Child, Mirror, Opening};
+use crate::mirror::{ChangeState, Child, Mirror, Opening};
 use crate::order::OrderTerms;
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
@@ -81,7 +81,7 @@ impl FollowerBook {
         let entries = mirrors
             .flat_map(|mirror| &mirror.children)
             .filter(|child| child.is_live() && child.purpose == Purpose::Entry);
-        entries.map(|child| u64::from(may_fill(child).get())).sum()
+        entries.map(|child| u64::from(child.at_most().saturating_sub(child.cumulative).get())).sum()
     }
 
     /// Money that entries under way need and the account's figures do not know of.
@@ -114,11 +114,22 @@ impl FollowerBook {
         }
         let wish = mirror.wish()?;
         let price = limit_of(&child.terms).or(wish.reference);
-        let units = u64::from(child.ordered().max(child.cumulative).get());
+        let units = child.at_most().max(child.cumulative);
+        // Of an order that the account's figures know only what was added to it since is kept.
+        let is_placing_known =
+            child.ts_sent.zip(self.available).is_some_and(|(sent, figure)| sent < figure.at);
+        let is_taken = matches!(child.state, ChildState::Working { .. });
+        let asked = child.asked_before.iter().map(|asked| asked.quantity).min();
+        let known = asked.unwrap_or(child.terms.quantity).min(child.terms.quantity);
+        let known = if is_placing_known && is_taken { known } else { Quantity::ZERO };
+        let units = u64::from(units.saturating_sub(known).get());
         let short_margin = self.settings.entry.short_margin;
         let money = cost(child.terms.side, price, units, &wish.instrument, short_margin)?;
         let is_open = matches!(child.state, ChildState::Sending | ChildState::Unknown);
-        Some(Reservation { money, sent: child.ts_sent, is_open })
+        let raise_waits =
+            child.request.as_deref().is_some_and(|request| request.state == ChangeState::Planned);
+        let sent = if raise_waits { None } else { child.ts_changed.max(child.ts_sent) };
+        Some(Reservation { money, sent, is_open })
     }
 
     /// The account's money, as it was when it was asked for: what left before is in it.

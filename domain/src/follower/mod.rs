@@ -40,7 +40,7 @@ use crate::gates::{CopyPolicy, DeniedReason};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, TradeId};
 use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
-use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rank, Rules};
+use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rules};
 use crate::order::lifecycle::IllegalTransition;
 use crate::order::{BrokerStatus, ForeverReport, OrderReport, OrderTerms, Product, SuperReport, TradeReport};
 use crate::pacing::{Pacer, PacingLimits};
@@ -314,7 +314,7 @@ pub struct FollowerBook {
     /// Instruments in which something changed since their shares were cut.
     dirty: BTreeSet<InstrumentKey>,
     /// What waits for something else than the budget.
-    held_back: BTreeMap<ClientOrderId, Rank>,
+    held_back: BTreeSet<ClientOrderId>,
     margins_asked: HashSet<ClientOrderId>,
     margins_told: HashSet<ClientOrderId>,
     margins_short: HashSet<ClientOrderId>,
@@ -374,7 +374,7 @@ impl FollowerBook {
             filled_units: 0,
             lines: BTreeMap::new(),
             dirty: BTreeSet::new(),
-            held_back: BTreeMap::new(),
+            held_back: BTreeSet::new(),
             margins_asked: HashSet::new(),
             margins_told: HashSet::new(),
             margins_short: HashSet::new(),

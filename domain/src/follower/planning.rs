@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::waiting::Wait;
+use super::waiting::{Wait, raised_by};
 use super::{Alert, Effect, FollowerBook, Record};
 use crate::decision::Decision;
 use crate::gates::{self, DeniedReason, unit_cost};
@@ -121,6 +121,9 @@ impl FollowerBook {
         if self.credentials_refused {
             return Some(DeniedReason::AccountHalted);
         }
+        if !self.settings.entry.is_copying {
+            return Some(DeniedReason::CopyingOff);
+        }
         match self.trading.state {
             TradingState::Halted => return Some(DeniedReason::Halted),
             TradingState::Reducing => return Some(DeniedReason::Reducing),
@@ -160,13 +163,27 @@ impl FollowerBook {
         self.entry_denial(since, child.purpose, now)
     }
 
+    /// Why a raise of what works is not to be sent any more. What else is asked of it is.
+    fn raise_denial(
+        &self,
+        mirror: &Mirror,
+        child: &Child,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Option<DeniedReason> {
+        let is_raise = !raised_by(child).is_zero();
+        if is_raise { self.entry_denial(mirror.leader.ts_event, purpose, now) } else { None }
+    }
+
     /// Whether what waits of this child may leave now.
     fn may_go(&self, id: &ClientOrderId, now: Timestamp) -> bool {
         let Some((mirror, child)) = self.child(id) else { return false };
         let purpose = match waits(child) {
             Some(Waits::ToBePlaced) if self.child_denial(mirror, child, now).is_none() => child.purpose,
-            Some(Waits::ToBeChanged(purpose)) => purpose,
-            Some(Waits::ToBePlaced) | None => return false,
+            Some(Waits::ToBeChanged(purpose)) if self.raise_denial(mirror, child, purpose, now).is_none() => {
+                purpose
+            }
+            Some(_) | None => return false,
         };
         !self.is_closed()
             && self.wait(mirror, child, now).is_none()
@@ -197,7 +214,9 @@ impl FollowerBook {
                 let wait = self.wait(mirror, child, now);
                 Some(match waits(child)? {
                     Waits::ToBePlaced => (child.purpose, self.child_denial(mirror, child, now), wait),
-                    Waits::ToBeChanged(purpose) => (purpose, None, wait),
+                    Waits::ToBeChanged(purpose) => {
+                        (purpose, self.raise_denial(mirror, child, purpose, now), wait)
+                    }
                 })
             });
             let Some((purpose, denial, wait)) = what else {

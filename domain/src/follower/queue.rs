@@ -53,6 +53,12 @@ impl Queue {
         self.waiting.values().filter_map(|(_, held)| *held).filter(|until| *until > now).min()
     }
 
+    /// In which line it waits.
+    #[cfg(test)]
+    pub(super) fn rank_of(&self, id: &ClientOrderId) -> Option<Rank> {
+        self.waiting.get(id).map(|(rank, _)| *rank)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }

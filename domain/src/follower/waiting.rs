@@ -8,7 +8,7 @@ use crate::gates::entry::MarginCheck;
 use crate::ids::ClientOrderId;
 use crate::instrument::Instrument;
 use crate::ledger::ExitKind;
-use crate::mirror::{COPY, Child, Mirror, REPAIR};
+use crate::mirror::{COPY, Child, Mirror, REPAIR, rank_of};
 use crate::order::lifecycle::ChildState;
 use crate::order::{OrderTerms, Side};
 use crate::pacing::Purpose;
@@ -203,10 +203,11 @@ impl FollowerBook {
 
     /// Lets what waited ask again.
     pub(super) fn requeue(&mut self) {
-        for (id, rank) in std::mem::take(&mut self.held_back) {
-            let held = self.child(&id).map(|(_, child)| child.held_until);
-            if let Some(held) = held {
-                self.queue.push(id, rank, held);
+        for id in std::mem::take(&mut self.held_back) {
+            // A cancel may have taken the place of what was held back.
+            let place = self.child(&id).map(|(_, child)| (rank_of(child), child.held_until));
+            if let Some((rank, held_until)) = place {
+                self.queue.push(id, rank, held_until);
             }
         }
     }
@@ -214,10 +215,9 @@ impl FollowerBook {
     /// Takes what may not leave out of the queue until something changes.
     pub(super) fn hold_back(&mut self, id: &ClientOrderId, wait: Wait, effects: &mut Vec<Effect>) {
         let Some((_, child)) = self.child(id) else { return };
-        let rank = crate::mirror::rank_of(child);
         let terms = child.terms.clone();
         self.queue.remove(id);
-        self.held_back.insert(id.clone(), rank);
+        self.held_back.insert(id.clone());
         match wait {
             Wait::Until(moment) => effects.push(Effect::WakeAt(moment)),
             Wait::Margin => {
@@ -231,7 +231,7 @@ impl FollowerBook {
 }
 
 /// Units that a change about to leave would add.
-fn raised_by(child: &Child) -> crate::quantity::Quantity {
+pub(super) fn raised_by(child: &Child) -> crate::quantity::Quantity {
     match child.request.as_deref().map(|request| &request.change) {
         Some(crate::mirror::Change::Modify { terms, .. }) => {
             terms.quantity.saturating_sub(child.worst_case())

@@ -287,6 +287,21 @@ impl Child {
         self.state.worst_case(self.ordered(), self.cumulative)
     }
 
+    /// The same, with what was let through and has not left yet: what the entry gates count.
+    pub fn at_most(&self) -> Quantity {
+        let waiting = match self.request.as_deref() {
+            Some(ChangeRequest {
+                change: Change::Modify { terms, .. }, state: ChangeState::Planned, ..
+            }) => terms.quantity,
+            _ => Quantity::ZERO,
+        };
+        match self.state {
+            ChildState::Planned => self.terms.quantity,
+            _ if self.is_live() => self.worst_case().max(waiting),
+            _ => self.worst_case(),
+        }
+    }
+
     /// Units asked for. Until the broker shows a change, the larger counts.
     pub fn ordered(&self) -> Quantity {
         let under_way = match self.request.as_deref() {

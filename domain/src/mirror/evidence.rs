@@ -302,8 +302,10 @@ impl Mirror {
             // Its share was found without it: nothing is taken back for that.
             let is_over = matches!(self.outcome, Outcome::Skipped | Outcome::Voided);
             self.allotment = self.allotment.filter(|_| !is_over);
-            self.outcome = Outcome::Sent;
-            self.reason = None;
+            // What a human has touched stays his.
+            if self.outcome != Outcome::Detached {
+                (self.outcome, self.reason) = (Outcome::Sent, None);
+            }
         }
         if !was_over || came_back {
             self.judge_request(index, &news, at, effects);

@@ -152,7 +152,7 @@ pub enum MirrorEvent {
     Stop,
     /// The budget lets what waits of this child go: its placing, change or cancel.
     Release(ClientOrderId),
-    /// The planned child is given up.
+    /// The planned child is given up, or the raise that waits of one that works: that stays as large as it is.
     Give(ClientOrderId, DeniedReason),
     /// The answer to a request.
     Answer {
@@ -372,7 +372,11 @@ impl Mirror {
             MirrorEvent::Allot(allotment) => self.allotment = Some(allotment),
             MirrorEvent::Stop => self.is_stopped = true,
             MirrorEvent::Release(client_order_id) => return self.on_release(&client_order_id, at.now),
-            MirrorEvent::Give(client_order_id, reason) => return self.give_up(&client_order_id, reason),
+            MirrorEvent::Give(client_order_id, reason) => {
+                if !self.give_up_raise(&client_order_id, reason) {
+                    return self.give_up(&client_order_id, reason);
+                }
+            }
             MirrorEvent::Answer { client_order_id, serial: 0, answer } => {
                 self.on_placed(&client_order_id, answer, at, &mut effects)?;
             }
@@ -482,10 +486,15 @@ impl Mirror {
         if self.fills.is_empty() {
             self.note_fills();
         }
+        self.admitted = self.admitted_so_far();
+        self.is_stopped = self.outcome == Outcome::Detached && self.reason == Some(DeniedReason::Halted);
+    }
+
+    /// Units that the gates let pass, as the children show.
+    fn admitted_so_far(&self) -> u32 {
         let entries = self.of(COPY).filter(|child| child.purpose == Purpose::Entry);
         let units = entries.map(|child| if child.is_live() { child.ordered() } else { child.cumulative });
-        self.admitted = units.map(Quantity::get).sum();
-        self.is_stopped = self.outcome == Outcome::Detached && self.reason == Some(DeniedReason::Halted);
+        units.map(Quantity::get).sum()
     }
 
     /// Whether what came to nothing for want of quantity may come to something yet.
@@ -609,6 +618,22 @@ impl Mirror {
             self.close_if_never_sent(reason);
         }
         Ok(Vec::new())
+    }
+
+    /// A raise that waited too long: what works stays as large as it is. Says whether there was one.
+    fn give_up_raise(&mut self, client_order_id: &ClientOrderId, reason: DeniedReason) -> bool {
+        let raises = |request: &ChangeRequest| {
+            request.state == ChangeState::Planned && matches!(request.change, Change::Modify { .. })
+        };
+        let works = |child: &&mut Child| {
+            child.client_order_id == *client_order_id && child.request.as_deref().is_some_and(raises)
+        };
+        let Some(child) = self.children.iter_mut().find(works) else { return false };
+        child.request = None;
+        self.admitted = self.admitted_so_far();
+        self.refused_raise = self.allotment.map(|allotment| allotment.opening);
+        self.reason = Some(reason);
+        true
     }
 
     /// What was decided and never sent is voided; the reason stands beside it.

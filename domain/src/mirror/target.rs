@@ -198,7 +198,8 @@ impl Mirror {
 
     /// What the entry gates are asked.
     pub(super) fn asks_to_open<'a>(&'a self, wish: &'a Wish, units: u32, since: Timestamp) -> Opening<'a> {
-        let before = self.wanted_or_out(COPY);
+        // What was let through and has not left yet counts like what has.
+        let before = self.of(COPY).map(|child| u64::from(child.at_most().get())).sum::<u64>();
         let under_way = before.saturating_sub(self.filled());
         Opening { leader: &self.leader, wish, units, before, under_way, since }
     }

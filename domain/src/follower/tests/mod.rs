@@ -12,6 +12,7 @@ mod placing;
 mod positions;
 mod property;
 mod restart;
+mod review;
 mod spreads;
 
 use super::*;
