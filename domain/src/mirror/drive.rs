@@ -336,7 +336,8 @@ impl Mirror {
         effects: &mut Vec<MirrorEffect>,
     ) -> Result<(), IllegalTransition> {
         if leg == COPY && self.is_stopped && self.is_out() {
-            self.outcome = Outcome::Detached;
+            // The reason tells a later life who detached it: what a human did is left alone.
+            (self.outcome, self.reason) = (Outcome::Detached, Some(reason));
         }
         if self.of(leg).next().is_none() {
             if leg == COPY {

@@ -125,3 +125,15 @@ fn a_cap_counts_a_raise_that_has_not_left_yet() {
     let under_way = desk.book.under_way(terms(BUY, 0).instrument);
     assert_eq!(under_way, 4 * 65);
 }
+
+#[test]
+fn what_a_square_off_has_stopped_is_told_from_what_a_human_detached() {
+    let mut desk = Desk::new();
+    desk.bought("L1", 65);
+    desk.step(Event::Control(Control::SquareOff(HaltCause::Operator)));
+    assert_eq!(desk.outcome("L1"), (Outcome::Detached, Some(DeniedReason::Halted)));
+    let mut again = desk.book.mirror(&broker_id("L1")).unwrap().clone();
+    again.is_stopped = false;
+    again.recall();
+    assert!(again.is_stopped);
+}
