@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use proptest::prelude::{Just, ProptestConfig, Strategy as _, any, prop, prop_oneof, proptest};
+use proptest::test_runner::RngSeed;
 
 use super::model::{Broker, Fate, Rows};
 use super::*;
@@ -375,7 +376,8 @@ fn picked<T>(from: &mut Vec<T>, at: prop::sample::Index) -> Option<T> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    // The same cases in every run: what others find goes into the list of regressions.
+    #![proptest_config(ProptestConfig { cases: 2_000, rng_seed: RngSeed::Fixed(5), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_each_order_is_copied_at_most_once_and_at_most_whole(
