@@ -20,8 +20,8 @@ use crate::control::protocol::{Answer, Command, Request, VERSION};
 const SETTLE_DEADLINE: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const LOOK_AGAIN_SOON: Duration = Duration::from_millis(5);
-/// Half the age that `config/demo.toml` lets the figures have.
-const MONEY_AGE_MAX: Duration = Duration::from_mins(30);
+/// Less than the age that `config/demo.toml` lets the figures have.
+const MONEY_AGE_MAX: Duration = Duration::from_mins(45);
 
 /// Plays the day; gives what must have come of it.
 pub(super) async fn play(

@@ -110,7 +110,7 @@ impl Stage {
         let lent_url = format!("{}/sim/clock", description.control_url.replacen("http", "ws", 1));
         // Everything shares this machine, which may be busy: a request may be on its way for longer than usual.
         let mut places = format!(
-            "[broker.limits]\nwindow_guard_ms = 250\n\
+            "[broker.limits]\nwindow_guard_ms = 250\nreads_per_second = 15\n\
              [broker]\nbase_url = {}\nstream_url = {}\ninstruments_url = {}\n[clock]\nlent_url = {}\n\
              [store]\npath = {}\n[control]\nsocket = {}\n[log]\nfile = {}\n",
             quoted(&description.rest_url),

@@ -49,8 +49,10 @@ impl FollowerBook {
         }
         match child.purpose {
             Purpose::Exit => {
-                let free = self.room(mirror, child);
-                if u64::from(units.get()) > free {
+                // What it may come to is part of what a change asks for.
+                let is_change = child.state != ChildState::Planned;
+                let known = if is_change { u64::from(may_fill(child).get()) } else { 0 };
+                if known + u64::from(units.get()) > self.room(mirror, child) {
                     return Some(Wait::Room);
                 }
                 self.waits_for_short(mirror, child, now)

@@ -23,8 +23,8 @@ impl Mirror {
         }
         if let Some(terms) = self.repair_terms(at) {
             self.drive_repair(terms, at, effects)?;
-        } else if self.is_ours() && self.excess().is_some_and(|units| units <= 0) {
-            // A late fill of the leader's made good what was to be repaired.
+        } else if self.is_ours() && self.excess().is_some() {
+            // A late fill of the leader's made good what was to be repaired, or another closed what was too much.
             self.take_back(REPAIR, DeniedReason::LeaderGone, at, effects)?;
         }
         let was_given_up = self.is_exit_given_up();

@@ -196,10 +196,20 @@ impl Mirror {
         Some(reason)
     }
 
+    /// Units that the gates let pass and that are filled or may yet be asked for, though no order of them may wait: what is
+    /// on its way grows only after its answer.
+    fn still_let_through(&self) -> u64 {
+        let lost = self.of(COPY).filter(|child| !child.is_live() && !child.is_retired);
+        let lost: u64 =
+            lost.map(|child| u64::from(child.terms.quantity.saturating_sub(child.cumulative).get())).sum();
+        u64::from(self.admitted).saturating_sub(lost)
+    }
+
     /// What the entry gates are asked.
     pub(super) fn asks_to_open<'a>(&'a self, wish: &'a Wish, units: u32, since: Timestamp) -> Opening<'a> {
         // What was let through and has not left yet counts like what has.
         let before = self.of(COPY).map(|child| u64::from(child.at_most().get())).sum::<u64>();
+        let before = before.max(self.still_let_through());
         let under_way = before.saturating_sub(self.filled());
         Opening { leader: &self.leader, wish, units, before, under_way, since }
     }

@@ -10,7 +10,7 @@ use super::speak;
 use super::world::{Checked, World, hold};
 use crate::account::PositionReport;
 use crate::follower::Event;
-use crate::mirror::REPAIR;
+use crate::mirror::{COPY, REPAIR};
 use crate::pacing::Purpose;
 use crate::trading::{Control, HaltCause};
 
@@ -56,6 +56,11 @@ impl World {
                 }
             }
             Purpose::Exit => {
+                if copied.leg == COPY && !self.tallies[instrument as usize].uses_of(copied.leader).1 {
+                    // What the follower held ahead of the leader, or has too much, stood against an order that opens.
+                    self.tallies[instrument as usize].dispute();
+                    self.blot(instrument, "crossed");
+                }
                 let opens = (held + units).signum() == units.signum();
                 let raced = self.gated.contains(&order.tag)
                     || self.is_raced(&order)

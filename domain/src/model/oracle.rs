@@ -70,7 +70,8 @@ impl World {
             order.is_live() && order.asked.instrument == instrument && self.copies.contains_key(&order.tag)
         };
         let live: Vec<&Order> = self.follower.orders.iter().filter(is_of).collect();
-        if self.operator.squares_off {
+        let has_carried = self.is_blotted(instrument, &["carried left"]);
+        if self.operator.squares_off && !has_carried {
             hold!(live.is_empty(), "squared off, and {} orders work", live.len());
         }
         for buy in [false, true] {
@@ -108,7 +109,7 @@ impl World {
     }
 
     fn judge_part(&self, instrument: u32) -> Checked {
-        const BLOTS: [&str; 9] = [
+        const BLOTS: [&str; 10] = [
             "hand",
             "given up",
             "owner",
@@ -118,6 +119,7 @@ impl World {
             "all stopped",
             "overshot",
             "overlap",
+            "late entry",
         ];
         let tally = &self.tallies[instrument as usize];
         let Some(expected) = tally.undisputed().filter(|_| !self.is_blotted(instrument, &BLOTS)) else {
@@ -143,7 +145,9 @@ impl World {
         let held = lots(self.held(instrument));
         let each_rounds = !self.policies.remainder || self.policies.minimum == Minimum::OneLot;
         let rounded = if each_rounds { openers } else { 1 };
-        let bound = Fraction::whole(rounded) + Fraction::new(1, 2);
+        // An entry that shrinks is cut to whole lots once more.
+        let cut = i64::from(self.shrunk.contains(&instrument));
+        let bound = Fraction::whole(rounded + cut) + Fraction::new(1, 2);
         let away = (held - ideal).abs();
         hold!(away <= bound, "{held:?} lots are held, perfect copying would hold {ideal:?}");
         Ok(())

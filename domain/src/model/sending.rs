@@ -39,7 +39,7 @@ impl World {
         self.copies.insert(id.clone(), copied);
         match &request.ask {
             Ask::Place(terms) => {
-                self.check_place(copied, terms, request.purpose)?;
+                self.check_place(copied, &id, terms, request.purpose)?;
                 if request.purpose == Purpose::Entry {
                     self.check_counts(&id)?;
                 }
@@ -54,7 +54,7 @@ impl World {
                 let raise = terms.quantity.get().saturating_sub(known.worst().max(known.promised));
                 if raise > 0 && known.is_live() {
                     self.check_room(copied, raise)?;
-                    self.check_purpose(copied, terms, raise, request.purpose)?;
+                    self.check_purpose(copied, &id, terms, raise, request.purpose)?;
                 }
             }
             Ask::Cancel { broker_order_id, .. } => {
@@ -96,32 +96,39 @@ impl World {
         }
     }
 
-    fn check_place(&self, copied: Copied, terms: &OrderTerms, purpose: Purpose) -> Checked {
+    fn check_place(&self, copied: Copied, id: &str, terms: &OrderTerms, purpose: Purpose) -> Checked {
         let units = terms.quantity.get();
         hold!(!self.others_live(&copied), "P2: two live orders for one: {copied:?}");
         self.check_room(copied, units)?;
         let freeze = self.policies.freeze_lots.map_or(u32::MAX, |lots| lots * LOT);
         let is_whole = units > 0 && units.is_multiple_of(LOT) && units <= freeze;
         hold!(is_whole, "{units} units in one order");
-        self.check_purpose(copied, terms, units, purpose)?;
+        self.check_purpose(copied, id, terms, units, purpose)?;
         self.check_kind(copied, terms, false)
     }
 
     /// What is sent to open passes what the owner and the operator allow; what is sent to close finds something to close.
-    fn check_purpose(&self, copied: Copied, terms: &OrderTerms, units: u32, purpose: Purpose) -> Checked {
+    fn check_purpose(
+        &self,
+        copied: Copied,
+        id: &str,
+        terms: &OrderTerms,
+        units: u32,
+        purpose: Purpose,
+    ) -> Checked {
         match purpose {
             Purpose::Entry => {
                 self.check_allowed(copied)?;
                 self.check_taken_back(copied, units)?;
                 self.check_caps(copied, units)
             }
-            Purpose::Exit => self.check_exit(copied, terms, units),
+            Purpose::Exit => self.check_exit(copied, id, terms),
         }
     }
 
     /// Halted, nothing is opened; resumed, nothing by what the leader did before (P17).
     /// What was sent to close may come to open when the leader's orders are allotted anew, and the other way round; then it
-    /// must be allowed to.
+    /// counts against the caps.
     fn check_turned(&mut self) -> Checked {
         let mut turned = Vec::new();
         for number in 0..self.seen.len() {
@@ -137,7 +144,6 @@ impl World {
             self.sent_as.insert(tag.clone(), purpose);
             if purpose == Purpose::Entry {
                 self.gated.insert(tag.clone());
-                self.check_allowed(self.copies[&tag])?;
                 self.check_caps(self.copies[&tag], 0)?;
             }
         }
@@ -164,7 +170,7 @@ impl World {
     }
 
     /// An exit finds so much held: of its kind, all that may close together, by what has been told.
-    fn check_exit(&self, copied: Copied, terms: &OrderTerms, units: u32) -> Checked {
+    fn check_exit(&self, copied: Copied, id: &str, terms: &OrderTerms) -> Checked {
         let asked = speak::asked(terms);
         let held = self.book.copied_units(speak::key(asked.instrument));
         let closable = if (held > 0) == asked.buy { 0 } else { held.unsigned_abs() };
@@ -173,8 +179,10 @@ impl World {
             order.asked.instrument == asked.instrument
                 && order.asked.buy == asked.buy
                 && is_stop(order.asked.kind) == is_stop(asked.kind)
+                && order.tag != id
                 && self.sent_as.get(&order.tag) == Some(&Purpose::Exit)
         });
+        let units = asked.units.saturating_sub(self.counted(id));
         let taken: u32 = others.map(|order| order.worst() - self.counted(&order.tag)).sum();
         hold!(
             self.is_blotted(asked.instrument, &["hand"]) || u64::from(taken + units) <= closable,
@@ -203,16 +211,11 @@ impl World {
     /// No cap is exceeded, whatever of all that has left fills.
     fn check_caps(&self, copied: Copied, units: u32) -> Checked {
         let caps = self.policies.caps;
-        let instrument = self.leader.orders[copied.leader].asked.instrument;
-        if let Some(lots) = caps[INSTRUMENT] {
-            let (held, coming) = (self.held(instrument).unsigned_abs(), self.entries_out(instrument));
-            let all = held + u64::from(coming + units);
-            hold!(
-                all <= u64::from(lots * LOT),
-                "a cap of {lots} lots, and {held} are held, {coming} out, {units} more"
-            );
-        }
-        if let Some(lots) = caps[ORDER] {
+        let Asked { instrument, buy, .. } = self.leader.orders[copied.leader].asked;
+        self.check_exposure(instrument, buy, units)?;
+        // What of it closes is bounded by what is held, whatever the first of its units were sent as.
+        let closes = self.tallies[instrument as usize].uses_of(copied.leader).1;
+        if let Some(lots) = caps[ORDER].filter(|_| !closes) {
             let out = self.entry_worst(copied.leader) + units;
             hold!(out <= lots * LOT, "a cap of {lots} lots an order, and {out} units for L{}", copied.leader);
         }
@@ -243,19 +246,44 @@ impl World {
         self.blots[instrument as usize].iter().any(|blot| by.contains(blot))
     }
 
-    /// Units of entries in an instrument that may yet fill.
-    pub(super) fn entries_out(&self, instrument: u32) -> u32 {
-        let is_of = |order: &&Order| order.asked.instrument == instrument && self.is_entry(&order.tag);
-        let at_broker = self.follower.orders.iter().filter(is_of);
+    /// Whether the machine takes an entry to be alive.
+    pub(super) fn is_opening(&self, instrument: u32) -> bool {
+        let mirrors = (0..self.seen.len()).filter_map(|number| self.mirror(number));
+        mirrors.flat_map(|mirror| &mirror.children).any(|child| {
+            let is_of = speak::number_of_key(child.terms.instrument) == instrument;
+            is_of && child.is_live() && child.purpose == Purpose::Entry
+        })
+    }
+
+    /// What is held and what may come to be held on a side, with so many units more that are about to leave.
+    fn check_exposure(&self, instrument: u32, buy: bool, units: u32) -> Checked {
+        let Some(lots) = self.policies.caps[INSTRUMENT] else { return Ok(()) };
+        let carried = self.tallies[instrument as usize].carried.copied.unsigned_abs();
+        let most = u64::from(lots * LOT).max(carried);
+        let (held, coming) = (self.held(instrument), self.entries_out(instrument, buy));
+        let at_worst = if buy { held } else { -held } + i64::from(coming + units);
+        hold!(
+            u64::try_from(at_worst).unwrap_or(0) <= most,
+            "a cap of {lots} lots, and {held} are held, {coming} out, {units} more"
+        );
+        Ok(())
+    }
+
+    /// Units of entries in an instrument, on one side, that may yet fill.
+    pub(super) fn entries_out(&self, instrument: u32, buy: bool) -> u32 {
+        let is_of = |tag: &str, asked: &Asked| {
+            (asked.instrument, asked.buy) == (instrument, buy) && self.is_entry(tag)
+        };
+        let at_broker = self.follower.orders.iter().filter(|order| is_of(&order.tag, &order.asked));
         let units: u32 = at_broker.map(|order| self.most(order) - order.filled).sum();
         let on_the_way = self.outbox.iter().filter_map(|sent| match &sent.request.ask {
-            Ask::Place(terms) if sent.arrives && self.is_entry(sent.request.client_order_id.as_str()) => {
-                Some(speak::asked(terms))
+            Ask::Place(terms) if sent.arrives => {
+                let asked = speak::asked(terms);
+                is_of(sent.request.client_order_id.as_str(), &asked).then_some(asked.units)
             }
             _ => None,
         });
-        units
-            + on_the_way.filter(|asked| asked.instrument == instrument).map(|asked| asked.units).sum::<u32>()
+        units + on_the_way.sum::<u32>()
     }
 
     /// What an order may come to, changes on their way there counted in.
@@ -406,6 +434,10 @@ impl World {
     /// What must hold after every step.
     pub(super) fn check(&mut self) -> Checked {
         self.check_turned()?;
+        for instrument in 0..self.policies.instruments {
+            self.check_exposure(instrument, false, 0)?;
+            self.check_exposure(instrument, true, 0)?;
+        }
         for (leader, seen) in self.seen.iter().enumerate() {
             let Some(mirror) = self.mirror(leader) else { continue };
             let is_stopped = self.operator.has_stopped;

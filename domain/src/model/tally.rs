@@ -18,14 +18,19 @@ pub(super) struct Growth {
     pub(super) units: i64,
 }
 
+impl Growth {
+    /// Of what is told for one second, what was placed first is first.
+    const fn place(&self) -> (i64, i64, usize) {
+        (self.at, self.placed, self.order)
+    }
+}
+
 /// One instrument.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// What was held before: by the leader, by the follower because of copies, by his owner.
     pub(super) carried: Carried,
     growths: Vec<Growth>,
-    /// The leader's orders in the order in which they were first heard of.
-    heard: Vec<usize>,
     pool: Pool,
 }
 
@@ -82,21 +87,19 @@ impl Tally {
         Self { carried, pool, ..Self::default() }
     }
 
-    /// The leader's order is heard of.
+    /// The leader's order is heard of again.
     pub(super) fn hear(&mut self, order: usize, is_over: bool) {
-        if !self.heard.contains(&order) {
-            self.heard.push(order);
-        }
         if let Some(opened) = self.pool.orders.get_mut(&order) {
             opened.is_over = is_over;
         }
     }
 
-    /// The leader's order has grown.
-    pub(super) fn grow(&mut self, growth: Growth, is_over: bool, ratio: Option<Fraction>) {
+    /// The leader's order has grown; whether it was told in its turn.
+    pub(super) fn grow(&mut self, growth: Growth, is_over: bool, ratio: Option<Fraction>) -> bool {
         self.growths.push(growth);
-        let place = self.place(&growth);
-        self.pool.is_disputed |= place < self.pool.last;
+        let place = growth.place();
+        let in_turn = place >= self.pool.last;
+        self.pool.is_disputed |= !in_turn;
         self.pool.last = place;
         let closes = closed(self.pool.leader, growth.units);
         if closes > 0 {
@@ -111,6 +114,12 @@ impl Tally {
             opened.by_leader += opens;
             opened.closings = closings;
         }
+        in_turn
+    }
+
+    /// Whether so many units more would close something of his.
+    pub(super) const fn closes(&self, units: i64) -> bool {
+        closed(self.pool.leader, units) > 0
     }
 
     /// A copy that was sent to open has filled.
@@ -128,14 +137,9 @@ impl Tally {
         self.pool.is_disputed = true;
     }
 
-    fn place(&self, growth: &Growth) -> (i64, i64, usize) {
-        let heard = self.heard.iter().position(|order| *order == growth.order).unwrap_or(usize::MAX);
-        (growth.at, growth.placed, heard)
-    }
-
     fn sorted(&self) -> Vec<Growth> {
         let mut sorted = self.growths.clone();
-        sorted.sort_by_key(|growth| self.place(growth));
+        sorted.sort_by_key(Growth::place);
         sorted
     }
 

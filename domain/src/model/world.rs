@@ -122,6 +122,8 @@ pub(super) struct World {
     pub(super) blots: Vec<BTreeSet<&'static str>>,
     /// Instruments in which our rows and the account are said to differ.
     pub(super) drifted: BTreeSet<u32>,
+    /// Instruments in which an entry worked while the leader closed.
+    pub(super) shrunk: BTreeSet<u32>,
     pub(super) operator: Operator,
     pub(super) left: Vec<(i64, Purpose)>,
     /// Entries placed.
@@ -183,6 +185,7 @@ impl World {
             blind: BTreeSet::new(),
             seen: Vec::new(),
             drifted: BTreeSet::new(),
+            shrunk: BTreeSet::new(),
             operator: Operator::default(),
             left: Vec::new(),
             entries_placed: 0,
@@ -274,6 +277,9 @@ impl World {
     fn count(&mut self, number: usize, order: &LeaderOrder) {
         let (now, asked) = (self.now, self.leader.orders[number].asked);
         let ratio = self.policies.proportion();
+        // What of an entry is not filled when he closes shrinks first: what then stays depends on what it comes to.
+        let out = |buy| self.entries_out(asked.instrument, buy) > 0;
+        let opens_yet = out(false) || out(true) || self.is_opening(asked.instrument);
         let (seen, tally) = (&mut self.seen[number], &mut self.tallies[asked.instrument as usize]);
         if seen.since == 0 {
             seen.since = now;
@@ -288,7 +294,16 @@ impl World {
                 order: number,
                 units: if asked.buy { i64::from(units) } else { -i64::from(units) },
             };
-            tally.grow(growth, order.status.is_terminal(), ratio);
+            let shrinks = opens_yet && tally.closes(growth.units);
+            if shrinks {
+                tally.dispute();
+            }
+            if !tally.grow(growth, order.status.is_terminal(), ratio) {
+                self.blot(asked.instrument, "told late");
+            }
+            if shrinks {
+                self.shrunk.insert(asked.instrument);
+            }
         }
     }
 
