@@ -41,7 +41,8 @@ impl World {
         let units = order.moved() - before.moved();
         self.follower_did(number, "fills");
         let Some(copied) = self.copies.get(&order.tag).copied() else {
-            return Ok(self.look_after_owner(instrument));
+            self.look_after_owner(instrument);
+            return Ok(());
         };
         if copied.leg == REPAIR {
             self.tallies[instrument as usize].dispute();
@@ -74,7 +75,8 @@ impl World {
                 }
             }
         }
-        Ok(self.look_after_owner(instrument))
+        self.look_after_owner(instrument);
+        Ok(())
     }
 
     /// Whether another of the same side has filled since this one was there.

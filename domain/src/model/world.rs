@@ -140,7 +140,8 @@ pub(super) type Checked = Result<(), String>;
 /// Fails with words unless it holds.
 macro_rules! hold {
     ($holds:expr, $($words:tt)+) => {
-        if !$holds {
+        let holds: bool = $holds;
+        if !holds {
             return Err(format!($($words)+));
         }
     };
@@ -335,15 +336,14 @@ impl World {
                     hold!(at.micros() > self.now, "a wake-up in the past would spin");
                     self.wakes.insert(at.micros());
                 }
-                // Books and positions are read often enough.
-                Effect::ReadBook | Effect::ReadPositions => {}
                 Effect::ReadSupers => return Err("there are no super orders in this world".to_owned()),
                 Effect::Convert(_) => return Err("nobody converts in this world".to_owned()),
                 Effect::AskMargin { client_order_id, terms } => self.margins.push((client_order_id, terms)),
                 Effect::Over(Alert::Drift(key, _)) => {
                     self.drifted.remove(&speak::number_of_key(key));
                 }
-                Effect::Over(_) => {}
+                // Books and positions are read often enough.
+                Effect::Over(_) | Effect::ReadBook | Effect::ReadPositions => {}
                 Effect::Alert(alert) => self.alarm(&alert)?,
             }
         }
