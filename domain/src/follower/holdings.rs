@@ -13,7 +13,7 @@ use crate::flaw::flawed;
 use crate::gap::GapPolicy;
 use crate::gates::DeniedReason;
 use crate::ids::BrokerOrderId;
-use crate::instrument::{Instrument, InstrumentKey};
+use crate::instrument::{ExchangeSegment, Instrument, InstrumentKey};
 use crate::ledger::{self, Before, Entry, ExitKind, Part};
 use crate::mirror::{Allotment, COPY, Child, Mirror, MirrorEvent, Outcome};
 use crate::order::{OrderForm, Product, Side};
@@ -298,14 +298,25 @@ fn entry_of(mirror: &Mirror, by_fill: bool, gap: GapPolicy) -> Entry<'_> {
         side: leader.terms.side,
         placed: leader.ts_first_event,
         kind: if leader.terms.order_type.is_stop() { ExitKind::Stop } else { ExitKind::Limit },
-        fills: &mirror.fills,
-        working,
+        fills: if is_told_twice(mirror) { &[] } else { &mirror.fills },
+        working: if is_told_twice(mirror) { 0 } else { working },
         is_over,
         // What is closed again as too much is in no pool.
         filled: mirror.opened().saturating_sub(mirror.surplus(gap)),
         missing: missing(mirror),
         admitted: mirror.cut_to(),
         sizing: mirror.sizing.as_ref().filter(|_| takes_part(mirror)),
+    }
+}
+
+/// What a forever order left when it fired is told by both: of shares the forever order counts, elsewhere what it left.
+fn is_told_twice(mirror: &Mirror) -> bool {
+    let leader = &mirror.leader;
+    let segment = leader.terms.instrument.segment;
+    if matches!(segment, ExchangeSegment::NseEquity | ExchangeSegment::BseEquity) {
+        leader.forever_parent.is_some()
+    } else {
+        matches!(leader.terms.form, OrderForm::Forever(_))
     }
 }
 
