@@ -65,6 +65,29 @@ impl FollowerBook {
         }
     }
 
+    /// What was closing when the account was halted, and opens by now, stops like the rest.
+    pub(super) fn stop_what_opens(
+        &mut self,
+        instrument: InstrumentKey,
+        first: Option<&BrokerOrderId>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.trading.state != TradingState::Halted {
+            return;
+        }
+        let orders = self.lines.get(&instrument).map_or(&[][..], |line| &line.orders);
+        let opens = |id: &&BrokerOrderId| {
+            self.mirrors.get(*id).is_some_and(|mirror| !mirror.is_stopped && is_opening(mirror))
+        };
+        let concerned: Vec<BrokerOrderId> = orders.iter().filter(opens).cloned().collect();
+        for id in concerned {
+            if self.drive(&id, MirrorEvent::Stop, now, effects).is_ok() && first != Some(&id) {
+                self.commit_mirror(&id, effects);
+            }
+        }
+    }
+
     fn mark_all_dirty(&mut self) {
         let all: Vec<InstrumentKey> = self.lines.keys().copied().collect();
         self.dirty.extend(all);

@@ -195,6 +195,7 @@ impl FollowerBook {
             // A step that fails has told so itself.
             self.drive(id, MirrorEvent::Tick, now, effects).ok();
         }
+        self.stop_what_opens(instrument, first, now, effects);
         self.dirty.remove(&instrument);
         self.settle(instrument);
     }

@@ -154,6 +154,9 @@ impl FollowerBook {
         if self.margins_short.contains(&child.client_order_id) {
             return Some(DeniedReason::MarginShort);
         }
+        if child.purpose == Purpose::Entry && self.is_from_before(mirror) {
+            return Some(DeniedReason::Halted);
+        }
         let bound = self.settings.entry.caps.orders_per_day.filter(|_| child.ts_sent.is_none());
         if child.purpose == Purpose::Entry && bound.is_some_and(|most| self.orders_today >= most) {
             return Some(DeniedReason::OrdersPerDay);
@@ -161,6 +164,12 @@ impl FollowerBook {
         let is_first = mirror.children.first().is_some_and(|first| first.key == child.key);
         let since = if is_first { self.due_since(mirror) } else { mirror.leader.ts_event };
         self.entry_denial(since, child.purpose, now)
+    }
+
+    /// Whether the leader's order was there when the account was let trade again: nothing of it comes back, not even what
+    /// had left before and provably did not arrive.
+    fn is_from_before(&self, mirror: &Mirror) -> bool {
+        self.trading.resumed_at.is_some_and(|resumed| mirror.leader.ts_first_seen < resumed)
     }
 
     /// Why a raise of what works is not to be sent any more. What else is asked of it is.

@@ -5,7 +5,7 @@ use super::drive::ATTEMPTS_MAX;
 use super::{COPY, Mirror, MirrorEffect, Moment, Outcome, REPAIR, Target, Word};
 use crate::gap::{Gap, GapKind, GapPolicy, GapResult};
 use crate::gates::DeniedReason;
-use crate::order::lifecycle::{ChildState, IllegalTransition};
+use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
 use crate::order::{BrokerStatus, OrderForm, OrderTerms, TimeInForce};
 use crate::pacing::Purpose;
 use crate::price::Price;
@@ -26,6 +26,14 @@ impl Mirror {
         } else if self.is_ours() && self.excess().is_some() {
             // A late fill of the leader's made good what was to be repaired, or another closed what was too much.
             self.take_back(REPAIR, DeniedReason::LeaderGone, at, effects)?;
+        } else if self.is_ours() {
+            // What waits to be sent is not needed any more; what is out is, or will be told of.
+            for child in self.children.iter_mut().filter(|child| child.key.leg == REPAIR) {
+                if child.state == ChildState::Planned {
+                    child.state = transition(&child.state, ChildEvent::Voided)?;
+                    child.is_retired = true;
+                }
+            }
         }
         let was_given_up = self.is_exit_given_up();
         let gap = self.gap_now(at);

@@ -206,6 +206,8 @@ impl World {
         if !self.policies.operator {
             return Ok(());
         }
+        // Nothing else happens at that very moment.
+        self.now += 1;
         let cause = HaltCause::Operator;
         let control = match self.chance.below(6) {
             0 => Control::Reduce(cause),
@@ -227,6 +229,9 @@ impl World {
             Control::Halt { .. } => self.operator.halted = true,
             Control::SquareOff(_) => (self.operator.halted, self.operator.squares_off) = (true, true),
         }
+        if matches!(control, Control::Halt { .. } | Control::SquareOff(_)) {
+            self.operator.halted_at = Some(self.now);
+        }
         if control != Control::Resume {
             self.operator.has_stopped = true;
             for instrument in 0..self.policies.instruments {
@@ -236,6 +241,8 @@ impl World {
                 }
             }
         }
-        self.tell(Event::Control(control))
+        self.tell(Event::Control(control))?;
+        self.now += 1;
+        Ok(())
     }
 }

@@ -86,9 +86,13 @@ impl World {
                 hold!(u64::from(units) <= closable, "P6: exits of {units} units rest, and {held} are held");
             }
         }
-        let opens = live.iter().find(|order| self.is_entry(&order.tag));
-        let is_stopped = self.operator.halted;
-        hold!(!is_stopped || opens.is_none(), "halted, and F{} works", opens.map_or(0, |order| order.number));
+        let is_stopped = |order: &&&Order| {
+            let leader = self.copies[&order.tag].leader;
+            let was_there = self.operator.halted_at.is_some_and(|at| self.seen[leader].since <= at);
+            self.is_entry(&order.tag) && (self.operator.halted || was_there)
+        };
+        let opens = live.iter().find(is_stopped);
+        hold!(opens.is_none(), "halted, and F{} works", opens.map_or(0, |order| order.number));
         Ok(())
     }
 
@@ -109,7 +113,9 @@ impl World {
     }
 
     fn judge_part(&self, instrument: u32) -> Checked {
-        const BLOTS: [&str; 10] = [
+        const BLOTS: [&str; 12] = [
+            "refused",
+            "lost",
             "hand",
             "given up",
             "owner",
@@ -203,6 +209,11 @@ impl World {
         }
         for order in self.leader.orders.iter().filter(|order| order.asked.instrument == instrument) {
             let seen = &self.seen[order.number];
+            // Told late what he closed first, the machine bought back what it should not have.
+            let is_bought_back = self.of(order.number, REPAIR).any(|(repair, _)| self.is_entry(&repair.tag));
+            if is_bought_back && self.is_blotted(instrument, &["told late"]) {
+                return Some(format!("L{} was repaired", order.number));
+            }
             let halted = self.mirror(order.number).is_some_and(|of| of.reason == Some(DeniedReason::Halted));
             // The operator had everything cancelled, exits too: that he was told.
             if halted && self.is_blotted(instrument, &["all stopped"]) {
@@ -229,7 +240,9 @@ impl World {
                 && self.is_blotted(instrument, &["owner", "drift", "hand"]);
             hold!(rests || waits, "P7: {:?} is {:?}", child.key, child.state);
             let open = child.request.as_deref();
-            hold!(open.is_none() || mirror.outcome == Outcome::Detached, "P7: {open:?} is open");
+            // While the account only reduces, changes of its entries wait.
+            let waits = mirror.outcome == Outcome::Detached || self.operator.reduces;
+            hold!(open.is_none() || waits, "P7: {open:?} is open");
         }
         Ok(())
     }
@@ -251,6 +264,9 @@ impl World {
         hold!(seen.hand || !repairs, "a repair works on");
         let stuck = seen.hand || seen.change_refused || seen.exhausted;
         if stuck {
+            return Ok(());
+        }
+        if self.operator.reduces {
             return Ok(());
         }
         if leader.is_live() {

@@ -116,7 +116,7 @@ impl Policies {
             leader_orders: chance.pick(&[3, 4, 5, 7]),
             hands: chance.percent(12),
             owner: chance.percent(35),
-            operator: chance.percent(18),
+            operator: chance.percent(20),
             faulty: chance.percent(55),
             same_market: chance.percent(75),
             no_overlap: chance.percent(15),

@@ -47,7 +47,7 @@ const STEPS: [(u32, Step); 33] = [
     (1, World::leader_positions_are_told),
     (1, World::funds_are_told),
     (4, World::margin_is_told),
-    (1, World::operator_speaks),
+    (2, World::operator_speaks),
     (14, World::time_passes),
 ];
 

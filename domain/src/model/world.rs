@@ -83,6 +83,8 @@ pub(super) struct Operator {
     pub(super) reduces: bool,
     pub(super) halted: bool,
     pub(super) squares_off: bool,
+    /// When he last had every entry cancelled.
+    pub(super) halted_at: Option<i64>,
     /// When he last let the account trade again, having stopped it.
     pub(super) resumed: Option<i64>,
     pub(super) has_stopped: bool,
