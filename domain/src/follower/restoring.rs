@@ -61,7 +61,7 @@ impl FollowerBook {
         for leg in &child.legs {
             self.entry_of_leg.insert(leg.broker_order_id.clone(), child.client_order_id.clone());
         }
-        let units = child.terms.side.signed(child.cumulative).0 - child.terms.side.signed(child.exited()).0;
+        let units = child.terms.side.signed(child.cumulative).0 - child.terms.side.signed(child.closed()).0;
         let instrument = child.terms.instrument;
         *self.positions.entry((instrument, child.terms.product)).or_default() += units;
         let line = self.lines.entry(instrument).or_default();

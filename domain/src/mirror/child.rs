@@ -353,17 +353,12 @@ impl Child {
         matches!(self.terms.form, OrderForm::Forever(_))
     }
 
-    /// Units its exit legs have closed.
-    pub fn exited(&self) -> Quantity {
-        let units: u32 = self.legs.iter().map(|leg| leg.cumulative.get()).sum();
-        Quantity::new(units)
-    }
-
     /// Units its exit legs have closed, told or not: `CLOSED` says that one of them has fired in full
     /// (`dhanhq-v2.md` section 3.1), and may come before that leg's own report.
     pub fn closed(&self) -> Quantity {
         let all = if self.status == Some(BrokerStatus::Closed) { self.cumulative } else { Quantity::ZERO };
-        self.exited().max(all)
+        let told = self.legs.iter().map(|leg| leg.cumulative.get()).sum();
+        Quantity::new(told).max(all)
     }
 
     /// Whether exit legs of it may still act, or have acted without our knowing: those that are asked for and were not

@@ -287,6 +287,7 @@ impl Mirror {
         let child = &mut self.children[index];
         let was_over = child.state.is_terminal();
         let came_back = child.was_given_up();
+        let closed = child.closed();
         // While its legs live a super order lives, however its entry stands.
         let lives_on = report.status == BrokerStatus::Traded && child.legs_live_on();
         let status = if lives_on { BrokerStatus::PartTraded } else { report.status.clone() };
@@ -298,6 +299,7 @@ impl Mirror {
             child.reason = report.reason.clone().or(child.reason.take());
         }
         self.take_fills(index, report, was_over && !came_back, effects);
+        self.tell_closed(index, closed, effects);
         if came_back {
             // Its share was found without it: nothing is taken back for that.
             let is_over = matches!(self.outcome, Outcome::Skipped | Outcome::Voided);
@@ -338,6 +340,15 @@ impl Mirror {
         }
         if child.cumulative > child.ordered().max(report.terms.quantity) {
             effects.push(MirrorEffect::Overfilled(id));
+        }
+    }
+
+    /// What its exit legs have closed, whichever of the order and its legs told it first, each unit once.
+    fn tell_closed(&self, index: usize, before: Quantity, effects: &mut Vec<MirrorEffect>) {
+        let child = &self.children[index];
+        let growth = child.closed().saturating_sub(before);
+        if !growth.is_zero() {
+            effects.push(MirrorEffect::Exited(child.client_order_id.clone(), growth));
         }
     }
 
@@ -471,14 +482,13 @@ impl Mirror {
             });
             child.legs.len() - 1
         });
+        let closed = child.closed();
         let leg = &mut child.legs[place];
-        let growth = news.cumulative.saturating_sub(leg.cumulative);
         leg.cumulative = leg.cumulative.max(news.cumulative);
         leg.has_fired |= news.status == BrokerStatus::Triggered || !news.cumulative.is_zero();
         leg.is_over |= news.status.is_terminal();
-        if !growth.is_zero() {
-            effects.push(MirrorEffect::Exited(client_order_id.clone(), growth));
-        }
+        self.tell_closed(index, closed, effects);
+        let child = &mut self.children[index];
         // When one leg fires the other is cancelled, and that may be told first: only a whole book tells a hand.
         let is_cancelled = news.status == BrokerStatus::Cancelled;
         let by_hand = is_cancelled

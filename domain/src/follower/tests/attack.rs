@@ -70,7 +70,9 @@ fn a_super_order_told_closed_before_its_leg_is_not_closed_a_second_time() {
     desk.now = desk.now.plus(SECOND);
     leader_at(&mut desk, "L", super_terms(65, 12_000, 9_000), BrokerStatus::Traded, (65, 65));
     let closed = desk.row(&ours, "1", BrokerStatus::Closed, 65);
-    assert_eq!(requests(&shows(&mut desk, closed)), vec![], "its exit has fired: we only do not know which");
+    let effects = shows(&mut desk, closed);
+    assert_eq!(requests(&effects), vec![], "its exit has fired: we only do not know which");
+    assert_eq!((alerts(&effects), desk.position()), (vec![], 0));
     assert_eq!(requests(&shows(&mut desk, leg("3", "1", Leg::Target, BrokerStatus::Traded, 65))), vec![]);
     shows(&mut desk, leg("2", "1", Leg::StopLoss, BrokerStatus::Cancelled, 0));
     assert_eq!((requests(&desk.passes(SECOND * 60)), desk.position()), (vec![], 0));
