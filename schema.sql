@@ -542,16 +542,44 @@ CREATE TABLE health (
     snapshot          TEXT    NOT NULL CHECK (json_valid(snapshot))
 ) STRICT, WITHOUT ROWID;
 
--- What operators and the program did: starts, halts, resumes, settings, escalations. Append-only. Ids have no gaps, so
--- that a chain of hashes over the rows can be added later without touching those that exist.
+-- What operators and the program did: starts, halts, resumes, settings, escalations. Append-only, and a chain: each row
+-- carries the hash of the row before it, so that a row that was changed, taken out or moved is found (`tandem audit
+-- verify`). The hash is the SHA-256 of these bytes, in this order:
+--   previous_hash: 32 bytes, those of the row before; zeros in the first row;
+--   id, recorded_at: 8 bytes each, big-endian, two's complement;
+--   actor, event, subject, details: each the byte 1, its length in bytes (8 bytes, big-endian) and its UTF-8 text;
+--   of a subject that is NULL, the byte 0 alone.
+-- Ids begin at 1 and have no gaps.
 CREATE TABLE audit_log (
-    id                INTEGER PRIMARY KEY AUTOINCREMENT,
+    id                INTEGER NOT NULL PRIMARY KEY CHECK (id > 0),
     recorded_at       INTEGER NOT NULL,
     actor             TEXT    NOT NULL CHECK (actor <> ''),
     event             TEXT    NOT NULL CHECK (event <> ''),
     subject           TEXT,
-    details           TEXT    NOT NULL CHECK (json_valid(details))
+    details           TEXT    NOT NULL CHECK (json_valid(details)),
+    previous_hash     BLOB    NOT NULL CHECK (length(previous_hash) = 32),
+    hash              BLOB    NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
+
+-- Where the audit log ends, so that a tail that was cut off is missed. One row; zeros while the log is empty.
+CREATE TABLE audit_head (
+    id                INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    last_id           INTEGER NOT NULL CHECK (last_id >= 0),
+    hash              BLOB    NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+
+INSERT INTO audit_head (id, last_id, hash) VALUES (1, 0, zeroblob(32));
+
+CREATE TRIGGER audit_log_append BEFORE INSERT ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'the audit log is append-only: this row does not follow the last one')
+    WHERE NOT EXISTS (SELECT 1 FROM audit_head AS h WHERE NEW.id > h.last_id AND NEW.previous_hash = h.hash);
+END;
+
+CREATE TRIGGER audit_log_appended AFTER INSERT ON audit_log
+BEGIN
+    UPDATE audit_head SET last_id = NEW.id, hash = NEW.hash;
+END;
 
 CREATE TRIGGER audit_log_no_update BEFORE UPDATE ON audit_log
 BEGIN
@@ -561,6 +589,20 @@ END;
 CREATE TRIGGER audit_log_no_delete BEFORE DELETE ON audit_log
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');
+END;
+
+CREATE TRIGGER audit_head_follows BEFORE UPDATE ON audit_head
+BEGIN
+    SELECT RAISE(ABORT, 'the head follows the audit log')
+    WHERE NOT EXISTS (
+        SELECT 1 FROM audit_log AS a
+        WHERE a.id = NEW.last_id AND a.hash = NEW.hash AND a.previous_hash = OLD.hash AND a.id > OLD.last_id
+    );
+END;
+
+CREATE TRIGGER audit_head_no_delete BEFORE DELETE ON audit_head
+BEGIN
+    SELECT RAISE(ABORT, 'the head follows the audit log');
 END;
 
 -- The settings in force, as loaded: each version once, secrets redacted.

@@ -12,11 +12,13 @@
 //! - [`StoreHandle`]: the queue into the writer, and fencing by generation.
 //! - `writer`: the thread; group commit and checkpoints.
 //! - `apply`: one statement or few for each [`Write`].
+//! - `audit`: the audit log's chain of hashes.
 //! - [`control_stopped`]: what an operator may write while no daemon runs.
 //! - [`Reader`]: typed queries, also on the database of a running daemon.
 //! - [`redact`]: what request and response texts go through before they are stored.
 
 mod apply;
+mod audit;
 mod codes;
 mod error;
 mod handle;
@@ -37,6 +39,7 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use audit::{AuditFault, AuditHash, AuditHead, AuditReport};
 pub use codes::{FundsMark, IntentKind, OrderRole, UnknownWord, predecessors};
 pub use error::{OpenError, ReaderError, StoreError, SubmitError};
 pub use handle::{StoreHandle, StoreStats};

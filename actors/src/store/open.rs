@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, OpenFlags};
-use rusqlite_migration::{M, Migrations};
+use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite_migration::{HookResult, M, Migrations};
 
+use super::audit;
 use super::error::OpenError;
 use super::lock::owner_only;
 use super::settings::StoreSettings;
@@ -17,17 +18,32 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// The default of 16 is fewer than the statements of one job.
 const STATEMENTS_CACHED: usize = 128;
 
-const MIGRATIONS: &[M<'_>] = &[
-    M::up(include_str!("migrations/0001_initial.sql")),
-    M::up(include_str!("migrations/0002_lifecycle.sql")),
-    M::up(include_str!("migrations/0003_position_risk.sql")),
+/// One step of the schema: its statements, and what the program does after them in the same transaction.
+struct Migration {
+    sql: &'static str,
+    then: Option<fn(&Transaction<'_>) -> HookResult>,
+}
+
+const fn sql(sql: &'static str) -> Migration {
+    Migration { sql, then: None }
+}
+
+const MIGRATIONS: &[Migration] = &[
+    sql(include_str!("migrations/0001_initial.sql")),
+    sql(include_str!("migrations/0002_lifecycle.sql")),
+    sql(include_str!("migrations/0003_position_risk.sql")),
+    Migration { then: Some(audit::chain_old_rows), ..sql(include_str!("migrations/0004_audit_chain.sql")) },
 ];
 
 /// The version of the schema this program works with.
 pub(super) const SCHEMA_VERSION: usize = MIGRATIONS.len();
 
 pub(super) fn migrations() -> Migrations<'static> {
-    Migrations::from_slice(MIGRATIONS)
+    let step = |migration: &Migration| match migration.then {
+        Some(then) => M::up_with_hook(migration.sql, then),
+        None => M::up(migration.sql),
+    };
+    Migrations::new(MIGRATIONS.iter().map(step).collect())
 }
 
 /// Refuses SQLite before 3.51.3, whose WAL code has a corruption race between two connections.

@@ -17,6 +17,7 @@ use rusqlite::Connection;
 use tandem_domain::leader::LeaderOrder;
 use tandem_domain::order::{OrderForm, OrderTerms};
 
+use super::audit;
 use super::error::StoreError;
 use super::rows::LeaderEvent;
 use super::write::Write;
@@ -80,7 +81,7 @@ pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Re
         Write::IncidentOpen(incident) => records::open_incident(connection, incident)?,
         Write::IncidentClose { id, closed_at } => records::close_incident(connection, id, *closed_at)?,
         Write::Health(health) => records::health(connection, health)?,
-        Write::Audit(entry) => records::audit(connection, entry)?,
+        Write::Audit(entry) => audit::append(connection, entry)?,
         Write::Config(config) => records::config(connection, config)?,
     }
     Ok(())

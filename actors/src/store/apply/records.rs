@@ -1,10 +1,10 @@
-//! What happened to the program: incidents, health, audit log, settings.
+//! What happened to the program: incidents, health, settings.
 
 use rusqlite::{Connection, params};
 use tandem_domain::ids::FollowerId;
 use tandem_domain::time::Timestamp;
 
-use crate::store::rows::{AuditEntry, ConfigSnapshot, HealthRow, IncidentRow};
+use crate::store::rows::{ConfigSnapshot, HealthRow, IncidentRow};
 
 // One that is open stays as it was told first; one that was closed is opened anew.
 const OPEN_INCIDENT: &str = "
@@ -19,9 +19,6 @@ const UPSERT_HEALTH: &str = "
 INSERT INTO health (actor, generation, reported_at, snapshot) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (actor) DO UPDATE SET generation = excluded.generation, reported_at = excluded.reported_at,
     snapshot = excluded.snapshot";
-
-const INSERT_AUDIT: &str =
-    "INSERT INTO audit_log (recorded_at, actor, event, subject, details) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 const INSERT_CONFIG: &str = "
 INSERT INTO config (version, key, value, loaded_at) VALUES (?1, ?2, ?3, ?4)
@@ -55,17 +52,6 @@ pub(super) fn health(connection: &Connection, health: &HealthRow) -> rusqlite::R
         health.generation,
         health.reported_at.micros(),
         health.snapshot,
-    ])?;
-    Ok(())
-}
-
-pub(super) fn audit(connection: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
-    connection.prepare_cached(INSERT_AUDIT)?.execute(params![
-        entry.recorded_at.micros(),
-        entry.actor,
-        entry.event,
-        entry.subject,
-        entry.details,
     ])?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use tandem_domain::ids::FollowerId;
 use tandem_domain::time::Timestamp;
 use tandem_domain::trading::{HaltCause, Trading, TradingState};
 
-use super::records::audit;
+use crate::store::audit;
 use crate::store::reader::{TRADING_COLUMNS, trading};
 use crate::store::rows::{AuditEntry, TradingRow};
 
@@ -50,7 +50,7 @@ pub(in crate::store) fn change(connection: &Connection, row: &TradingRow) -> rus
         subject: Some(row.follower.as_str().into()),
         details: json!({ "old": old, "new": new }).to_string(),
     };
-    audit(connection, &entry)
+    audit::append(connection, &entry)
 }
 
 const SQUARED_OFF: &str = "squared_off";

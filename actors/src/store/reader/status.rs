@@ -13,6 +13,7 @@ use super::columns::{
     NO_LEG, ORDER_COLUMNS, account_order, follower, id_or_none, instrument, mirror_key, money, price,
     quantity, time, word, word_or_none,
 };
+use crate::store::audit::{self, AuditHead, AuditReport};
 use crate::store::codes::OrderRole;
 use crate::store::error::ReaderError;
 use crate::store::rows::{AccountOrder, AuditEntry, FillComparison, HealthRow, IncidentRow};
@@ -134,6 +135,13 @@ impl Reader {
                 details: row.get("details")?,
             })
         })
+    }
+
+    /// Walks the audit log's chain of hashes, as it is at one moment, and says where it breaks first. `noted` is the head
+    /// that an earlier walk gave.
+    pub fn verify_audit(&self, noted: Option<&AuditHead>) -> Result<AuditReport, ReaderError> {
+        let connection = self.pool.get()?;
+        Ok(audit::verify(&connection, noted)?)
     }
 
     /// Frame received to request written, of every request of a day that has it, in microseconds, ascending.

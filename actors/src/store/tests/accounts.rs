@@ -141,10 +141,18 @@ fn the_audit_log_is_append_only() {
     for sql in [
         "UPDATE audit_log SET actor = 'nobody'",
         "DELETE FROM audit_log",
-        "REPLACE INTO audit_log (id, recorded_at, actor, event, details) VALUES (1, 0, 'nobody', 'x', '0')",
+        "REPLACE INTO audit_log SELECT 1, 0, 'nobody', 'x', NULL, '0', zeroblob(32), zeroblob(32)",
+        // After the last, but not hashed on to it.
+        "INSERT INTO audit_log SELECT 9, 0, 'nobody', 'x', NULL, '0', zeroblob(32), zeroblob(32)",
+        // Hashed on to the last, but before it.
+        "INSERT INTO audit_log SELECT 1, 0, 'nobody', 'x', NULL, '0', hash, zeroblob(32) FROM audit_head",
+        "UPDATE audit_head SET last_id = 1, hash = (SELECT hash FROM audit_log WHERE id = 1)",
+        "UPDATE audit_head SET last_id = 0, hash = zeroblob(32)",
+        "DELETE FROM audit_head",
+        "REPLACE INTO audit_head VALUES (1, 0, zeroblob(32))",
     ] {
-        let error = raw.execute(sql, []).unwrap_err();
-        assert!(error.to_string().contains("append-only"), "{sql}: {error}");
+        let error = raw.execute(sql, []).unwrap_err().to_string();
+        assert!(error.contains("append-only") || error.contains("follows the audit log"), "{sql}: {error}");
     }
     let details: Vec<_> =
         bench.store.reader.audit_log(5).unwrap().into_iter().map(|entry| entry.details).collect();

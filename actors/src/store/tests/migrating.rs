@@ -1,7 +1,10 @@
 //! A database that an earlier version has written.
 
 use rusqlite::Connection;
+use tandem_domain::time::Timestamp;
 
+use crate::store::AuditEntry;
+use crate::store::audit::{append, verify};
 use crate::store::open::migrations;
 
 /// A day as the first version wrote it: a leader order, two followers, one of which placed two attempts.
@@ -84,4 +87,32 @@ fn a_day_of_the_second_version_closes_nothing_and_has_no_bands() {
     assert_eq!(one::<u32>(&connection, "SELECT net_quantity FROM latest_positions"), 65);
     assert_eq!(one::<u32>(&connection, "SELECT COUNT(*) FROM trading_states"), 0);
     assert_eq!(one::<String>(&connection, "PRAGMA integrity_check"), "ok");
+}
+
+#[test]
+fn an_audit_log_of_the_third_version_is_chained_as_it_was() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    migrations().to_version(&mut connection, 3).unwrap();
+    connection
+        .execute_batch(
+            r#"INSERT INTO audit_log (recorded_at, actor, event, subject, details) VALUES
+                (5, 'operator', 'started', NULL, '{}'), (7, 'operator', 'halt', 'asha', '{"cause":"operator"}')"#,
+        )
+        .unwrap();
+    let rows = "SELECT group_concat(id || recorded_at || actor || event || ifnull(subject, '-') || details) FROM audit_log";
+    let before: String = one(&connection, rows);
+    migrations().to_latest(&mut connection).unwrap();
+    assert_eq!(one::<String>(&connection, rows), before);
+    let report = verify(&connection, None).unwrap();
+    assert_eq!((report.sound, report.fault), (2, None));
+    let entry = AuditEntry {
+        recorded_at: Timestamp::from_micros(9),
+        actor: "operator".into(),
+        event: "resume".into(),
+        subject: None,
+        details: "{}".to_owned(),
+    };
+    append(&connection, &entry).unwrap();
+    let report = verify(&connection, None).unwrap();
+    assert_eq!((report.sound, report.head.id, report.fault), (3, 3, None));
 }

@@ -1,6 +1,7 @@
 //! The store against real files: what it promises, and how it ends when it cannot keep it.
 
 mod accounts;
+mod auditing;
 mod changes;
 mod fixtures;
 mod gaps;

@@ -86,7 +86,7 @@ fn what_a_fired_forever_order_left_is_no_exit_of_it() {
     (left.report.parent, left.report.leg) = (Some(order_id("F1")), Leg::Single);
     let mirror = bench(vec![requested(&placed), reported(&forever), reported(&left)]);
     let child = &mirror.children[0];
-    assert_eq!((child.cumulative, child.exited()), (Quantity::new(130), Quantity::ZERO));
+    assert_eq!((child.cumulative, child.closed()), (Quantity::new(130), Quantity::ZERO));
     assert_eq!(child.legs[0].broker_order_id, order_id("F2"));
 }
 
