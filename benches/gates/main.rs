@@ -149,7 +149,6 @@ fn raise<'a>(terms: &'a OrderTerms, instrument: &'a Instrument, now: Timestamp) 
         since: now.minus(Duration::from_millis(40)),
         first_seen: now.minus(Duration::from_millis(40)),
         orders: 1,
-        margin_told: None,
     }
 }
 
@@ -166,6 +165,7 @@ fn standing(calendar: &Calendar, now: Timestamp) -> Standing<'_> {
         profit: figure(-1_200),
         available: figure(300_000),
         reserved: Money::from_rupees(6_500),
+        cover: None,
         instrument_units: 130,
         instrument_value: Money::from_rupees(13_000),
         open_orders: 3,

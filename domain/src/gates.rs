@@ -10,7 +10,7 @@ pub mod entry;
 mod prices;
 
 pub use admit::{Admission, weigh};
-pub use cost::{cost, unit_cost};
+pub use cost::{Cover, cost, unit_cost};
 pub use prices::{clamp, clamp_exit};
 
 use std::collections::{BTreeMap, BTreeSet};

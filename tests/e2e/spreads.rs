@@ -70,7 +70,7 @@ fn a24_the_sale_waits_until_the_followers_cover_has_filled() {
 fn given_up(broker: &Broker, daemon: &mut Daemon, sold: &BrokerOrderId) {
     daemon.expects("cover_missing");
     broker.pass(Duration::from_secs(6));
-    daemon.until_refused(sold, "asha", "voided", "cover_missing");
+    daemon.until_refused(sold, "asha", "skipped", "cover_missing");
     daemon.until_incident("cover_missing", "asha");
     broker.pass(Duration::from_secs(10));
     let (short, _) = legs(broker);

@@ -1,16 +1,17 @@
 //! The entry gates as they stand for this account: what they are told of it, and the money kept for what is under way.
 
-use super::FollowerBook;
-use crate::gates::entry::{Figure, MarginCheck, Raise, Standing};
-use crate::gates::{Admission, DeniedReason, cost, weigh};
+use super::waiting::opens;
+use super::{Effect, FollowerBook};
+use crate::gates::entry::{AtCap, Figure, Raise, Standing};
+use crate::gates::{Admission, Cover, DeniedReason, cost, unit_cost, weigh};
 use crate::ids::ClientOrderId;
 use crate::instrument::InstrumentKey;
-use crate::mirror::{ChangeState, Child, Mirror, Opening};
-use crate::order::OrderTerms;
+use crate::mirror::{COPY, ChangeState, Child, Mirror, MirrorEvent, Opening};
 use crate::order::lifecycle::ChildState;
+use crate::order::{OrderTerms, Side};
 use crate::pacing::Purpose;
 use crate::price::{Money, Price};
-use crate::quantity::Quantity;
+use crate::quantity::{LotSize, Quantity};
 use crate::time::Timestamp;
 
 /// Money kept for an entry that the account's figures may not know of.
@@ -21,6 +22,15 @@ pub(super) struct Reservation {
     sent: Option<Timestamp>,
     /// Whether the broker has not said yet that it has it.
     is_open: bool,
+}
+
+/// A question to the broker's calculator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MarginAsked {
+    /// What is to be opened.
+    pub(super) terms: OrderTerms,
+    /// Whether it has answered, or its time is over.
+    pub(super) is_told: bool,
 }
 
 impl FollowerBook {
@@ -45,8 +55,6 @@ impl FollowerBook {
             since: asked.since,
             first_seen: leader.ts_first_seen,
             orders: u32::try_from(orders).unwrap_or(u32::MAX),
-            // The broker's calculator is asked once the order is about to leave; until then nothing is held against it.
-            margin_told: (self.settings.entry.margin == MarginCheck::Broker).then_some(Money::ZERO),
         };
         let line = self.lines.get(&instrument.key);
         let side = wish.terms.side;
@@ -65,6 +73,7 @@ impl FollowerBook {
             profit: self.profit,
             available: self.available,
             reserved: self.reserved(),
+            cover: self.cover(&wish.terms, &leader.broker_order_id, asked.under_way.cast_signed()),
             instrument_units: held + under_way,
             instrument_value: cost(side, price, held + under_way, instrument, short_margin)
                 .unwrap_or(Money::ZERO),
@@ -91,8 +100,12 @@ impl FollowerBook {
 
     /// Keeps money for what a mirror has under way, and gives back what was kept for what is over.
     pub(super) fn reserve(&mut self, mirror: &Mirror) {
+        let sale = mirror.wish().map(|wish| &wish.terms).filter(|terms| terms.side == Side::Sell);
+        // What it has filled itself is counted by its own orders.
+        let filled = mirror.filled_as(Purpose::Entry).cast_signed();
+        let mut cover = sale.and_then(|terms| self.cover(terms, &mirror.leader.broker_order_id, -filled));
         for child in &mirror.children {
-            let kept = self.reservation(mirror, child);
+            let kept = self.reservation(mirror, child, &mut cover);
             let is_known = |kept: &Reservation| {
                 let told = |figure: Figure| kept.sent.is_some_and(|sent| sent < figure.at) && !kept.is_open;
                 self.available.is_some_and(told)
@@ -108,7 +121,8 @@ impl FollowerBook {
         }
     }
 
-    fn reservation(&self, mirror: &Mirror, child: &Child) -> Option<Reservation> {
+    /// Takes from the cover what the child needs of it.
+    fn reservation(&self, mirror: &Mirror, child: &Child, cover: &mut Option<Cover>) -> Option<Reservation> {
         if child.purpose != Purpose::Entry || !(child.is_live() || child.state == ChildState::Filled) {
             return None;
         }
@@ -122,9 +136,16 @@ impl FollowerBook {
         let asked = child.asked_before.iter().map(|asked| asked.quantity).min();
         let known = asked.unwrap_or(child.terms.quantity).min(child.terms.quantity);
         let known = if is_placing_known && is_taken { known } else { Quantity::ZERO };
-        let units = u64::from(units.saturating_sub(known).get());
-        let short_margin = self.settings.entry.short_margin;
-        let money = cost(child.terms.side, price, units, &wish.instrument, short_margin)?;
+        let (all, units) = (u64::from(units.get()), u64::from(units.saturating_sub(known).get()));
+        let each = unit_cost(child.terms.side, price, &wish.instrument, self.settings.entry.short_margin)?;
+        let uncovered = Cover { units: 0, width: Price::ZERO };
+        let left = cover.as_mut().map_or(uncovered, |cover| {
+            cover.units = cover.units.saturating_sub(all - units);
+            let left = *cover;
+            cover.units = cover.units.saturating_sub(units);
+            left
+        });
+        let money = left.cost(each, units);
         let is_open = matches!(child.state, ChildState::Sending | ChildState::Unknown);
         let raise_waits =
             child.request.as_deref().is_some_and(|request| request.state == ChangeState::Planned);
@@ -138,14 +159,95 @@ impl FollowerBook {
         self.reservations.retain(|_, kept| kept.is_open || kept.sent.is_none_or(|sent| sent >= started_at));
     }
 
-    /// Whether an entry needs more money than is free: by the broker's calculator, or by what is kept for it where that
-    /// did not say in time.
-    pub(super) fn is_margin_short(&self, id: &ClientOrderId, required: Option<Money>) -> bool {
-        let others = self.reservations.iter().filter(|(other, _)| *other != id);
-        let kept = others.fold(Money::ZERO, |sum, (_, kept)| sum.plus(kept.money));
-        let free = self.available.map(|figure| figure.value.minus(kept));
-        let required = required.or_else(|| self.reservations.get(id).map(|kept| kept.money));
-        required.zip(free).is_some_and(|(required, free)| required > free)
+    /// What the broker's calculator said of an entry that waits for it; or that it did not in time, so that the estimate
+    /// counts. What does not fit is cut, where the owner wants that, and asked about again; else it is given up.
+    pub(super) fn on_margin(
+        &mut self,
+        id: &ClientOrderId,
+        required: Option<Money>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(asked) = self.margins.get_mut(id) else { return };
+        asked.is_told = true;
+        let terms = asked.terms.clone();
+        let Some((mirror, child)) = self.child(id) else { return };
+        let is_of_copy = child.key.leg == COPY;
+        // What has changed since is asked about anew.
+        if child.purpose != Purpose::Entry || opens(child).as_ref() != Some(&terms) {
+            return;
+        }
+        let fits = self.margin_fits(mirror, child, terms.quantity, required);
+        if fits >= terms.quantity {
+            return;
+        }
+        let is_cut = is_of_copy && !fits.is_zero() && self.cut(id, fits, now, effects);
+        if !is_cut {
+            let records = self.give_up(id, DeniedReason::MarginShort, now, effects);
+            if !records.is_empty() {
+                effects.push(Effect::Commit { records, then: None });
+            }
+        } else if required.is_some() {
+            // Margin is not always in proportion.
+            self.margins.remove(id);
+        } else if let Some(terms) = self.child(id).and_then(|(_, child)| opens(child)) {
+            self.margins.insert(id.clone(), MarginAsked { terms, is_told: true });
+        }
+    }
+
+    /// Lets so many units of what waits through, and no more. Says whether it has become less by that.
+    fn cut(
+        &mut self,
+        id: &ClientOrderId,
+        units: Quantity,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let Some(order) = self.leader_of.get(id).cloned() else { return false };
+        let most = |book: &Self| {
+            let children = book.mirrors.get(&order).map_or(&[][..], |mirror| &mirror.children);
+            children.iter().map(|child| u64::from(child.at_most().get())).sum::<u64>()
+        };
+        let before = most(self);
+        let event = MirrorEvent::Cut(id.clone(), units, DeniedReason::MarginShort);
+        let is_cut = self.drive(&order, event, now, effects).is_ok() && most(self) < before;
+        self.commit_mirror(&order, effects);
+        is_cut
+    }
+
+    /// How many of the units that a child would open the free money pays for, where all of them need so much; by the
+    /// estimate where that is not known. Of fewer, in proportion.
+    fn margin_fits(
+        &self,
+        mirror: &Mirror,
+        child: &Child,
+        units: Quantity,
+        required: Option<Money>,
+    ) -> Quantity {
+        let own = self.reservations.get(&child.client_order_id).map_or(Money::ZERO, |kept| kept.money);
+        let own = match child.state {
+            ChildState::Planned => own,
+            // What works is paid for apart from what is added to it.
+            _ => own.min(self.estimate(mirror, child, units).unwrap_or(own)),
+        };
+        let required = required.unwrap_or(own).units();
+        let free = self.available.map(|figure| figure.value.minus(self.reserved().minus(own)).units());
+        let Some(free) = free.filter(|free| required > *free) else { return units };
+        if self.settings.entry.at_cap == AtCap::Skip {
+            return Quantity::ZERO;
+        }
+        // Above zero, for it is more than what is free.
+        let fits = i128::from(units.get()) * i128::from(free.max(0)) / i128::from(required.max(1));
+        let fits = Quantity::new(u32::try_from(fits).unwrap_or(u32::MAX)).min(units);
+        let lot = mirror.wish().map_or(LotSize::ONE, |wish| wish.instrument.lot_size);
+        lot.quantity(lot.split(fits).0).unwrap_or_default()
+    }
+
+    fn estimate(&self, mirror: &Mirror, child: &Child, units: Quantity) -> Option<Money> {
+        let wish = mirror.wish()?;
+        let price = limit_of(&child.terms).or(wish.reference);
+        let short_margin = self.settings.entry.short_margin;
+        cost(child.terms.side, price, u64::from(units.get()), &wish.instrument, short_margin)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod absence;
 mod control;
+mod cover;
 mod driving;
 mod evidence;
 mod gatekeeping;
@@ -27,7 +28,7 @@ pub use absence::BookRead;
 pub use record::{MappingState, Opening, Record};
 
 use self::absence::Unknown;
-use self::gatekeeping::Reservation;
+use self::gatekeeping::{MarginAsked, Reservation};
 use self::holdings::Line;
 use self::positions::Suspicions;
 use self::queue::Queue;
@@ -315,9 +316,8 @@ pub struct FollowerBook {
     dirty: BTreeSet<InstrumentKey>,
     /// What waits for something else than the budget.
     held_back: BTreeSet<ClientOrderId>,
-    margins_asked: HashSet<ClientOrderId>,
-    margins_told: HashSet<ClientOrderId>,
-    margins_short: HashSet<ClientOrderId>,
+    /// What the broker's calculator was last asked about, and whether it has answered.
+    margins: HashMap<ClientOrderId, MarginAsked>,
     reservations: HashMap<ClientOrderId, Reservation>,
     /// Copies of earlier days that are held still, signed.
     carried: HashMap<InstrumentKey, i64>,
@@ -375,9 +375,7 @@ impl FollowerBook {
             lines: BTreeMap::new(),
             dirty: BTreeSet::new(),
             held_back: BTreeSet::new(),
-            margins_asked: HashSet::new(),
-            margins_told: HashSet::new(),
-            margins_short: HashSet::new(),
+            margins: HashMap::new(),
             reservations: HashMap::new(),
             carried: HashMap::new(),
             suspicions: Suspicions::default(),
@@ -481,7 +479,7 @@ impl FollowerBook {
             }
             Event::Funds { started_at, funds } => self.on_funds(funds.available, started_at),
             Event::Margin { client_order_id, required } => {
-                self.on_margin(client_order_id, required, now, &mut effects);
+                self.on_margin(&client_order_id, required, now, &mut effects);
             }
             Event::Settings(settings) => self.on_settings(*settings),
             Event::Tick => {}

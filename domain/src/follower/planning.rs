@@ -12,7 +12,6 @@ use crate::mirror::{ChangeState, Child, Mirror, MirrorEffect, MirrorEvent, Momen
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
 use crate::policy::CopyOn;
-use crate::price::Money;
 use crate::sizing::{self, Occasion, Sizing, Strategy};
 use crate::time::Timestamp;
 use crate::trading::TradingState;
@@ -151,9 +150,6 @@ impl FollowerBook {
         if self.wait(mirror, child, now) == Some(Wait::CoverMissing) {
             return Some(DeniedReason::CoverMissing);
         }
-        if self.margins_short.contains(&child.client_order_id) {
-            return Some(DeniedReason::MarginShort);
-        }
         if child.purpose == Purpose::Entry && self.is_from_before(mirror) {
             return Some(DeniedReason::Halted);
         }
@@ -197,21 +193,6 @@ impl FollowerBook {
         !self.is_closed()
             && self.wait(mirror, child, now).is_none()
             && self.pacer.permit(purpose, now).is_ok()
-    }
-
-    /// What the broker's calculator said of an entry that waits for it.
-    pub(super) fn on_margin(
-        &mut self,
-        id: ClientOrderId,
-        required: Option<Money>,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        if self.is_margin_short(&id, required) {
-            self.margins_short.insert(id.clone());
-        }
-        self.margins_told.insert(id);
-        self.release(now, effects);
     }
 
     /// Sends what waits and may go; gives up what waited too long, all of it in one transaction.
@@ -259,7 +240,7 @@ impl FollowerBook {
         }
     }
 
-    fn give_up(
+    pub(super) fn give_up(
         &mut self,
         id: &ClientOrderId,
         reason: DeniedReason,

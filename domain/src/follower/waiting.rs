@@ -1,7 +1,7 @@
 //! What may not leave yet although the budget has room: an exit for which nothing is free, a sell whose cover is missing,
 //! an entry whose margin is being asked for.
 
-use super::gatekeeping::may_fill;
+use super::gatekeeping::{MarginAsked, may_fill};
 use super::holdings::Line;
 use super::{Effect, FollowerBook};
 use crate::gates::entry::MarginCheck;
@@ -58,7 +58,7 @@ impl FollowerBook {
                 self.waits_for_short(mirror, child, now)
             }
             Purpose::Entry => {
-                self.waits_for_cover(mirror, child, now).or_else(|| self.waits_for_margin(child))
+                self.waits_for_cover(mirror, child, now).or_else(|| self.waits_for_margin(mirror, child))
             }
         }
     }
@@ -198,9 +198,16 @@ impl FollowerBook {
         })
     }
 
-    fn waits_for_margin(&self, child: &Child) -> Option<Wait> {
-        let asks = self.settings.entry.margin == MarginCheck::Broker && child.state == ChildState::Planned;
-        (asks && !self.margins_told.contains(&child.client_order_id)).then_some(Wait::Margin)
+    fn waits_for_margin(&self, mirror: &Mirror, child: &Child) -> Option<Wait> {
+        if self.settings.entry.margin != MarginCheck::Broker {
+            return None;
+        }
+        let opens = opens(child)?;
+        let is_told = |asked: &MarginAsked| asked.is_told && asked.terms == opens;
+        // The calculator looks at one order alone: of what is covered it would say too much.
+        let passes = self.margins.get(&child.client_order_id).is_some_and(is_told)
+            || self.is_covered(mirror, child, opens.quantity);
+        (!passes).then_some(Wait::Margin)
     }
 
     /// Lets what waited ask again.
@@ -217,13 +224,16 @@ impl FollowerBook {
     /// Takes what may not leave out of the queue until something changes.
     pub(super) fn hold_back(&mut self, id: &ClientOrderId, wait: Wait, effects: &mut Vec<Effect>) {
         let Some((_, child)) = self.child(id) else { return };
-        let terms = child.terms.clone();
+        let opens = opens(child);
         self.queue.remove(id);
         self.held_back.insert(id.clone());
         match wait {
             Wait::Until(moment) => effects.push(Effect::WakeAt(moment)),
             Wait::Margin => {
-                if self.margins_asked.insert(id.clone()) {
+                // One question at a time: what changed meanwhile is asked about after its answer.
+                let is_asking = self.margins.get(id).is_some_and(|asked| !asked.is_told);
+                if let Some(terms) = opens.filter(|_| !is_asking) {
+                    self.margins.insert(id.clone(), MarginAsked { terms: terms.clone(), is_told: false });
                     effects.push(Effect::AskMargin { client_order_id: id.clone(), terms });
                 }
             }
@@ -232,12 +242,21 @@ impl FollowerBook {
     }
 }
 
+/// What a child that waits would open: the order, or what its change adds to it.
+pub(super) fn opens(child: &Child) -> Option<OrderTerms> {
+    let terms = match child.request.as_deref().map(|request| &request.change) {
+        _ if child.state == ChildState::Planned => &child.terms,
+        Some(crate::mirror::Change::Modify { terms, .. }) => terms,
+        _ => return None,
+    };
+    Some(OrderTerms { quantity: child.opens_yet(), ..terms.clone() })
+        .filter(|terms| !terms.quantity.is_zero())
+}
+
 /// Units that a change about to leave would add.
 pub(super) fn raised_by(child: &Child) -> crate::quantity::Quantity {
     match child.request.as_deref().map(|request| &request.change) {
-        Some(crate::mirror::Change::Modify { terms, .. }) => {
-            terms.quantity.saturating_sub(child.worst_case())
-        }
+        Some(crate::mirror::Change::Modify { .. }) => child.opens_yet(),
         _ => crate::quantity::Quantity::ZERO,
     }
 }
@@ -247,7 +266,7 @@ const fn kind_of(terms: &OrderTerms) -> ExitKind {
 }
 
 /// Whether one option may cover the other: calls or puts of one underlying and one expiry.
-fn hedges(one: &Instrument, other: &Instrument) -> bool {
+pub(super) fn hedges(one: &Instrument, other: &Instrument) -> bool {
     let kind = |of: &Instrument| of.option.map(|option| option.option_type);
     one.underlying == other.underlying
         && one.expiry == other.expiry

@@ -39,18 +39,18 @@ pub fn weigh(raise: &Raise, policy: &EntryPolicy, standing: &Standing) -> Result
 
     let lot = raise.instrument.lot_size;
     let mut admission = Admission::whole_lots(raise.units, lot)?;
-    let mut cut = |fits: u64, reason: DeniedReason| -> Result<Quantity, DeniedReason> {
+    let mut cut = |fits: u64, reason: DeniedReason| -> Result<(), DeniedReason> {
         admission = admission.within(fits, reason, lot, policy.at_cap)?;
-        Ok(admission.units)
+        Ok(())
     };
     cut(room_of_order(raise, policy), DeniedReason::LotsPerOrder)?;
     cut(room_of_instrument(raise, policy, standing), DeniedReason::LotsPerInstrument)?;
     cut(room_of_value(raise, policy)?, DeniedReason::OrderValue)?;
-    let units = cut(room_of_share(raise, policy, standing)?, DeniedReason::PositionShare)?;
+    cut(room_of_share(raise, policy, standing)?, DeniedReason::PositionShare)?;
     open_orders(raise, policy, standing)?;
     orders_today(raise, policy, standing)?;
     daily_loss(policy, standing)?;
-    cut(room_of_money(raise, units, policy, standing)?, DeniedReason::MarginShort)?;
+    cut(room_of_money(raise, policy, standing)?, DeniedReason::MarginShort)?;
 
     prices(raise)?;
     account(standing)?;
@@ -209,27 +209,25 @@ fn daily_loss(policy: &EntryPolicy, standing: &Standing) -> Result<(), DeniedRea
     ensure(loss < bound, DeniedReason::DailyLoss)
 }
 
-/// How many units the free money pays for. What the broker said is asked of the units it said it for; of fewer, in
-/// proportion.
-fn room_of_money(
-    raise: &Raise,
-    units: Quantity,
-    policy: &EntryPolicy,
-    standing: &Standing,
-) -> Result<u64, DeniedReason> {
+/// How many units the free money pays for. The broker's calculator is asked later, when the order is about to leave; but it
+/// looks at one order alone, so that what is covered is left to the estimate.
+fn room_of_money(raise: &Raise, policy: &EntryPolicy, standing: &Standing) -> Result<u64, DeniedReason> {
     if policy.margin == MarginCheck::Off {
         return Ok(u64::MAX);
     }
     let free = fresh(standing.available, policy, standing)?.minus(standing.reserved);
-    let each = match raise.margin_told {
-        Some(told) if units == raise.units && told <= free => return Ok(u64::MAX),
-        Some(told) => {
-            let units = i64::from(raise.units.get()).max(1);
-            Money::from_units(told.units().saturating_add(units - 1) / units)
-        }
-        None => cost_of_unit(raise, policy)?,
-    };
-    Ok(units_for(free, each))
+    let cover = standing.cover.filter(|cover| cover.units > 0 && raise.terms.side == Side::Sell);
+    if policy.margin == MarginCheck::Broker && cover.is_none() {
+        return Ok(if free < Money::ZERO { 0 } else { u64::MAX });
+    }
+    let each = cost_of_unit(raise, policy)?;
+    let Some(cover) = cover else { return Ok(units_for(free, each)) };
+    let covered = cover.unit_cost(each);
+    let all_covered = times(covered, cover.units);
+    if all_covered > free {
+        return Ok(units_for(free, covered));
+    }
+    Ok(cover.units.saturating_add(units_for(free.minus(all_covered), each)))
 }
 
 fn prices(raise: &Raise) -> Result<(), DeniedReason> {

@@ -32,6 +32,35 @@ pub fn unit_cost(
     }
 }
 
+/// What options held of the same underlying, expiry and kind cover of a sale: then no more can be lost by it than the
+/// distance of the strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cover {
+    /// Units of the sale that they cover.
+    pub units: u64,
+    /// How far the strike of the furthest of them lies beyond that of the sale; zero where none does.
+    pub width: Price,
+}
+
+impl Cover {
+    /// Of the margin of an uncovered unit, the part that a cover does not lower, in percent. The broker splits margin in
+    /// two, and of its sample the part that is not for the risk of the position is 22 % (`dhanhq-v2.md` section 4.2).
+    const KEPT_PERCENT: i64 = 25;
+
+    /// What a covered unit costs at most, where an uncovered one costs so much.
+    pub const fn unit_cost(self, uncovered: Money) -> Money {
+        let kept = uncovered.units().saturating_mul(Self::KEPT_PERCENT).saturating_add(99) / 100;
+        let covered = kept.saturating_add(self.width.units());
+        Money::from_units(if covered < uncovered.units() { covered } else { uncovered.units() })
+    }
+
+    /// What so many units cost, the covered ones first.
+    pub fn cost(self, uncovered: Money, units: u64) -> Money {
+        let covered = units.min(self.units);
+        times(self.unit_cost(uncovered), covered).plus(times(uncovered, units - covered))
+    }
+}
+
 /// What `units` cost; saturates at the end of the range. None where [`unit_cost`] is.
 pub fn cost(
     side: Side,

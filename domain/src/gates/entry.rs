@@ -79,7 +79,8 @@ crate::instrument::coded_enum! {
         Off = "off",
         /// By a local estimate: premium of what is bought, a share of the strike for what is sold.
         Estimate = "estimate",
-        /// By the broker's calculator, within a time limit; past it by the local estimate.
+        /// By the broker's calculator, once the entry is about to leave, within a time limit; past it by the local
+        /// estimate.
         Broker = "broker",
     }
 }
@@ -145,8 +146,6 @@ pub struct Raise<'a> {
     pub first_seen: Timestamp,
     /// New orders that it takes: one, or one for each slice. None for a change of an order that works.
     pub orders: u32,
-    /// Money the broker's calculator says that `units` need, where that was asked. Outweighs the estimate.
-    pub margin_told: Option<Money>,
 }
 
 /// A figure, and when it was asked for.
@@ -181,6 +180,8 @@ pub struct Standing<'a> {
     pub available: Option<Figure>,
     /// Money that what is in flight needs and `available` does not know of.
     pub reserved: Money,
+    /// What covers a sale of an option: its margin is lower then. None for what is not covered.
+    pub cover: Option<super::Cover>,
     /// Units held and under way in the instrument, at the worst.
     pub instrument_units: u64,
     /// What these are worth: premium of longs, margin of shorts.

@@ -302,6 +302,17 @@ impl Child {
         }
     }
 
+    /// Units that it adds once what waits of it has left.
+    pub fn opens_yet(&self) -> Quantity {
+        match (&self.state, self.request.as_deref()) {
+            (ChildState::Planned, _) => self.terms.quantity,
+            (_, Some(ChangeRequest { change: Change::Modify { terms, .. }, .. })) => {
+                terms.quantity.saturating_sub(self.worst_case())
+            }
+            _ => Quantity::ZERO,
+        }
+    }
+
     /// Units asked for. Until the broker shows a change, the larger counts.
     pub fn ordered(&self) -> Quantity {
         let under_way = match self.request.as_deref() {

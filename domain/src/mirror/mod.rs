@@ -72,9 +72,9 @@ coded_enum! {
         Waiting = "waiting",
         /// A request was released to the wire, whatever became of it.
         Sent = "sent",
-        /// Not copied; the reason says why.
+        /// Not copied, refused at once or after it had waited; the reason says why.
         Skipped = "skipped",
-        /// Decided, then given up before it was sent, or proven never to have arrived.
+        /// Decided, then taken back before it was sent, or proven never to have arrived.
         Voided = "voided",
         /// Sent, then changed or cancelled by a human's hand: left alone from then on.
         Detached = "detached",
@@ -154,6 +154,9 @@ pub enum MirrorEvent {
     Release(ClientOrderId),
     /// The planned child is given up, or the raise that waits of one that works: that stays as large as it is.
     Give(ClientOrderId, DeniedReason),
+    /// Of what the planned child, or the raise that waits of one that works, would open, so many units are let through
+    /// after all, and no more.
+    Cut(ClientOrderId, Quantity, DeniedReason),
     /// The answer to a request.
     Answer {
         /// Of which child.
@@ -377,6 +380,7 @@ impl Mirror {
                     return self.give_up(&client_order_id, reason);
                 }
             }
+            MirrorEvent::Cut(client_order_id, units, reason) => self.cut(&client_order_id, units, reason),
             MirrorEvent::Answer { client_order_id, serial: 0, answer } => {
                 self.on_placed(&client_order_id, answer, at, &mut effects)?;
             }
@@ -616,8 +620,21 @@ impl Mirror {
             let child = &mut self.children[index];
             child.state = transition(&child.state, ChildEvent::Voided)?;
             self.close_if_never_sent(reason);
+            // Nothing of it ever left, and it was we who did not let it: it was skipped, only later than most.
+            if self.outcome == Outcome::Voided && !self.is_out() {
+                self.outcome = Outcome::Skipped;
+            }
         }
         Ok(Vec::new())
+    }
+
+    /// Less than what waits is let through.
+    fn cut(&mut self, client_order_id: &ClientOrderId, units: Quantity, reason: DeniedReason) {
+        let Some(child) = self.attempt(client_order_id) else { return };
+        let less = child.opens_yet().saturating_sub(units);
+        self.admitted = self.admitted.saturating_sub(less.get());
+        self.refused_raise = self.allotment.map(|allotment| allotment.opening);
+        self.reason = Some(reason);
     }
 
     /// A raise that waited too long: what works stays as large as it is. Says whether there was one.

@@ -177,7 +177,7 @@ fn an_entry_waits_for_the_brokers_word_on_its_margin() {
         let effects = desk.step(Event::Margin { client_order_id: id.clone(), required });
         assert_eq!(quantity(&effects), goes.then_some(65), "{required:?}");
         let expected =
-            if goes { (Outcome::Sent, None) } else { (Outcome::Voided, Some(DeniedReason::MarginShort)) };
+            if goes { (Outcome::Sent, None) } else { (Outcome::Skipped, Some(DeniedReason::MarginShort)) };
         assert_eq!(desk.outcome("L"), expected, "{required:?}");
     }
 }

@@ -6,6 +6,7 @@ mod doubt;
 mod exits;
 mod fills;
 mod limits;
+mod margin;
 mod model;
 mod pacing;
 mod placing;

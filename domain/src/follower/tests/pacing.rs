@@ -62,14 +62,14 @@ fn entries_that_grow_too_old_while_they_wait_are_shed_with_the_reason() {
     let went = burst(&mut desk);
     let effects = desk.passes(ENTRY_AGE_MAX + SECOND);
     assert_eq!((placements(&effects), desk.book.waiting_count()), (vec![], 0));
-    let row = ("mapping", "voided stale_entry".to_owned());
+    let row = ("mapping", "skipped stale_entry".to_owned());
     assert_eq!(stored(&effects).iter().filter(|stored| **stored == row).count(), 25 - ENTRY_SHARE);
     for number in 0..25 {
         let id = format!("L{number:02}");
         let expected = if went.contains(&id) {
             (Outcome::Sent, None)
         } else {
-            (Outcome::Voided, Some(DeniedReason::StaleEntry))
+            (Outcome::Skipped, Some(DeniedReason::StaleEntry))
         };
         assert_eq!(desk.outcome(&id), expected, "{id}");
     }
@@ -85,7 +85,7 @@ fn news_of_the_leaders_order_does_not_carry_a_stale_entry_past_its_gate() {
     let order = leader_order("L08", terms(BUY, 65), planned_at);
     let effects = desk.step(Event::Plan { order, decision: follow(terms(BUY, 65)) });
     assert_eq!(placements(&effects), vec![]);
-    assert_eq!(desk.outcome("L08"), (Outcome::Voided, Some(DeniedReason::StaleEntry)));
+    assert_eq!(desk.outcome("L08"), (Outcome::Skipped, Some(DeniedReason::StaleEntry)));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn whatever_denies_entries_sheds_those_that_wait_and_leaves_exits() {
         desk.step(Event::Credentials { refused: false });
         desk.passes(SECOND);
         let entry =
-            if exit == Outcome::Sent { (Outcome::Voided, Some(reason)) } else { (Outcome::Sent, None) };
+            if exit == Outcome::Sent { (Outcome::Skipped, Some(reason)) } else { (Outcome::Sent, None) };
         assert_eq!(desk.outcome("L"), entry, "{reason}");
         assert_eq!(desk.outcome("X").0, Outcome::Sent, "{reason}");
     }

@@ -84,7 +84,7 @@ fn what_waited_and_is_too_old_goes_no_more() {
         sides.extend(placements(&effects).iter().map(|placed| placed.terms.side));
     }
     assert_eq!(sides, [SELL]);
-    assert_eq!(desk.outcome("L8"), (Outcome::Voided, Some(DeniedReason::StaleEntry)));
+    assert_eq!(desk.outcome("L8"), (Outcome::Skipped, Some(DeniedReason::StaleEntry)));
 }
 
 #[test]

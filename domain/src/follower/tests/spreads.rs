@@ -40,7 +40,7 @@ fn a_sell_whose_cover_does_not_come_is_skipped() {
     desk.now = due;
     let effects = desk.step(Event::Tick);
     assert_eq!(placements(&effects), vec![]);
-    assert_eq!(desk.outcome("S"), (Outcome::Voided, Some(DeniedReason::CoverMissing)));
+    assert_eq!(desk.outcome("S"), (Outcome::Skipped, Some(DeniedReason::CoverMissing)));
     assert_eq!(alerts(&effects), [&Alert::CoverMissing(broker_id("S"))]);
     // Late is too late.
     assert_eq!(placements(&desk.shows(&cover, BrokerStatus::Traded, 65)), vec![]);

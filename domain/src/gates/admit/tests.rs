@@ -6,6 +6,7 @@ use chrono::{NaiveDate, NaiveTime};
 
 use super::*;
 use crate::calendar::{Calendar, Holiday, Hours, Special};
+use crate::gates::Cover;
 use crate::instrument::{
     ExchangeSegment, Instrument, InstrumentKey, InstrumentKind, OptionContract, OptionType, SecurityId,
 };
@@ -31,7 +32,7 @@ struct Case {
     leader_price: Option<Price>,
     since: Timestamp,
     orders: u32,
-    margin_told: Option<Money>,
+    cover: Option<Cover>,
     now: Timestamp,
     trading: Trading,
     credentials_refused: bool,
@@ -130,7 +131,7 @@ impl Case {
             leader_price: hundred,
             since: now,
             orders: 1,
-            margin_told: None,
+            cover: None,
             now,
             trading: Trading::ACTIVE,
             credentials_refused: false,
@@ -165,7 +166,6 @@ impl Case {
             since: self.since,
             first_seen: self.since,
             orders: self.orders,
-            margin_told: self.margin_told,
         };
         let standing = Standing {
             now: self.now,
@@ -178,6 +178,7 @@ impl Case {
             profit: self.profit,
             available: self.available,
             reserved: self.reserved,
+            cover: self.cover,
             instrument_units: self.instrument_units,
             instrument_value: self.instrument_value,
             open_orders: self.open_orders,
@@ -304,7 +305,7 @@ const BESIDE: [Row; 24] = [
         (case.price, case.last_price, case.leader_price) = (None, Some(Price::ZERO), None);
     }),
     (DeniedReason::PriceUnknown, |case| {
-        case.policy.margin = MarginCheck::Broker;
+        case.policy.margin = MarginCheck::Estimate;
         (case.price, case.last_price, case.leader_price) = (None, None, None);
     }),
     (DeniedReason::CapitalUnknown, |case| {
@@ -326,8 +327,7 @@ const BESIDE: [Row; 24] = [
     }),
     (DeniedReason::MarginShort, |case| {
         case.policy.margin = MarginCheck::Broker;
-        case.policy.at_cap = AtCap::Skip;
-        case.margin_told = Some(rupees(500_001));
+        case.reserved = rupees(500_001);
     }),
     (DeniedReason::OffTick, |case| {
         case.terms.order_type = OrderType::StopLoss;
@@ -473,17 +473,41 @@ fn a_short_is_measured_by_margin() {
     assert_eq!(short(share), Err(DeniedReason::PositionShare));
     let margin: Change = |case| case.policy.margin = MarginCheck::Estimate;
     assert_eq!(short(margin), Ok((1, Some(DeniedReason::MarginShort))));
-    // What the broker says outweighs the estimate, for good and ill: two lots for 300,000, or 600,000.
-    let told: Change = |case| {
-        case.policy.margin = MarginCheck::Broker;
-        case.margin_told = Some(rupees(300_000));
-    };
+    // The broker is asked later.
+    let told: Change = |case| case.policy.margin = MarginCheck::Broker;
     assert_eq!(short(told), Ok((2, None)));
-    let dearer: Change = |case| {
-        case.policy.margin = MarginCheck::Broker;
-        case.margin_told = Some(rupees(600_000));
-    };
-    assert_eq!(short(dearer), Ok((1, Some(DeniedReason::MarginShort))));
+}
+
+/// A quarter of the 253,500 stays, and 65 times the distance of the strikes comes to it: 200 points make 76,375 of a lot.
+#[test]
+fn a_covered_short_is_measured_by_the_distance_of_the_strikes() {
+    for check in [MarginCheck::Estimate, MarginCheck::Broker] {
+        let short = |lots: u64, points: u32, free: i64| {
+            let case = Case::with(|case| {
+                case.terms.side = Side::Sell;
+                case.policy.margin = check;
+                case.available = Some(Figure { value: rupees(free), at: case.now });
+                case.cover = Some(Cover { units: lots * 65, width: Price::from_paise(points * 100) });
+            });
+            case.lots().map(|(lots, _)| lots)
+        };
+        assert_eq!(short(2, 200, 152_750), Ok(2), "{check}");
+        assert_eq!(short(2, 200, 152_749), Ok(1), "{check}");
+        assert_eq!(short(2, 200, 76_374), Err(DeniedReason::MarginShort), "{check}");
+        // The second lot is naked.
+        assert_eq!(short(1, 200, 329_875), Ok(2), "{check}");
+        assert_eq!(short(1, 200, 329_874), Ok(1), "{check}");
+        // Never more than naked, and never less than the quarter.
+        assert_eq!(short(2, 9_000, 507_000), Ok(2), "{check}");
+        assert_eq!(short(2, 0, 126_750), Ok(2), "{check}");
+        assert_eq!(short(2, 0, 126_749), Ok(1), "{check}");
+    }
+    let bought = Case::with(|case| {
+        case.policy.margin = MarginCheck::Estimate;
+        case.available = Some(Figure { value: rupees(12_999), at: case.now });
+        case.cover = Some(Cover { units: 130, width: Price::ZERO });
+    });
+    assert_eq!(bought.lots(), Ok((1, Some(DeniedReason::MarginShort))), "nothing covers a purchase");
 }
 
 #[test]

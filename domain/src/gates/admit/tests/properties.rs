@@ -31,19 +31,19 @@ proptest! {
     #[test]
     fn what_is_admitted_is_asked_for_in_whole_lots_and_under_every_cap(
         caps in caps(), scale: bool, sells: bool, asked in 0u32..4_000, before in 0u32..20, held in 0u64..3_000,
-        value in 0i64..300_000, free in 0i64..3_000_000, reserved in 0i64..100_000, told in optional(0i64..2_000_000),
+        value in 0i64..300_000, free in 0i64..3_000_000, reserved in 0i64..100_000, covered in 0u64..3_000,
         paise in 1u32..100_000,
     ) {
         let mut case = Case::with(|case| {
             case.policy.caps = caps;
             case.policy.at_cap = if scale { AtCap::Scale } else { AtCap::Skip };
-            case.policy.margin = MarginCheck::Broker;
+            case.policy.margin = MarginCheck::Estimate;
             case.terms.side = if sells { Side::Sell } else { Side::Buy };
             case.price = Some(Price::from_paise(paise));
             (case.units, case.before, case.instrument_units) = (asked, before * LOT, held);
             (case.instrument_value, case.reserved) = (rupees(value), rupees(reserved));
             case.available = Some(Figure { value: rupees(free), at: case.now });
-            case.margin_told = told.map(rupees);
+            case.cover = Some(Cover { units: covered, width: Price::from_paise(20_000) });
         });
         let Ok(admission) = case.told() else { return Ok(()) };
         let units = admission.units.get();
@@ -61,14 +61,12 @@ proptest! {
         prop_assert!(value_cap.is_none_or(|cap| (units + before) * each <= cap));
         let share_cap = caps.position_share.map(|share| 50_000_000 * i128::from(share.get()) / 10_000);
         prop_assert!(share_cap.is_none_or(|cap| units * each + i128::from(value) * 100 <= cap));
-        let need = told.map_or(units * each, |told| i128::from(told) * 100 * units / i128::from(asked));
+        // Two hundred points and a quarter for what is covered.
+        let cheap = if sells { units.min(i128::from(covered)) } else { 0 };
+        let need = cheap * (20_000 + 97_500) + (units - cheap) * each;
         prop_assert!(need <= i128::from(free - reserved) * 100);
 
         // What was admitted passes again, whole.
-        case.margin_told = told.map(|told| {
-            let share = (i128::from(told) * 10_000 * units + i128::from(asked) - 1) / i128::from(asked);
-            Money::from_units(i64::try_from(share).unwrap())
-        });
         case.units = admission.units.get();
         prop_assert_eq!(case.told(), Ok(Admission { cut_by: None, ..admission }));
     }
