@@ -428,6 +428,8 @@ CREATE TABLE trading_states (
     -- Whether everything copied is to be sold or bought back.
     is_squaring_off   INTEGER NOT NULL CHECK (is_squaring_off IN (0, 1)),
     updated_at        INTEGER NOT NULL,
+    -- Nothing more comes of leader orders first seen up to then, not even what closes: it was cancelled, or is to be.
+    stopped_at        INTEGER,
     CHECK ((state = 'active') = (cause IS NULL)),
     CHECK (is_squaring_off = 0 OR state <> 'active')
 ) STRICT, WITHOUT ROWID;

@@ -195,6 +195,9 @@ pub fn gap_text(gap: Gap) -> String {
         GapKind::Detached => "the copy was changed or cancelled by hand",
         GapKind::ChangesExhausted => "the copy cannot be changed any more",
         GapKind::ExitLegMissed => "an exit leg of the leader's fired, the copy's did not",
+        GapKind::ExitStopped => {
+            "the leader has closed by an order whose copy you had stopped: close what is left by hand, or square off"
+        }
     };
     let size = match gap.units {
         0 => String::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tandem_domain::follower::{Effect, FollowerBook, MappingState, Opening};
 use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId};
-use tandem_domain::instrument::InstrumentKey;
+use tandem_domain::instrument::{Instrument, InstrumentKey};
 use tandem_domain::mirror::{
     COPY, Change, ChangeRequest, ChangeState, Child, ChildLeg, Mirror, OrderPart, Target,
 };
@@ -31,6 +31,8 @@ pub(crate) struct Day {
     pub(crate) openings: Vec<Opening>,
     /// What copies of earlier days may hold still.
     pub(crate) carried: BTreeMap<InstrumentKey, i64>,
+    /// And their instruments, as far as the day knows them.
+    carried_instruments: Vec<Instrument>,
 }
 
 impl Day {
@@ -49,6 +51,7 @@ impl Day {
             external: reader.external_orders(day, account)?,
             trading: reader.trading(follower)?,
             openings: reader.openings(day, follower)?,
+            carried_instruments: carried.iter().filter_map(|held| instruments.get(held.instrument)).collect(),
             carried: units_held(&carried, day),
         })
     }
@@ -63,7 +66,7 @@ impl Day {
         if let Some(trading) = self.trading {
             book.restore_trading(trading);
         }
-        book.restore_carried(self.carried);
+        book.restore_carried(self.carried, self.carried_instruments);
         book.restore_openings(self.openings);
         let external = self.external.into_iter();
         book.restore_external(external.map(|known| (known.order.report, known.first_seen_at)));

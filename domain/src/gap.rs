@@ -26,6 +26,8 @@ coded_enum! {
         ChangesExhausted = "changes_exhausted",
         /// An exit leg of the leader's super order fired, the follower's did not.
         ExitLegMissed = "exit_leg_missed",
+        /// The leader has closed by an order whose copy a halt had stopped.
+        ExitStopped = "exit_stopped",
     }
 }
 

@@ -126,6 +126,14 @@ impl Tag {
         (!text.is_empty() && text != "NA").then(|| Self(text.into()))
     }
 
+    /// What stands on an order of the operator's own, which no broker has: a square-off follows it.
+    pub fn square_off() -> Self {
+        Self(Self::SQUARE_OFF.into())
+    }
+
+    /// The text of [`Tag::square_off`].
+    pub const SQUARE_OFF: &'static str = "tdm-square-off";
+
     /// The tag as text.
     pub fn as_str(&self) -> &str {
         &self.0

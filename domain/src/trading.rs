@@ -44,6 +44,9 @@ pub struct Trading {
     pub resumed_at: Option<Timestamp>,
     /// Everything copied is to be sold or bought back; true until the account is flat in it.
     pub is_squaring_off: bool,
+    /// Leader orders first seen up to then are stopped for good, what closes among them: everything of them was cancelled,
+    /// or is yet to be.
+    pub stopped_at: Option<Timestamp>,
 }
 
 impl Trading {
@@ -54,6 +57,7 @@ impl Trading {
         since: Timestamp::EPOCH,
         resumed_at: None,
         is_squaring_off: false,
+        stopped_at: None,
     };
 
     /// What it is after `control`, said at `now`. What stops only ever forbids more: a halted account told to reduce stays
@@ -61,6 +65,7 @@ impl Trading {
     /// that trades it changes nothing, so that no order in hand is taken for one of before.
     #[must_use]
     pub const fn after(self, control: Control, now: Timestamp) -> Self {
+        let stopped_at = if control.stops_exits() { Some(now) } else { self.stopped_at };
         let (state, cause) = match (control, self.state) {
             (Control::Resume, TradingState::Active) => return self,
             (Control::Resume, _) => {
@@ -71,6 +76,7 @@ impl Trading {
                     since: now,
                     resumed_at,
                     is_squaring_off: false,
+                    stopped_at,
                 };
             }
             (Control::Reduce(cause), TradingState::Active) => (TradingState::Reducing, cause),
@@ -78,11 +84,28 @@ impl Trading {
                 Control::Halt { cause, .. } | Control::SquareOff(cause),
                 TradingState::Active | TradingState::Reducing,
             ) => (TradingState::Halted, cause),
-            (Control::Reduce(_), _) | (Control::Halt { .. }, TradingState::Halted) => return self,
-            (Control::SquareOff(_), TradingState::Halted) => return Self { is_squaring_off: true, ..self },
+            (Control::Reduce(_), _) => return self,
+            (Control::Halt { .. }, TradingState::Halted) => return Self { stopped_at, ..self },
+            (Control::SquareOff(_), TradingState::Halted) => {
+                return Self { is_squaring_off: true, stopped_at, ..self };
+            }
         };
         let is_squaring_off = self.is_squaring_off || matches!(control, Control::SquareOff(_));
-        Self { state, cause: Some(cause), since: now, is_squaring_off, ..self }
+        Self { state, cause: Some(cause), since: now, is_squaring_off, stopped_at, ..self }
+    }
+
+    /// What stands once `news` is to be recorded over this. Whoever says less than what stands has not heard of it: only a
+    /// resume said later allows more, and only who knows of the newest square-off ends it.
+    #[must_use]
+    pub fn joined(self, news: Self) -> Self {
+        let knows = |of: Self| (of.resumed_at, of.state, of.stopped_at);
+        let stands = if knows(news) < knows(self) { self } else { news };
+        Self { stopped_at: self.stopped_at.max(news.stopped_at), ..stands }
+    }
+
+    /// Whether nothing more may come of a leader order first seen then.
+    pub fn has_stopped(self, first_seen: Timestamp) -> bool {
+        self.stopped_at.is_some_and(|stopped| first_seen <= stopped)
     }
 }
 
@@ -103,6 +126,13 @@ pub enum Control {
     SquareOff(HaltCause),
     /// Trade again. Leader orders seen before stay as they are.
     Resume,
+}
+
+impl Control {
+    /// Whether what closes is stopped, too.
+    pub const fn stops_exits(self) -> bool {
+        matches!(self, Self::Halt { cancel_working: true, .. } | Self::SquareOff(_))
+    }
 }
 
 #[cfg(test)]
@@ -136,9 +166,46 @@ mod tests {
         assert_eq!((halted.state, halted.is_squaring_off), (TradingState::Halted, true));
         assert_eq!(halted.after(HALT, LATE), halted);
         let upon = Trading::ACTIVE.after(HALT, EARLY).after(Control::SquareOff(LOSS), LATE);
-        assert_eq!(upon, halted);
+        assert_eq!(upon, Trading { stopped_at: Some(LATE), ..halted });
         let resumed = upon.after(Control::Resume, LATE);
-        assert_eq!(resumed, Trading { since: LATE, resumed_at: Some(LATE), ..Trading::ACTIVE });
+        let stopped_at = Some(LATE);
+        assert_eq!(resumed, Trading { since: LATE, resumed_at: Some(LATE), stopped_at, ..Trading::ACTIVE });
+    }
+
+    #[test]
+    fn what_stops_exits_is_remembered_with_its_time_and_over_a_resume() {
+        let all = Control::Halt { cause: OPERATOR, cancel_working: true };
+        let halted = Trading::ACTIVE.after(HALT, EARLY);
+        assert_eq!(halted.stopped_at, None);
+        let stopped = halted.after(all, EARLY);
+        assert_eq!(stopped, Trading { stopped_at: Some(EARLY), ..halted });
+        assert_eq!((stopped.has_stopped(EARLY), stopped.has_stopped(LATE)), (true, false));
+        assert_eq!(stopped.after(HALT, LATE), stopped);
+        assert_eq!(
+            stopped.after(all, LATE).stopped_at,
+            Some(LATE),
+            "said again it means what came since, too"
+        );
+        assert_eq!(stopped.after(Control::Resume, LATE).stopped_at, Some(EARLY));
+    }
+
+    #[test]
+    fn an_older_and_weaker_state_is_not_recorded_over_a_stronger_one() {
+        let halted = Trading::ACTIVE.after(HALT, EARLY);
+        let squaring = halted.after(Control::SquareOff(OPERATOR), LATE);
+        let reducing = Trading::ACTIVE.after(Control::Reduce(LOSS), LATE);
+        for weaker in [Trading::ACTIVE, reducing] {
+            assert_eq!(halted.joined(weaker), halted);
+        }
+        // Whoever halts without knowing of the square-off does not end it; who ends it knows.
+        let lost = Trading::ACTIVE.after(Control::Halt { cause: LOSS, cancel_working: false }, LATE);
+        assert_eq!(squaring.joined(lost), squaring);
+        let flat = Trading { is_squaring_off: false, ..squaring };
+        assert_eq!(squaring.joined(flat), flat);
+        assert_eq!(reducing.joined(halted), halted);
+        let resumed = halted.after(Control::Resume, LATE);
+        assert_eq!(halted.joined(resumed), resumed);
+        assert_eq!(resumed.joined(halted), resumed, "said before the resume");
     }
 
     #[test]

@@ -96,6 +96,7 @@ impl Following {
         let carried = start.openings.iter().filter(|opening| opening.copied != 0);
         book.restore_carried(
             carried.clone().map(|opening| (opening.instrument, opening.copied)).collect::<Vec<_>>(),
+            [],
         );
         let mut pools = HashMap::new();
         for opening in carried {

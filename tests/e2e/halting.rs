@@ -1,8 +1,14 @@
 //! E9: halt, square-off and resume, by the built program on a running daemon (P17, P27).
 
-use tandem_domain::order::{Product, Side};
+use std::time::Duration;
 
-use crate::harness::{ASHA, BALA, Daemon, Follower, LEADER, Setup, Stage, buy, limit, sell, to_units, until};
+use tandem_domain::ids::BrokerOrderId;
+use tandem_domain::order::{Product, Side};
+use tandem_sim::Fault;
+
+use crate::harness::{
+    ASHA, BALA, Broker, Daemon, Follower, LEADER, Setup, Stage, buy, limit, sell, to_units, until,
+};
 
 fn say(daemon: &Daemon, arguments: &[&str]) -> String {
     daemon.run_command(&[arguments, &["--database", "tandem.db"]].concat())
@@ -101,7 +107,7 @@ fn e9_no_entry_leaves_once_the_halt_is_answered() {
     say(&daemon, &["halt"]);
     let sent = broker.orders(ASHA).len();
     assert!(sent < orders.len(), "something was left to stop: {sent}");
-    broker.pass(std::time::Duration::from_secs(5));
+    broker.pass(Duration::from_secs(5));
     // One may have been on the wire.
     let arrived = broker.orders(ASHA).len();
     assert!(arrived <= sent + 1, "{arrived} after {sent}");
@@ -181,12 +187,12 @@ fn e9_a_restart_in_the_middle_of_a_square_off_goes_on_until_flat() {
         broker.quiet();
         (broker.net(ASHA, option) == 0).then_some(())
     });
-    broker.pass(std::time::Duration::from_secs(10));
+    broker.pass(Duration::from_secs(10));
     assert_eq!(broker.net(ASHA, option), 0, "and no more than that");
     daemon.until_log("squared_off");
 
     say(&daemon, &["resume"]);
-    broker.pass(std::time::Duration::from_secs(5));
+    broker.pass(Duration::from_secs(5));
     assert_eq!(broker.net(ASHA, option), 0);
     daemon.end();
 }
@@ -210,7 +216,7 @@ fn e9_resume_copies_only_what_is_first_seen_afterwards() {
     broker.change(LEADER, &during, &to_units(520));
     broker.fill(&before, 520, "95.00");
     broker.fill(&during, 520, "96.00");
-    broker.pass(std::time::Duration::from_secs(5));
+    broker.pass(Duration::from_secs(5));
     assert_eq!((broker.net(ASHA, option), broker.placements(ASHA).len()), (0, 1));
 
     // Half of what he leaves with is hers to leave: nothing.
@@ -219,5 +225,145 @@ fn e9_resume_copies_only_what_is_first_seen_afterwards() {
     assert_eq!(daemon.intents(&out, "asha"), []);
     let next = broker.lead(limit("94.00", buy(option, 260)));
     daemon.until_status(&next, "asha", "PENDING");
+    daemon.end();
+}
+
+/// Two lots of the leader's four, and his target for all four copied.
+fn with_a_target(broker: &Broker, daemon: &Daemon) -> (BrokerOrderId, BrokerOrderId) {
+    let option = broker.option();
+    let bought = broker.lead(buy(option, 260));
+    daemon.until_filled(&bought, "asha", 130);
+    let target = broker.lead(limit("120.00", sell(option, 260)));
+    daemon.until_status(&target, "asha", "PENDING");
+    (bought, target)
+}
+
+#[test]
+fn e9_an_exit_of_the_leaders_that_the_operator_cancelled_is_an_open_incident() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("trading_stopped");
+    daemon.expects("copy_gap");
+    let (bought, target) = with_a_target(&broker, &daemon);
+    say(&daemon, &["halt", "--cancel-working"]);
+    daemon.until_status(&target, "asha", "CANCELLED");
+    daemon.until_outcome(&target, "asha", "detached");
+    broker.fill(&target, 260, "120.00");
+    daemon.until_gap(&target, "asha", "exit_stopped", -130, "reported");
+    daemon.until_incident("copy_gap", "asha");
+    // Nothing closes it, now or after a resume and a restart; what was over before keeps its outcome.
+    say(&daemon, &["resume"]);
+    daemon.terminate();
+    assert_eq!(daemon.until_exit(), Some(0));
+    daemon.start();
+    daemon.until_live(2);
+    broker.pass(Duration::from_secs(30));
+    assert_eq!(broker.net(ASHA, broker.option()), 130);
+    assert_eq!(daemon.gaps(&target, "asha"), [("exit_stopped".to_owned(), -130, "reported".to_owned())]);
+    daemon.until_outcome(&bought, "asha", "sent");
+
+    // She does it by hand: then it is over.
+    broker.own(ASHA, sell(broker.option(), 130));
+    daemon.until_gap(&target, "asha", "exit_stopped", 0, "repaired");
+    until("the incident is closed", || {
+        let open = "SELECT id FROM incidents WHERE kind = 'copy_gap' AND closed_at IS NULL";
+        daemon.table(open, |row| row.get::<_, String>(0)).is_empty().then_some(())
+    });
+    daemon.end();
+}
+
+#[test]
+fn e9_exits_that_a_stopped_daemon_is_told_to_cancel_are_cancelled_at_its_start() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.tolerates("trading_stopped");
+    let (bought, target) = with_a_target(&broker, &daemon);
+    daemon.terminate();
+    assert_eq!(daemon.until_exit(), Some(0));
+    let told = say(&daemon, &["halt", "--cancel-working"]);
+    assert!(
+        told.contains("entries and exits that work at the broker are cancelled at its next start"),
+        "{told}"
+    );
+    assert_eq!(broker.calls(ASHA), ["POST /orders"; 2]);
+
+    daemon.start();
+    daemon.until_live(2);
+    daemon.until_status(&target, "asha", "CANCELLED");
+    daemon.until_outcome(&target, "asha", "detached");
+    daemon.until_outcome(&bought, "asha", "sent");
+    // What he orders to close from now on is followed.
+    let out = broker.lead(sell(broker.option(), 260));
+    daemon.until_filled(&out, "asha", 130);
+    daemon.end();
+}
+
+#[test]
+fn e9_a_square_off_that_the_broker_rejects_goes_on_until_flat() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    for text in ["trading_stopped", "squaring_off", "squared_off", "square_off_refused"] {
+        daemon.expects(text);
+    }
+    let option = broker.option();
+    let bought = broker.lead(buy(option, 260));
+    daemon.until_filled(&bought, "asha", 130);
+    broker.inject(ASHA, Fault::RejectNext { count: 4, text: "RMS: circuit limit".to_owned() });
+    say(&daemon, &["halt", "--square-off", "--no-wait"]);
+    // One more time than other exits are tried, and then the one that fills.
+    for tries in 1..=5 {
+        until("it is tried again", || {
+            broker.pass(Duration::from_secs(5));
+            (broker.placements(ASHA).len() > tries).then_some(())
+        });
+    }
+    until("all that was copied is closed", || (broker.net(ASHA, option) == 0).then_some(()));
+    daemon.until_log("squared_off");
+    assert_eq!(broker.placements(ASHA).len(), 6);
+    // Told once, and then that it is so no more.
+    daemon.until_log_count("\"alert\":\"square_off_refused\"", 2);
+    let open = "SELECT id FROM incidents WHERE kind = 'square_off_refused' AND closed_at IS NULL";
+    until("the incident is closed", || {
+        daemon.table(open, |row| row.get::<_, String>(0)).is_empty().then_some(())
+    });
+    daemon.end();
+}
+
+/// The night between is spent switched off, as a daemon's is.
+#[test]
+fn e9_a_square_off_closes_what_was_copied_the_day_before() {
+    let Stage { broker, mut daemon } = Setup::new().starts("2026-12-01 15:10:00").stage();
+    for text in ["trading_stopped", "squaring_off", "squared_off"] {
+        daemon.expects(text);
+    }
+    let option = broker.option();
+    let bought = broker.lead(buy(option, 260));
+    daemon.until_filled(&bought, "asha", 130);
+    broker.own(ASHA, buy(option, 65));
+    until("her own trade is seen", || (daemon.externals(ASHA).len() == 1).then_some(()));
+    daemon.terminate();
+    assert_eq!(daemon.until_exit(), Some(0));
+    broker.pass_until("2026-12-02 09:30:00");
+    daemon.start();
+    daemon.until_live(2);
+
+    // Killed in the middle: somebody wants one lot of them, nobody more.
+    broker.bid(option, &[("100.00", 65)]);
+    say(&daemon, &["halt", "--square-off", "--no-wait"]);
+    until("a part is closed", || (broker.net(ASHA, option) < 195).then_some(()));
+    daemon.terminate();
+    assert_eq!(daemon.until_exit(), Some(0));
+    daemon.start();
+    daemon.until_live(3);
+    broker.bid(option, &[("99.00", 100_000)]);
+    until("all that was copied is closed", || {
+        broker.pass(Duration::from_secs(10));
+        (broker.net(ASHA, option) == 65).then_some(())
+    });
+    broker.pass(Duration::from_mins(1));
+    assert_eq!(broker.net(ASHA, option), 65, "what is hers is left alone");
+    daemon.until_log("squared_off");
+    assert!(say(&daemon, &["halt", "--square-off"]).ends_with("asha: flat in what was copied\n"));
+
+    let id = format!("square-off-2026-12-02-{}-{}-1", option.segment, option.security_id);
+    let told = say(&daemon, &["explain", &id]);
+    assert!(told.contains(&format!("Your own order {id}")) && told.contains("SELL"), "{told}");
     daemon.end();
 }

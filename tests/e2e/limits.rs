@@ -645,7 +645,7 @@ fn margin_of_a_covered_short_is_less() {
         broker.quiet();
         assert_eq!(broker.net(ASHA, broker.option()), -65, "{margin}");
         // The calculator does not know of the cover, and is not asked about the sale.
-        let questions = if margin == "broker" { 1 } else { 0 };
+        let questions = usize::from(margin == "broker");
         assert_eq!(broker.requests(ASHA, Operation::Margin).len(), questions);
         daemon.end();
     }

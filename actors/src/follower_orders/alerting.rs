@@ -70,6 +70,14 @@ fn of_account(alert: &Alert, account: impl Fn() -> String) -> Option<AlertText> 
                  look at the account if this does not become less"
             ),
         },
+        Alert::FlatteningFails => AlertText {
+            kind: "square_off_refused",
+            subject: account(),
+            text: "the broker does not take an order that closes what was copied: it is tried again, at most a minute \
+                   apart, until the account is flat or you resume this follower; see why in `tandem status` or the \
+                   broker's app, and close by hand what you can"
+                .to_owned(),
+        },
         _ => return None,
     })
 }
@@ -111,8 +119,8 @@ fn of_position(alert: &Alert) -> Option<AlertText> {
             "carried_left",
             instrument,
             format!(
-                "{units:+} units of {instrument} were copied on an earlier day and belong to no order of today: close them \
-                 by hand"
+                "{units:+} units of {instrument} are held because of copies, and no order can close them (no master file of \
+                 today has the instrument, or they are less than a lot): close them by hand"
             ),
         ),
         Alert::SquaredOffByBroker(instrument, units) => (

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::TransactionBehavior;
+use rusqlite::{Connection, TransactionBehavior};
 use tandem_domain::ids::FollowerId;
 use tandem_domain::time::Timestamp;
 use tandem_domain::trading::{Control, Trading};
@@ -44,11 +44,23 @@ pub fn control_stopped(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut states = Vec::with_capacity(followers.len());
     for follower in followers {
-        let trading = apply::trading_stands(&transaction, follower)?.after(control, at);
+        let mut trading = apply::trading_stands(&transaction, follower)?.after(control, at);
+        if control.stops_exits() {
+            // Everything on record is meant, whatever this machine's clock says (P28).
+            trading.stopped_at = trading.stopped_at.max(newest_seen(&transaction)?);
+        }
         let row = TradingRow { follower: follower.clone(), trading, actor: actor.into(), at };
         apply::change_trading(&transaction, &row)?;
         states.push(trading);
     }
     transaction.commit()?;
     Ok(states)
+}
+
+/// When the newest of the leader's orders was first seen.
+fn newest_seen(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = "SELECT MAX(first_seen_at) FROM orders WHERE trading_day = (
+        SELECT MAX(trading_day) FROM orders WHERE role = 'leader') AND role = 'leader'";
+    let newest: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
+    Ok(newest.map(Timestamp::from_micros))
 }

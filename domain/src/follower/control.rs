@@ -1,5 +1,6 @@
-//! Trading states: what an operator or a limit asks, and the way to flat.
+//! Trading states: what an operator or a limit asks, and what stops for it. The way to flat is in `square_off`.
 
+use super::holdings::Line;
 use super::{Alert, Effect, FollowerBook, Record};
 use crate::flaw::flawed;
 use crate::ids::BrokerOrderId;
@@ -23,7 +24,12 @@ impl FollowerBook {
     }
 
     pub(super) fn on_control(&mut self, control: Control, now: Timestamp, effects: &mut Vec<Effect>) {
-        let after = self.trading.after(control, now);
+        let mut after = self.trading.after(control, now);
+        if control.stops_exits() {
+            // Everything that is there is meant, whatever the clock did meanwhile (P28).
+            let newest = self.mirrors.values().map(|mirror| mirror.leader.ts_first_seen).max();
+            after.stopped_at = after.stopped_at.max(newest);
+        }
         if after != self.trading {
             self.trading = after;
             effects.push(Effect::Commit { records: vec![Record::Trading(after)], then: None });
@@ -33,36 +39,61 @@ impl FollowerBook {
             }
         }
         match control {
-            Control::Halt { cancel_working, .. } => self.stop_mirrors(cancel_working, now, effects),
+            Control::Halt { .. } => self.stop_mirrors(now, effects),
             Control::SquareOff(_) => {
-                self.stop_mirrors(true, now, effects);
+                self.lines.values_mut().for_each(Line::count_anew);
+                self.stop_mirrors(now, effects);
                 effects.push(Effect::ReadPositions);
             }
-            Control::Reduce(_) | Control::Resume => {}
+            Control::Resume => {
+                self.take_back_carried(now, effects);
+                self.end_square_off(effects);
+            }
+            Control::Reduce(_) => {}
         }
         self.mark_all_dirty();
     }
 
     /// After a restart, what was to be stopped is stopped still.
     pub(super) fn stop_again(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.stop_mirrors(now, effects);
+        if !self.trading.is_squaring_off {
+            self.take_back_carried(now, effects);
+        }
         if self.trading.state == TradingState::Halted {
-            self.stop_mirrors(self.trading.is_squaring_off, now, effects);
             self.mark_all_dirty();
         }
     }
 
-    fn stop_mirrors(&mut self, with_exits: bool, now: Timestamp, effects: &mut Vec<Effect>) {
-        let concerned: Vec<BrokerOrderId> = self
-            .mirrors
-            .iter()
-            .filter(|(_, mirror)| if with_exits { is_open(mirror) } else { is_opening(mirror) })
-            .map(|(id, _)| id.clone())
-            .collect();
+    fn stop_mirrors(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let is_halted = self.trading.state == TradingState::Halted;
+        let is_concerned =
+            |mirror: &Mirror| self.is_stopped_for_good(mirror) || (is_halted && is_opening(mirror));
+        let concerned = self.mirrors.iter().filter(|(_, mirror)| is_concerned(mirror));
+        let concerned: Vec<BrokerOrderId> = concerned.map(|(id, _)| id.clone()).collect();
+        self.stop_each(concerned, now, effects);
+    }
+
+    pub(super) fn stop_each(
+        &mut self,
+        concerned: Vec<BrokerOrderId>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         for id in concerned {
             if self.drive(&id, MirrorEvent::Stop, now, effects).is_ok() {
                 self.commit_mirror(&id, effects);
             }
         }
+    }
+
+    /// Whether nothing more is to come of it, not even what closes. What a human has touched, and is over, stays his.
+    pub(super) fn is_stopped_for_good(&self, mirror: &Mirror) -> bool {
+        let is_left_alone =
+            mirror.outcome == Outcome::Detached && !mirror.children.iter().any(Child::is_live);
+        self.trading.has_stopped(mirror.leader.ts_first_seen)
+            && !is_left_alone
+            && !mirror.is_in(&self.settings.account)
     }
 
     /// What was closing when the account was halted, and opens by now, stops like the rest.
@@ -91,44 +122,6 @@ impl FollowerBook {
     fn mark_all_dirty(&mut self) {
         let all: Vec<InstrumentKey> = self.lines.keys().copied().collect();
         self.dirty.extend(all);
-    }
-
-    /// Says how far a square-off has come, and ends it once nothing copied is left.
-    pub(super) fn watch_square_off(&mut self, effects: &mut Vec<Effect>) {
-        if !self.trading.is_squaring_off || !self.dirty.is_empty() {
-            return;
-        }
-        let left = self.left_to_close();
-        let lives = self.mirrors.values().any(|mirror| mirror.children.iter().any(Child::is_live));
-        if left == (0, 0) && !lives {
-            self.trading.is_squaring_off = false;
-            let records = vec![Record::Trading(self.trading)];
-            effects.push(Effect::Commit { records, then: None });
-            effects.push(Effect::Over(Alert::SquaringOff(0, 0)));
-            effects.extend(self.left_of_earlier_days().map(Effect::Alert));
-            effects.push(Effect::Alert(Alert::SquaredOff));
-        } else if self.told_left != Some(left) {
-            effects.push(Effect::Alert(Alert::SquaringOff(left.0, left.1)));
-            self.told_left = Some(left);
-        }
-    }
-
-    /// Instruments in which units copied today are held, and these units. What copies of earlier days hold belongs to no
-    /// order of today, so that no order of ours can close it.
-    pub fn left_to_close(&self) -> (usize, u64) {
-        let held = self.lines.values().map(|line| {
-            let of_today = line.orders.iter().filter_map(|id| self.mirrors.get(id));
-            let side = line.closable().signum();
-            let opened = of_today.filter(|mirror| mirror.leader.terms.side.sign() == side);
-            line.closable().unsigned_abs().min(opened.map(Mirror::held).sum())
-        });
-        held.filter(|units| *units > 0).fold((0, 0), |(lines, sum), units| (lines + 1, sum + units))
-    }
-
-    /// What is left of earlier days once everything of today is closed.
-    fn left_of_earlier_days(&self) -> impl Iterator<Item = Alert> {
-        let left = self.lines.iter().filter(|(_, line)| line.closable() != 0);
-        left.map(|(instrument, line)| Alert::CarriedLeft(*instrument, line.closable()))
     }
 
     /// Orders of ours that may still trade.
@@ -185,10 +178,4 @@ fn is_opening(mirror: &Mirror) -> bool {
     let guards = |child: &Child| child.is_super() && !child.cumulative.is_zero();
     let opens = |child: &Child| child.is_live() && child.key.leg == COPY && child.purpose == Purpose::Entry;
     !flawed!(HaltKeepsEntries) && mirror.children.iter().any(|child| opens(child) && !guards(child))
-}
-
-/// Whether anything of it may still happen.
-fn is_open(mirror: &Mirror) -> bool {
-    let is_over = matches!(mirror.outcome, Outcome::Skipped | Outcome::Voided) && !mirror.may_revive();
-    mirror.children.iter().any(Child::is_live) || !(is_over || mirror.is_stopped)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::absence::Unknown;
 use super::{Alert, Effect, FollowerBook, Record};
+use crate::gap::GapKind;
 use crate::ids::{BrokerOrderId, ClientOrderId, FollowerId};
 use crate::mirror::{COPY, Child, Mirror, MirrorEffect, MirrorEvent, Moment, Opening, Outcome};
 use crate::order::lifecycle::ChildState;
@@ -63,7 +64,7 @@ impl FollowerBook {
         let Some(mut mirror) = self.mirrors.remove(id) else { return Err(()) };
         let is_share = matches!(event, MirrorEvent::Allot(_) | MirrorEvent::Plan(_));
         let before = Census::of(&mirror);
-        let (gap_before, wake_before) = (mirror.gap.map(|gap| gap.kind), mirror.wake());
+        let (gap_before, wake_before) = (mirror.gap, mirror.wake());
         let outcome_before = mirror.outcome;
         let (held_before, live_before) = (mirror.held(), before.open);
         let admit = |asked: &Opening<'_>| self.admit(asked, now);
@@ -90,8 +91,14 @@ impl FollowerBook {
             line.changed = now;
         }
         let mirror = &self.mirrors[id];
-        if let Some(gap) = gap.filter(|gap| gap_before != Some(gap.kind)) {
+        if let Some(gap) = gap.filter(|gap| gap_before.map(|before| before.kind) != Some(gap.kind)) {
             effects.push(Effect::Alert(Alert::CopyGap(id.clone(), gap)));
+        }
+        // What a halt left open, and is closed by now, by hand or by a square-off.
+        if let Some(gap) = gap.filter(|gap| gap.kind == GapKind::ExitStopped && gap.units == 0)
+            && gap_before != Some(gap)
+        {
+            effects.push(Effect::Over(Alert::CopyGap(id.clone(), gap)));
         }
         if mirror.outcome == Outcome::Skipped
             && outcome_before != Outcome::Skipped
@@ -175,6 +182,7 @@ impl FollowerBook {
             MirrorEffect::ChangesExhausted(child) => alert(Alert::ChangesExhausted(child)),
             MirrorEffect::ChangeRefused(child) => alert(Alert::ChangeRefused(child)),
             MirrorEffect::ExitGivenUp(child) => alert(Alert::ExitGivenUp(child)),
+            MirrorEffect::FlatteningFails => self.on_flattening_fails(effects),
             // Only the release sends, and it takes the request itself.
             MirrorEffect::Send(_) => {}
         }
@@ -188,9 +196,13 @@ impl FollowerBook {
         let (instrument, units) = (terms.instrument, side.signed(growth).0);
         *self.positions.entry((instrument, terms.product)).or_default() += units;
         let product = terms.product;
+        let is_carried = self.mirrors.get(id).is_some_and(|mirror| mirror.is_in(&self.settings.account));
         let line = self.lines.entry(instrument).or_default();
         line.copied += units;
         line.move_product(product, units);
+        if is_carried {
+            line.close_carried(units);
+        }
     }
 
     /// Stores what a step changed of a mirror, if anything.

@@ -238,7 +238,8 @@ impl FollowerBook {
         let id = mirror.leader.broker_order_id.clone();
         let purpose = child.purpose;
         let wanted = purpose == Purpose::Exit || worth_sending_again;
-        let is_spent = child.key.attempt >= ATTEMPTS_MAX;
+        let until_flat = mirror.allotment.is_some_and(|allotment| allotment.until_flat);
+        let is_spent = child.key.attempt >= ATTEMPTS_MAX && !until_flat;
         let denial = self.entry_denial(self.due_since(mirror), purpose, now);
         if wanted && is_spent {
             effects.push(Effect::Alert(Alert::ExitGivenUp(client_order_id.clone())));

@@ -55,6 +55,8 @@ pub(super) struct Line {
     pub(super) drift: Option<i64>,
     /// Units in the account by product, signed: as its positions show them, and moved by what has filled since.
     pub(super) by_product: BTreeMap<Product, i64>,
+    /// Units of the copies of earlier days that an order of the operator's own has closed today.
+    carried_closed: u64,
     /// What the leader has converted, by product.
     pub(super) leader_converted: HashMap<Product, i64>,
     /// The leader's net, signed, and buys of his that still work.
@@ -131,6 +133,7 @@ impl Line {
             let Some(opening) = self.opening else { return Before::default() };
             let same_side = opening.copied.signum() == opening.leader.signum();
             let copied = if same_side { opening.copied.unsigned_abs() } else { 0 };
+            let copied = copied.saturating_sub(self.carried_closed);
             Before { leader: opening.leader, pool: ledger::share_of(copied, lot) }
         })
     }
@@ -138,11 +141,22 @@ impl Line {
     /// A settled order has changed after all: everything counts anew.
     pub(super) fn unsettle(&mut self, id: &BrokerOrderId) {
         if self.places.get(id).is_some_and(|place| *place < self.settled) {
-            self.settled = 0;
-            self.left_behind = None;
-            self.settled_credits.clear();
-            self.settled_held = 0;
+            self.count_anew();
         }
+    }
+
+    /// Nothing of it counts as settled.
+    pub(super) fn count_anew(&mut self) {
+        self.settled = 0;
+        self.left_behind = None;
+        self.settled_credits.clear();
+        self.settled_held = 0;
+    }
+
+    /// An order of the operator's own has closed units of earlier days: no exit of the leader's counts on them.
+    pub(super) fn close_carried(&mut self, units: i64) {
+        self.carried_closed += units.unsigned_abs();
+        self.count_anew();
     }
 }
 
@@ -209,8 +223,12 @@ impl FollowerBook {
         let Some(line) = self.lines.get(&instrument) else { return Vec::new() };
         let is_squaring_off = self.trading.is_squaring_off;
         let from = if is_squaring_off { 0 } else { line.settled.min(line.orders.len()) };
-        let mut mirrors: Vec<&Mirror> =
-            line.orders[from..].iter().filter_map(|id| self.mirrors.get(id)).collect();
+        let account = &self.settings.account;
+        let mut mirrors: Vec<&Mirror> = line.orders[from..]
+            .iter()
+            .filter_map(|id| self.mirrors.get(id))
+            .filter(|mirror| is_squaring_off || !mirror.is_in(account))
+            .collect();
         // The broker's times are whole seconds: of one second the ids tell, whatever came first to us or from the rows.
         mirrors.sort_by(|one, other| one.leader.broker_order_id.cmp(&other.leader.broker_order_id));
         let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
@@ -218,7 +236,7 @@ impl FollowerBook {
         let lot = known.or_else(sized);
         let Some(lot) = lot else { return Vec::new() };
         let gap = self.settings.rules.parting.gap;
-        let shares = Shares { line, lot, gap };
+        let shares = Shares { line, lot, gap, account };
         let (allotted, news) = if is_squaring_off {
             (shares.of_square_off(&mirrors), None)
         } else {
@@ -256,7 +274,19 @@ impl FollowerBook {
     /// Once nothing of a line can change any more, it need not be gone through again.
     fn settle(&mut self, instrument: InstrumentKey) {
         let Some(line) = self.lines.get(&instrument) else { return };
-        let is_settled = |id: &BrokerOrderId| self.mirrors.get(id).is_some_and(is_settled);
+        // What a square-off closes is in no pool yet.
+        if self.trading.is_squaring_off {
+            return;
+        }
+        let account = &self.settings.account;
+        let is_over = |mirror: &Mirror| {
+            if mirror.is_in(account) {
+                !mirror.children.iter().any(Child::is_live)
+            } else {
+                is_settled(mirror)
+            }
+        };
+        let is_settled = |id: &BrokerOrderId| self.mirrors.get(id).is_some_and(is_over);
         let unsettled = &line.orders[line.settled.min(line.orders.len())..];
         if unsettled.is_empty() || line.overshot != 0 || !unsettled.iter().all(is_settled) {
             return;

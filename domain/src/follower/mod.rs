@@ -18,6 +18,7 @@ mod queue;
 mod record;
 mod restoring;
 mod shares;
+mod square_off;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -39,7 +40,7 @@ use crate::gap::Gap;
 use crate::gates::entry::{EntryPolicy, Figure};
 use crate::gates::{CopyPolicy, DeniedReason};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, TradeId};
-use crate::instrument::InstrumentKey;
+use crate::instrument::{Instrument, InstrumentKey};
 use crate::leader::LeaderOrder;
 use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rules};
 use crate::order::lifecycle::IllegalTransition;
@@ -230,8 +231,11 @@ pub enum Alert {
     Stopped(HaltCause),
     /// Everything copied is closed.
     SquaredOff,
-    /// Units that copies of earlier days hold, which a square-off cannot close.
+    /// Units held because of copies that no order can close: their instrument is not known today, or they are less than a
+    /// lot.
     CarriedLeft(InstrumentKey, i64),
+    /// The broker does not take an order of a square-off, which goes on being tried.
+    FlatteningFails,
     /// What is still to be closed of a square-off: instruments, and units in all.
     SquaringOff(usize, u64),
     /// Our rows and the broker's account differ in this instrument by so many units; nothing more is opened in it.
@@ -319,8 +323,9 @@ pub struct FollowerBook {
     /// What the broker's calculator was last asked about, and whether it has answered.
     margins: HashMap<ClientOrderId, MarginAsked>,
     reservations: HashMap<ClientOrderId, Reservation>,
-    /// Copies of earlier days that are held still, signed.
+    /// Copies of earlier days that are held still, signed, and what is known of their instruments.
     carried: HashMap<InstrumentKey, i64>,
+    carried_instruments: HashMap<InstrumentKey, Arc<Instrument>>,
     suspicions: Suspicions,
     trading: Trading,
     profit: Option<Figure>,
@@ -334,8 +339,9 @@ pub struct FollowerBook {
     judged: HashSet<(ClientOrderId, bool)>,
     /// Orders in a row that the broker did not take.
     rejections: u32,
-    /// What was last said of a square-off.
+    /// What was last said of a square-off, and whether it was said that the broker does not take its orders.
     told_left: Option<(usize, u64)>,
+    told_failing: bool,
     breaker_open: bool,
     credentials_refused: bool,
     stopping: bool,
@@ -378,6 +384,7 @@ impl FollowerBook {
             margins: HashMap::new(),
             reservations: HashMap::new(),
             carried: HashMap::new(),
+            carried_instruments: HashMap::new(),
             suspicions: Suspicions::default(),
             trading: Trading::ACTIVE,
             profit: None,
@@ -388,6 +395,7 @@ impl FollowerBook {
             judged: HashSet::new(),
             rejections: 0,
             told_left: None,
+            told_failing: false,
             breaker_open: false,
             credentials_refused: false,
             stopping: false,
@@ -485,6 +493,7 @@ impl FollowerBook {
             Event::Tick => {}
         }
         self.ring(now, &mut effects);
+        self.close_carried(now, &mut effects);
         self.share_out(now, &mut effects);
         self.release(now, &mut effects);
         // What was given up, or what left, may make room.

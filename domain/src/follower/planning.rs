@@ -65,6 +65,9 @@ impl FollowerBook {
     /// was found for.
     fn size(&mut self, id: &BrokerOrderId, mut decision: Decision) -> Decision {
         let Decision::Follow(wish) = &mut decision else { return decision };
+        if self.mirrors.get(id).is_some_and(|mirror| mirror.is_in(&self.settings.account)) {
+            return decision;
+        }
         let (instrument, terms) = (Arc::clone(&wish.instrument), &wish.terms);
         let line = self.lines.entry(instrument.key).or_default();
         let held = line.held().unsigned_abs();

@@ -1,11 +1,12 @@
 //! What the accounts' positions say: what was held before, whether our rows are right, who closed or converted what.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Alert, Conversion, Effect, FollowerBook, Opening, Record};
 use crate::account::PositionReport;
 use crate::gates::entry::Figure;
-use crate::instrument::InstrumentKey;
+use crate::instrument::{Instrument, InstrumentKey};
 use crate::order::lifecycle::ChildState;
 use crate::order::{OrderReport, Product};
 use crate::policy::Conversions;
@@ -34,9 +35,15 @@ impl FollowerBook {
         }
     }
 
-    /// Takes over what copies of earlier days hold still.
-    pub fn restore_carried(&mut self, carried: impl IntoIterator<Item = (InstrumentKey, i64)>) {
+    /// Takes over what copies of earlier days hold still, and what is known of these instruments today.
+    pub fn restore_carried(
+        &mut self,
+        carried: impl IntoIterator<Item = (InstrumentKey, i64)>,
+        instruments: impl IntoIterator<Item = Instrument>,
+    ) {
         self.carried = carried.into_iter().collect();
+        let known = instruments.into_iter().map(|instrument| (instrument.key, Arc::new(instrument)));
+        self.carried_instruments = known.collect();
     }
 
     pub(super) fn on_leader_positions(
@@ -161,7 +168,8 @@ impl FollowerBook {
         for (instrument, shown) in &nets {
             let Some(line) = self.lines.get(instrument) else { continue };
             let mut expected: ByProduct = carried.get(instrument).cloned().unwrap_or_default();
-            for mirror in line.orders.iter().filter_map(|id| self.mirrors.get(id)) {
+            let mirrors = line.orders.iter().filter_map(|id| self.mirrors.get(id));
+            for mirror in mirrors.filter(|mirror| !mirror.is_in(&self.settings.account)) {
                 let leader = &mirror.leader;
                 let net =
                     leader.terms.side.signed(leader.cumulative).0 - leader.terms.side.signed(leader.exited).0;

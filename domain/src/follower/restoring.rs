@@ -3,7 +3,7 @@
 use super::absence::Unknown;
 use super::{Effect, External, FollowerBook};
 use crate::ids::{BrokerOrderId, ClientOrderId};
-use crate::mirror::{Answer, ChangeState, Child, Mirror, MirrorEvent};
+use crate::mirror::{Answer, ChangeState, Child, Mirror, MirrorEvent, Outcome};
 use crate::order::OrderReport;
 use crate::order::lifecycle::ChildState;
 use crate::time::Timestamp;
@@ -16,6 +16,7 @@ impl FollowerBook {
         let mut effects = Vec::new();
         for mut mirror in mirrors {
             mirror.recall();
+            mirror.is_stopped |= mirror.outcome != Outcome::Detached && self.is_stopped_for_good(&mirror);
             let id = mirror.leader.broker_order_id.clone();
             let mut lost: Vec<(ClientOrderId, u32)> = Vec::new();
             for child in &mirror.children {
@@ -34,6 +35,11 @@ impl FollowerBook {
                 {
                     lost.push((child.client_order_id.clone(), request.serial));
                 }
+            }
+            if mirror.is_in(&self.settings.account)
+                && let Some(line) = self.lines.get_mut(&mirror.leader.terms.instrument)
+            {
+                line.close_carried(i64::try_from(mirror.filled()).unwrap_or(i64::MAX));
             }
             self.count_in(&mirror);
             self.enlist(&id, mirror.leader.terms.instrument);

@@ -5,6 +5,7 @@ use super::holdings::Line;
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
 use crate::gates::DeniedReason;
+use crate::ids::DhanClientId;
 use crate::ledger::{Allocation, Entry, ExitKind, Part};
 use crate::mirror::{Allotment, COPY, Child, Mirror};
 use crate::order::{Product, Side};
@@ -17,12 +18,16 @@ pub(super) struct Shares<'a> {
     pub(super) lot: LotSize,
     /// What becomes of units filled too much.
     pub(super) gap: GapPolicy,
+    /// The follower's account: an order in it that copies nothing closes what is carried.
+    pub(super) account: &'a DhanClientId,
 }
 
 /// Units that close.
 struct Closing {
     /// By mirror.
     units: Vec<u64>,
+    /// Of these, what the leader has closed already.
+    due: Vec<u64>,
     /// What may be closed again of what each mirror has filled too much.
     repairable: Vec<u64>,
     /// By side, what nobody claims.
@@ -37,7 +42,7 @@ impl Shares<'_> {
         entries: &[Entry<'_>],
         allocation: &Allocation,
     ) -> (Vec<Allotment>, i64) {
-        let Closing { units: closing, repairable, mut free } =
+        let Closing { units: closing, due, repairable, mut free } =
             self.closing(mirrors, entries, &allocation.parts);
         let overshot = self.overshot(mirrors, entries, &allocation.parts);
         let mut to_flatten = overshot.unsigned_abs();
@@ -62,11 +67,13 @@ impl Shares<'_> {
             let closes_yet = closing.saturating_sub(mirror.filled());
             allotted.push(Allotment {
                 closing: units(closing),
+                due: units(due[index]),
                 opening: units(total.saturating_sub(closing)),
                 flatten: 0,
                 repairable: units(repairable[index]),
                 product: self.product_of(mirror, closes_yet),
                 is_armed: part.leader_closes > 0 && may_fill(mirrors, entries[index].side.opposite()),
+                until_flat: false,
                 reason: if opens { DeniedReason::BelowOneLot } else { DeniedReason::NothingToClose },
             });
         }
@@ -101,6 +108,7 @@ impl Shares<'_> {
             }
             closing[index] = due.min(filled) + owed;
         }
+        let due = closing.clone();
         let mut repairable = Vec::with_capacity(mirrors.len());
         for (entry, mirror) in entries.iter().zip(mirrors) {
             let left = &mut left[1 - side_of(entry)];
@@ -136,7 +144,12 @@ impl Shares<'_> {
             *left -= rests;
             closing[index] = under_way + rests;
         }
-        Closing { units: closing, repairable, free: left.map(|kinds| kinds.into_iter().min().unwrap_or(0)) }
+        Closing {
+            units: closing,
+            due,
+            repairable,
+            free: left.map(|kinds| kinds.into_iter().min().unwrap_or(0)),
+        }
     }
 
     /// By how much exits have closed beyond what was held: copied units on the side that nothing has opened.
@@ -175,26 +188,44 @@ impl Shares<'_> {
         self.line.held_in(rests.map_or(asked, |child| child.terms.product), units)
     }
 
-    /// Nothing is copied any more; once every copy is proven over, what is held is closed by the mirrors that opened it.
+    /// Nothing is copied any more; once every copy is proven over, what is held is closed by the mirrors that opened it,
+    /// and what none of today has opened by the operator's own order.
     pub(super) fn of_square_off(&self, mirrors: &[&Mirror]) -> (Vec<Allotment>, i64) {
         let closable = self.line.closable();
         let is_live = |child: &Child| child.is_live() && child.key.leg == COPY;
-        let waits = mirrors.iter().any(|mirror| mirror.children.iter().any(is_live));
+        let waits =
+            mirrors.iter().any(|mirror| !mirror.is_in(self.account) && mirror.children.iter().any(is_live));
         let mut left = if waits { 0 } else { closable.unsigned_abs() };
-        let mut allotted = Vec::with_capacity(mirrors.len());
-        for mirror in mirrors.iter().rev() {
+        let mut allotted = vec![Allotment::closing(0); mirrors.len()];
+        for (mirror, allotted) in mirrors.iter().zip(&mut allotted).rev() {
+            if mirror.is_in(self.account) {
+                continue;
+            }
             let has_opened = mirror.leader.terms.side.sign() == closable.signum();
             let units = if has_opened { left.min(mirror.held()) } else { 0 };
             left -= units;
-            allotted.push(Allotment {
+            *allotted = Allotment {
                 flatten: u32::try_from(mirror.repaired() + units).unwrap_or(u32::MAX),
                 product: self.product_of(mirror, units),
                 repairable: u32::try_from(mirror.repaired()).unwrap_or(u32::MAX),
+                until_flat: true,
                 reason: DeniedReason::Halted,
                 ..Allotment::opening(0)
-            });
+            };
         }
-        allotted.reverse();
+        left -= left % u64::from(self.lot.get());
+        for (mirror, allotted) in mirrors.iter().zip(&mut allotted) {
+            if mirror.is_in(self.account) {
+                let closes = mirror.leader.terms.side.sign() == -closable.signum();
+                let units = if closes && mirror.may_close() { left } else { 0 };
+                left -= units;
+                *allotted = Allotment {
+                    product: self.product_of(mirror, units),
+                    until_flat: true,
+                    ..Allotment::closing(u32::try_from(mirror.filled() + units).unwrap_or(u32::MAX))
+                };
+            }
+        }
         (allotted, 0)
     }
 

@@ -8,6 +8,8 @@ use crate::order::Product;
 pub struct Allotment {
     /// Units that close what the follower holds, filled ones counted in. They go first.
     pub closing: u32,
+    /// Of these, units that the leader has closed already: what is owed, whoever stopped the copy.
+    pub due: u32,
     /// Units that open, filled ones counted in. They wait until what closes has filled.
     pub opening: u32,
     /// Units to be closed on the other side of what it has filled, those closed already counted in: it overshot, or the
@@ -20,6 +22,8 @@ pub struct Allotment {
     pub product: Option<Product>,
     /// Whether it may yet come to more: something may still fill that it would have to close.
     pub is_armed: bool,
+    /// Whether it is tried until the account is flat, however often the broker does not take it: a square-off.
+    pub until_flat: bool,
     /// Why there is nothing to do, where that is so.
     pub reason: DeniedReason,
 }
@@ -29,11 +33,13 @@ impl Allotment {
     pub const fn opening(units: u32) -> Self {
         Self {
             closing: 0,
+            due: 0,
             opening: units,
             flatten: 0,
             repairable: u32::MAX,
             product: None,
             is_armed: false,
+            until_flat: false,
             reason: DeniedReason::BelowOneLot,
         }
     }

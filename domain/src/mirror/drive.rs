@@ -1,5 +1,7 @@
 //! From what is wanted to requests: what each child order is asked for next.
 
+use std::time::Duration;
+
 use super::child::{Change, ChangeRequest, ChangeState, Child, OrderPart};
 use super::evidence::RETRY_DOUBLINGS_MAX;
 use super::target::Wanted;
@@ -19,6 +21,8 @@ use crate::quantity::{LotSize, Quantity};
 
 /// How often one exit is sent, each time to no avail, before a person must look.
 pub const ATTEMPTS_MAX: u16 = 3;
+/// A square-off goes on all the same; its next try waits no longer than this.
+const FLATTENING_WAIT_MAX: Duration = Duration::from_mins(1);
 /// What the children of one part of a mirror must come to.
 #[derive(Debug)]
 pub(super) struct Aim {
@@ -388,7 +392,12 @@ impl Mirror {
         // What came to nothing is not tried again at once.
         if attempt > 1 && self.last_failed(aim.leg, slice) {
             let wait = at.rules.retry.saturating_mul(1 << u32::from(attempt).min(RETRY_DOUBLINGS_MAX));
+            let until_flat = self.is_until_flat();
+            let wait = if until_flat { wait.min(FLATTENING_WAIT_MAX) } else { wait };
             child.held_until = Some(at.now.plus(wait));
+            if until_flat && attempt == ATTEMPTS_MAX + 1 {
+                effects.push(MirrorEffect::FlatteningFails);
+            }
         }
         effects.push(MirrorEffect::Queue(child.client_order_id.clone(), rank_of(&child), child.held_until));
         // One child is the rule: room for four, as a list makes it by itself, would be most of a mirror's memory.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::child::{Change, ChangeState, ChildLeg, IntentState, OrderPart};
-use super::{Mirror, MirrorEffect, Moment, Outcome};
+use super::{Mirror, MirrorEffect, Moment, Outcome, REPAIR};
 use crate::flaw::flawed;
 use crate::gates::DeniedReason;
 use crate::ids::{BrokerOrderId, ClientOrderId};
@@ -95,8 +95,9 @@ impl Mirror {
             Answer::NotSent => {
                 child.state = transition(&child.state, ChildEvent::NotSent)?;
                 child.held_until = Some(at.now.plus(at.rules.retry));
-                // A detached mirror is left alone: what never left never will.
-                if self.outcome == Outcome::Detached {
+                // A detached mirror is left alone: what never left never will, but for what closes again what was stopped.
+                let closes_again = self.is_stopped && child.key.leg == REPAIR;
+                if self.outcome == Outcome::Detached && !closes_again {
                     child.state = transition(&child.state, ChildEvent::Voided)?;
                 }
             }

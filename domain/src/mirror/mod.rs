@@ -33,7 +33,7 @@ use crate::decision::{Decision, Wish};
 use crate::follower::MappingState;
 use crate::gap::Gap;
 use crate::gates::{Admission, DeniedReason, RiskApproved};
-use crate::ids::{BrokerOrderId, ChildKey, ClientOrderId, FollowerId};
+use crate::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
 use crate::instrument::coded_enum;
 use crate::leader::LeaderOrder;
 use crate::ledger::FillPoint;
@@ -224,6 +224,8 @@ pub enum MirrorEffect {
     ChangeRefused(ClientOrderId),
     /// An exit came to nothing as often as is borne.
     ExitGivenUp(ClientOrderId),
+    /// The same of an order of a square-off, which goes on being tried.
+    FlatteningFails,
 }
 
 /// A step of a change or cancel that its intent row must follow.
@@ -330,6 +332,21 @@ impl Mirror {
             wake: None,
             missed_since: None,
         }
+    }
+
+    /// Whether it copies nothing: an order of the operator's own in this account, the follower's.
+    pub fn is_in(&self, account: &DhanClientId) -> bool {
+        self.leader.account == *account
+    }
+
+    /// Whether it may be given more to close.
+    pub fn may_close(&self) -> bool {
+        !self.is_stopped && self.outcome != Outcome::Detached
+    }
+
+    /// Whether it goes on until the account is flat.
+    fn is_until_flat(&self) -> bool {
+        self.allotment.is_some_and(|allotment| allotment.until_flat)
     }
 
     /// The child that counts: the newest that lives, or the newest if none does.

@@ -18,7 +18,7 @@ impl Mirror {
         at: &Moment<'_>,
         effects: &mut Vec<MirrorEffect>,
     ) -> Result<(), IllegalTransition> {
-        if self.of(COPY).next().is_none() {
+        if self.of(COPY).next().is_none() && !self.is_stopped {
             return Ok(());
         }
         if let Some(terms) = self.repair_terms(at) {
@@ -49,7 +49,7 @@ impl Mirror {
             self.gap = gap;
         } else if let Some(known) = &mut self.gap
             && known.kind != GapKind::Detached
-            && (known.units == 0 || is_even)
+            && (known.units == 0 || is_even || known.kind == GapKind::ExitStopped)
         {
             (known.units, known.result) = (0, GapResult::Repaired);
         }
@@ -142,9 +142,9 @@ impl Mirror {
         let excess = self.excess()?;
         let wanted = match (self.purpose?, at.rules.parting.gap) {
             (_, GapPolicy::Report) | (Purpose::Exit, GapPolicy::ExitsOnly) => false,
-            (Purpose::Entry, GapPolicy::ExitsOnly | GapPolicy::Full) | (Purpose::Exit, GapPolicy::Full) => {
-                true
-            }
+            (Purpose::Entry, GapPolicy::ExitsOnly | GapPolicy::Full) => true,
+            // That opens again: not what was stopped.
+            (Purpose::Exit, GapPolicy::Full) => !self.is_stopped,
         };
         u32::try_from(excess).ok().filter(|units| *units > 0 && wanted && self.is_ours())
     }
@@ -156,7 +156,8 @@ impl Mirror {
                 return None;
             }
             // What it did not open any more is no gap; what it holds and the leader does not is.
-            return self.excess().filter(|units| *units > 0).map(|units| self.settled_gap(units, at));
+            let excess = self.excess().filter(|units| *units > 0);
+            return excess.map(|units| self.settled_gap(units, at)).or_else(|| self.exit_stopped());
         }
         if self.outcome == Outcome::Detached {
             let units = self.excess().unwrap_or(0);
@@ -175,6 +176,19 @@ impl Mirror {
         };
         let is_told = kind == GapKind::ChangesExhausted || !self.of(COPY).any(Child::is_live);
         is_told.then_some(Gap { kind, units: asked - target, result: GapResult::Reported })
+    }
+
+    /// What the leader has closed by an order whose copy was stopped before it closed as much. Nothing of ours makes it
+    /// good: whoever stopped it took that over.
+    fn exit_stopped(&self) -> Option<Gap> {
+        let is_other = |known: Gap| known.kind != GapKind::ExitStopped && known.units != 0;
+        if self.gap.is_some_and(is_other) {
+            return None;
+        }
+        let Some(allotment) = self.allotment else { return self.gap };
+        let owed = u64::from(allotment.due).saturating_sub(self.filled());
+        let units = -i64::try_from(owed).unwrap_or(i64::MAX);
+        (owed > 0).then_some(Gap { kind: GapKind::ExitStopped, units, result: GapResult::Reported })
     }
 
     fn settled_gap(&self, units: i64, at: &Moment<'_>) -> Gap {

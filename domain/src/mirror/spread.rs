@@ -61,11 +61,15 @@ impl Mirror {
         let filled = child.cumulative;
         let unfilled = child.terms.quantity.saturating_sub(filled);
         // The leader has left: so must the follower, whatever became of the first try.
-        let is_owed = aim.purpose == Purpose::Exit && (aim.leg == REPAIR || self.leader.status.is_terminal());
+        let until_flat = self.is_until_flat();
+        let has_left = aim.leg == REPAIR || until_flat || self.leader.status.is_terminal();
+        let is_owed = aim.purpose == Purpose::Exit && has_left;
         let is_made_up = match child.state {
             _ if child.is_retired || child.cancel_asked => true,
             ChildState::Cancelled => is_owed,
-            ChildState::Rejected | ChildState::Refused => is_owed && child.key.attempt < ATTEMPTS_MAX,
+            ChildState::Rejected | ChildState::Refused => {
+                is_owed && (until_flat || child.key.attempt < ATTEMPTS_MAX)
+            }
             _ => false,
         };
         if is_made_up { filled.get() } else { filled.get() + unfilled.get() }

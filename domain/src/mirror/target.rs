@@ -43,7 +43,8 @@ pub(super) enum Wanted {
 impl Mirror {
     pub(super) fn wanted(&mut self, at: &Moment<'_>) -> Wanted {
         if self.is_stopped {
-            return Wanted::Gone(DeniedReason::Halted);
+            // What had come to its end keeps the outcome that it had (P26).
+            return if self.is_done() { Wanted::LeaveAlone } else { Wanted::Gone(DeniedReason::Halted) };
         }
         let is_over = matches!(self.outcome, Outcome::Skipped | Outcome::Voided);
         if self.outcome == Outcome::Detached || (is_over && !self.revives()) {
@@ -68,6 +69,18 @@ impl Mirror {
                 wanted
             }
         }
+    }
+
+    /// Whether nothing of it works, and nothing was to come of it any more.
+    fn is_done(&self) -> bool {
+        let is_decided = match self.outcome {
+            Outcome::AwaitingLeader | Outcome::Waiting => false,
+            Outcome::Sent => self.leader.status.is_terminal() && !self.leader.legs_alive(),
+            Outcome::Skipped | Outcome::Voided | Outcome::Detached => true,
+        };
+        // What a square-off closes again is concerned by it.
+        let is_flattened = self.allotment.is_some_and(|allotment| allotment.flatten > 0);
+        is_decided && !is_flattened && !self.children.iter().any(Child::is_live)
     }
 
     fn revives(&mut self) -> bool {
@@ -101,10 +114,11 @@ impl Mirror {
         if wish.is_unpriced && self.purpose == Some(Purpose::Entry) && self.children.is_empty() {
             return Wanted::LeaveAlone;
         }
-        let order = Wanted::Order { terms: wish.terms.clone(), total, is_chase: false };
+        let until_flat = allotment.until_flat;
+        let order = Wanted::Order { terms: wish.terms.clone(), total, is_chase: until_flat };
         let leader = &self.leader;
         // First sight may be any status: what was executed is copied, once.
-        if !leader.status.is_terminal() || self.of(COPY).next().is_none() {
+        if until_flat || !leader.status.is_terminal() || self.of(COPY).next().is_none() {
             if leader.status.is_terminal() && flawed!(TerminalFirstFrameIgnored) {
                 return Wanted::LeaveAlone;
             }

@@ -221,7 +221,7 @@ impl World {
         let numbers = 0..self.policies.instruments;
         let carried =
             numbers.map(|number| (speak::key(number), self.tallies[number as usize].carried.copied));
-        self.book.restore_carried(carried.filter(|(_, units)| *units != 0).collect::<Vec<_>>());
+        self.book.restore_carried(carried.filter(|(_, units)| *units != 0).collect::<Vec<_>>(), []);
         for number in 0..self.policies.instruments {
             let carried = self.tallies[number as usize].carried;
             self.note(|| format!("before, in {number}: {carried:?}"));

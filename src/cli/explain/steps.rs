@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use tandem_actors::store::{MirrorStory, OrderEvent, Story};
 use tandem_domain::gates::DeniedReason;
-use tandem_domain::ids::BrokerOrderId;
+use tandem_domain::ids::{BrokerOrderId, Tag};
+use tandem_domain::leader::LeaderOrder;
 use tandem_domain::mirror::Outcome;
 use tandem_domain::order::{Leg, OrderTerms};
 use tandem_domain::time::Timestamp;
@@ -17,7 +18,7 @@ use super::{requests, words};
 pub(super) struct Step {
     /// When, by our clock.
     pub(super) at: Timestamp,
-    /// Whose: `leader`, or the follower's name.
+    /// Whose: `leader`, `operator`, or the follower's name.
     pub(super) who: String,
     /// What kind of thing, one word.
     pub(super) kind: &'static str,
@@ -31,13 +32,19 @@ pub(super) struct Step {
 
 /// All of it, oldest first. What happened at one moment stands in the order of cause.
 pub(super) fn of(story: &Story) -> Vec<Step> {
-    let mut steps = reports("leader", Some(&story.leader.broker_order_id), &story.events);
+    let who = if is_square_off(&story.leader) { "operator" } else { "leader" };
+    let mut steps = reports(who, Some(&story.leader.broker_order_id), &story.events);
     for mirror in &story.mirrors {
         steps.extend(of_mirror(mirror));
     }
     // Stable, so that cause stands before effect where both have one time.
     steps.sort_by_key(|step| step.at);
     steps
+}
+
+/// Whether no leader placed it: a square-off closes what was copied on an earlier day by it.
+pub(super) fn is_square_off(order: &LeaderOrder) -> bool {
+    order.tag == Some(Tag::square_off())
 }
 
 fn of_mirror(mirror: &MirrorStory) -> Vec<Step> {

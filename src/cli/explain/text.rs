@@ -51,8 +51,9 @@ fn head(story: &Story) -> String {
     } else {
         format!("{} of {} filled at {}", leader.cumulative, terms.quantity, leader.average_price)
     };
+    let whose = if steps::is_square_off(leader) { "Your own order" } else { "Leader order" };
     let title = format!(
-        "Leader order {} of {}, account {}",
+        "{whose} {} of {}, account {}",
         leader.broker_order_id,
         leader.trading_day,
         leader.account.masked()

@@ -28,8 +28,7 @@ pub(super) fn told_to_nobody(standings: &[Standing], command: Command) -> anyhow
             "tandem does not run: entries that work at the broker are cancelled at its next start, or by hand"
         }
         Command::Halt { cancel_working: true } => {
-            "tandem does not run: entries that work at the broker are cancelled at its next start; exits that work \
-             stay: say it again then, or cancel them by hand"
+            "tandem does not run: entries and exits that work at the broker are cancelled at its next start, or by hand"
         }
         Command::SquareOff => {
             "tandem does not run: it squares off at its next start; until then do it by hand in the broker's app"

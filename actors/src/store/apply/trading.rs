@@ -11,10 +11,11 @@ use crate::store::reader::{TRADING_COLUMNS, trading};
 use crate::store::rows::{AuditEntry, TradingRow};
 
 const UPSERT: &str = "
-INSERT INTO trading_states (follower_id, state, cause, since, resumed_at, is_squaring_off, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO trading_states (follower_id, state, cause, since, resumed_at, is_squaring_off, stopped_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (follower_id) DO UPDATE SET state = excluded.state, cause = excluded.cause, since = excluded.since,
-    resumed_at = excluded.resumed_at, is_squaring_off = excluded.is_squaring_off, updated_at = excluded.updated_at";
+    resumed_at = excluded.resumed_at, is_squaring_off = excluded.is_squaring_off, stopped_at = excluded.stopped_at,
+    updated_at = excluded.updated_at";
 
 /// What stands; that of a follower that nobody ever stopped, if nothing does.
 pub(in crate::store) fn stands(connection: &Connection, follower: &FollowerId) -> rusqlite::Result<Trading> {
@@ -23,9 +24,11 @@ pub(in crate::store) fn stands(connection: &Connection, follower: &FollowerId) -
     Ok(row.unwrap_or(Trading::ACTIVE))
 }
 
-/// Stores a state and its entry of the audit log. Neither if it stands already.
+/// Stores a state and its entry of the audit log. Neither if it stands already, or if more than it forbids does: whoever
+/// wrote it had not heard of that (P17).
 pub(in crate::store) fn change(connection: &Connection, row: &TradingRow) -> rusqlite::Result<()> {
-    let (old, new) = (stands(connection, &row.follower)?, row.trading);
+    let old = stands(connection, &row.follower)?;
+    let new = old.joined(row.trading);
     if old == new {
         return Ok(());
     }
@@ -36,6 +39,7 @@ pub(in crate::store) fn change(connection: &Connection, row: &TradingRow) -> rus
         new.since.micros(),
         new.resumed_at.map(Timestamp::micros),
         new.is_squaring_off,
+        new.stopped_at.map(Timestamp::micros),
         row.at.micros(),
     ])?;
     let event = event(old, new);
@@ -59,7 +63,7 @@ const SQUARED_OFF: &str = "squared_off";
 fn event(old: Trading, new: Trading) -> &'static str {
     match (old.is_squaring_off, new.is_squaring_off, new.state) {
         (_, _, TradingState::Active) => "resume",
-        (false, true, _) => "square_off",
+        (_, true, _) => "square_off",
         (true, false, _) => SQUARED_OFF,
         (_, _, TradingState::Reducing) => "reduce",
         (_, _, TradingState::Halted) => "halt",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::params;
-use tandem_domain::ids::DhanClientId;
+use tandem_domain::ids::{DhanClientId, Tag};
 use tandem_domain::leader::LeaderOrder;
 use tandem_domain::time::{Timestamp, TradingDay};
 
@@ -29,10 +29,12 @@ const STATE_COLUMNS: &str = "
     MIN(o.ts_first_event, e.ts_event) AS ts_first_event, MIN(o.first_seen_at, e.ts_init) AS first_seen_at";
 
 impl Reader {
-    /// Every day on which orders of a leader were recorded, and whose; the newest first.
+    /// Every day on which orders of a leader were recorded, and whose; the newest first. What a square-off ordered in a
+    /// follower's account is no leader's.
     pub fn leader_days(&self) -> Result<Vec<(TradingDay, DhanClientId)>, ReaderError> {
-        let sql = "SELECT DISTINCT trading_day, account FROM orders WHERE role = 'leader' ORDER BY trading_day DESC, account";
-        self.rows(sql, [], |row| Ok((day(row, "trading_day")?, account(row, "account")?)))
+        let sql = "SELECT DISTINCT trading_day, account FROM orders WHERE role = 'leader'
+            AND tag IS NOT ?1 ORDER BY trading_day DESC, account";
+        self.rows(sql, [Tag::SQUARE_OFF], |row| Ok((day(row, "trading_day")?, account(row, "account")?)))
     }
 
     /// Every state of the leader's orders of a day, in the order in which they became known; legs of super orders apart.

@@ -9,7 +9,8 @@ use super::columns::{follower, time, time_or_none, word, word_or_none};
 use crate::store::error::ReaderError;
 
 /// Columns of `trading_states`, as [`trading`] wants them.
-pub(in crate::store) const TRADING_COLUMNS: &str = "state, cause, since, resumed_at, is_squaring_off";
+pub(in crate::store) const TRADING_COLUMNS: &str =
+    "state, cause, since, resumed_at, is_squaring_off, stopped_at";
 
 impl Reader {
     /// A follower's trading state; none if nobody ever stopped him.
@@ -32,5 +33,6 @@ pub(in crate::store) fn trading(row: &Row<'_>) -> rusqlite::Result<Trading> {
         since: time(row, "since")?,
         resumed_at: time_or_none(row, "resumed_at")?,
         is_squaring_off: row.get("is_squaring_off")?,
+        stopped_at: time_or_none(row, "stopped_at")?,
     })
 }

@@ -116,3 +116,14 @@ fn an_audit_log_of_the_third_version_is_chained_as_it_was() {
     let report = verify(&connection, None).unwrap();
     assert_eq!((report.sound, report.head.id, report.fault), (3, 3, None));
 }
+
+#[test]
+fn a_halt_of_the_third_version_has_stopped_no_exits() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    migrations().to_version(&mut connection, 3).unwrap();
+    let halt = "INSERT INTO trading_states VALUES ('asha', 'halted', 'operator', 1, NULL, 0, 1)";
+    connection.execute_batch(halt).unwrap();
+    migrations().to_latest(&mut connection).unwrap();
+    let stopped = "SELECT COUNT(*) FROM trading_states WHERE state = 'halted' AND stopped_at IS NULL";
+    assert_eq!(one::<u32>(&connection, stopped), 1);
+}

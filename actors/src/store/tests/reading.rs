@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use tandem_domain::gates::DeniedReason;
-use tandem_domain::ids::{DhanClientId, FollowerId};
+use tandem_domain::ids::{DhanClientId, FollowerId, Tag};
+use tandem_domain::leader::LeaderOrder;
 use tandem_domain::mirror::Outcome;
 use tandem_domain::order::BrokerStatus;
 
 use super::fixtures::{
-    Bench, asha, at, change, child, day, follower_order, ground, intent, leader, leader_event, leader_order,
-    mapping, order_id, planned, reported,
+    Bench, account, asha, at, change, child, day, follower_order, ground, intent, leader, leader_event,
+    leader_order, mapping, order_id, planned, reported,
 };
 use crate::store::{IntentChange, IntentState, MirrorRows, OutcomeCount, Reader, Write};
 
@@ -142,4 +143,18 @@ fn lookups_use_indexes() {
             assert!(looked_up || step.starts_with("CORRELATED SCALAR SUBQUERY"), "{step}");
         }
     }
+}
+
+#[test]
+fn what_a_square_off_ordered_in_a_followers_account_is_no_leaders_day() {
+    let bench = Bench::new();
+    let own = LeaderOrder {
+        account: account(),
+        broker_order_id: order_id("square-off-1"),
+        tag: Some(Tag::square_off()),
+        ..leader_order()
+    };
+    bench.commit(vec![leader_event(&leader_order()), leader_event(&own)]).unwrap();
+    assert_eq!(bench.store.reader.leader_days().unwrap(), [(day(), leader())]);
+    assert_eq!(bench.store.reader.leader_orders(day(), &leader()).unwrap().len(), 1);
 }

@@ -61,6 +61,28 @@ fn each_change_is_told_once_with_what_was_and_what_is() {
 }
 
 #[test]
+fn p17_a_weaker_state_of_one_who_had_not_heard_is_not_recorded() {
+    let bench = Bench::new();
+    let all = Control::Halt { cause: HaltCause::Operator, cancel_working: true };
+    let stands = || bench.store.reader.trading(&asha()).unwrap().unwrap();
+    let halted = Trading::ACTIVE.after(all, at(2));
+    bench.commit(vec![row(halted, 2)]).unwrap();
+    assert_eq!(stands().stopped_at, Some(at(2)));
+    let lost = Control::Reduce(HaltCause::DailyLoss);
+    for weaker in [Trading::ACTIVE.after(lost, at(3)), Trading::ACTIVE] {
+        bench.commit(vec![row(weaker, 3)]).unwrap();
+        assert_eq!(stands(), halted);
+    }
+    let squaring = halted.after(Control::SquareOff(HaltCause::Operator), at(4));
+    bench.commit(vec![row(squaring, 4), row(halted, 5)]).unwrap();
+    assert_eq!(stands(), squaring, "only who knows of the square-off ends it");
+    let resumed = squaring.after(Control::Resume, at(6));
+    bench.commit(vec![row(resumed, 6)]).unwrap();
+    assert_eq!((stands(), stands().stopped_at), (resumed, Some(at(4))));
+    assert_eq!(log(&bench.store.reader), ["operator halt", "operator square_off", "operator resume"]);
+}
+
+#[test]
 fn p26_a_halt_without_a_cause_is_refused_and_so_is_its_entry() {
     let bench = Bench::new();
     let halted = Trading { state: TradingState::Halted, ..Trading::ACTIVE };

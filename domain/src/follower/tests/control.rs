@@ -1,9 +1,11 @@
 //! E9: what stops an account, what closes it, and what does not come back.
 
 use super::*;
+use crate::gap::{GapKind, GapResult};
 use crate::trading::TradingState;
 
 const HALT: Control = Control::Halt { cause: HaltCause::Operator, cancel_working: false };
+const HALT_ALL: Control = Control::Halt { cause: HaltCause::Operator, cancel_working: true };
 const SQUARE_OFF: Control = Control::SquareOff(HaltCause::Operator);
 
 fn target(quantity: u32) -> OrderTerms {
@@ -62,8 +64,133 @@ fn a_halt_may_cancel_exits_as_well() {
     let mut desk = Desk::new();
     desk.bought("L1", 65);
     desk.works("T", target(65));
-    let control = Control::Halt { cause: HaltCause::Operator, cancel_working: true };
-    assert_eq!(changes(&desk.step(Event::Control(control))), ["1 cancel"]);
+    assert_eq!(changes(&desk.step(Event::Control(HALT_ALL))), ["1 cancel"]);
+}
+
+/// Two lots held, of which a stop of the leader's closes one; it was cancelled with `--cancel-working`.
+fn without_its_stop() -> Desk {
+    let mut desk = Desk::new();
+    desk.bought("L1", 130);
+    let stop = desk.works("T", target(65));
+    desk.step(Event::Control(HALT_ALL));
+    desk.answer_to(&stop, 1, Answer::Accepted(broker_id("b-T")));
+    desk.shows(&stop, BrokerStatus::Cancelled, 0);
+    assert_eq!(desk.outcome("T"), (Outcome::Detached, Some(DeniedReason::Halted)));
+    desk
+}
+
+fn gap_of(desk: &Desk, id: &str) -> Option<(GapKind, i64, GapResult)> {
+    desk.book.mirror(&broker_id(id)).unwrap().gap.map(|gap| (gap.kind, gap.units, gap.result))
+}
+
+/// P6: at rest, leader flat means flat, or an open incident.
+#[test]
+fn an_exit_that_the_leader_makes_and_the_operator_took_away_is_told_and_not_made() {
+    let mut desk = without_its_stop();
+    let effects = desk.leader_fills("T", 65);
+    assert_eq!(requests(&effects), vec![]);
+    let gap = Gap { kind: GapKind::ExitStopped, units: -65, result: GapResult::Reported };
+    assert_eq!(alerts(&effects), [&Alert::CopyGap(broker_id("T"), gap)]);
+    let later = desk.passes(SECOND * 60);
+    assert_eq!((requests(&later), alerts(&later)), (vec![], vec![]));
+    assert_eq!(gap_of(&desk, "T"), Some((GapKind::ExitStopped, -65, GapResult::Reported)));
+    // It stays open over a resume and a restart.
+    desk.step(Event::Control(Control::Resume));
+    let trading = desk.book.trading();
+    let (mut desk, effects) = restarted(&desk, trading);
+    assert_eq!(requests(&effects), vec![]);
+    desk.leader_fills("L1", 130);
+    assert_eq!(requests(&desk.leader_fills("T", 65)), vec![]);
+    assert_eq!(gap_of(&desk, "T"), Some((GapKind::ExitStopped, -65, GapResult::Reported)));
+}
+
+#[test]
+fn what_a_halt_left_open_is_over_once_it_is_closed_by_hand() {
+    let mut desk = without_its_stop();
+    desk.leader_fills("T", 65);
+    let by_hand = OrderReport {
+        status: BrokerStatus::Traded,
+        cumulative: Quantity::new(130),
+        ..manual("m", terms(SELL, 130))
+    };
+    let effects = desk.step(Event::Report(Box::new(by_hand)));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Over(Alert::CopyGap(..)))), "{effects:?}");
+    assert_eq!(gap_of(&desk, "T"), Some((GapKind::ExitStopped, 0, GapResult::Repaired)));
+}
+
+#[test]
+fn an_exit_that_waits_and_is_stopped_is_missed_as_well() {
+    let mut desk = Desk::new();
+    desk.works("L1", terms(BUY, 65));
+    desk.plan("T", target(65));
+    assert_eq!(desk.outcome("T").0, Outcome::Waiting);
+    desk.step(Event::Control(HALT_ALL));
+    assert_eq!(desk.outcome("T"), (Outcome::Skipped, Some(DeniedReason::Halted)));
+    // The entry fills before its cancel comes.
+    let entry = desk.child("L1").client_order_id.clone();
+    desk.shows(&entry, BrokerStatus::Traded, 65);
+    desk.leader_fills("L1", 65);
+    assert_eq!(requests(&desk.leader_fills("T", 65)), vec![]);
+    assert_eq!(gap_of(&desk, "T"), Some((GapKind::ExitStopped, -65, GapResult::Reported)));
+}
+
+#[test]
+fn exits_ordered_after_a_halt_are_made() {
+    let mut desk = without_its_stop();
+    desk.passes(SECOND);
+    let exit = placed(&desk.executed("X", terms(SELL, 65)));
+    assert_eq!((exit.purpose, exit.terms.quantity.get()), (Purpose::Exit, 65));
+}
+
+/// P26: a halt is nothing that became of an order which had come to its end.
+#[test]
+fn what_was_over_before_a_halt_keeps_its_outcome() {
+    for control in [HALT_ALL, SQUARE_OFF] {
+        let mut desk = Desk::new();
+        desk.bought("L1", 130);
+        let exit = placed(&desk.executed("X", terms(SELL, 65))).client_order_id;
+        desk.accepted(&exit, "b-X");
+        desk.shows(&exit, BrokerStatus::Traded, 65);
+        desk.executed("N", terms(BUY, 30));
+        let gone = desk.works("C", terms(BUY, 65));
+        desk.cancelled("C", terms(BUY, 65), 0);
+        desk.answer_to(&gone, 1, Answer::Accepted(broker_id("b-C")));
+        desk.shows(&gone, BrokerStatus::Cancelled, 0);
+        let ids = ["L1", "X", "N", "C"];
+        let before = ids.map(|id| desk.outcome(id));
+        assert_eq!(before[2], (Outcome::Skipped, Some(DeniedReason::BelowOneLot)));
+        desk.passes(SECOND);
+        desk.step(Event::Control(control));
+        let mut after = before;
+        if control == SQUARE_OFF {
+            // It holds a lot still, which is closed.
+            after[0] = (Outcome::Detached, Some(DeniedReason::Halted));
+        }
+        assert_eq!(ids.map(|id| desk.outcome(id)), after, "{control:?}");
+        let trading = desk.book.trading();
+        let (desk, _) = restarted(&desk, trading);
+        assert_eq!(ids.map(|id| desk.outcome(id)), after, "{control:?}, after a restart");
+    }
+}
+
+/// The row of the state is written, and the process dies before any cancel is; or the daemon was stopped when it was said.
+#[test]
+fn a_restart_cancels_the_exits_that_a_halt_was_to_cancel() {
+    let mut old = Desk::new();
+    old.bought("L1", 130);
+    let stop = old.works("T", target(65));
+    let halted = Trading::ACTIVE.after(HALT_ALL, old.now);
+    old.passes(SECOND);
+    let later = old.works("T2", OrderTerms { order_type: OrderType::StopLoss, ..target(65) });
+    for trading in [halted, halted.after(Control::Resume, old.now.plus(SECOND))] {
+        let (mut desk, mut effects) = restarted(&old, trading);
+        effects.extend(desk.step(Event::Tick));
+        let cancels: Vec<_> = requests(&effects);
+        let [Request { client_order_id, ask: Ask::Cancel { .. }, .. }] = &cancels[..] else {
+            panic!("{cancels:?}")
+        };
+        assert_eq!(*client_order_id, stop, "not {later}, which came after the halt");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod control;
 mod doubt;
 mod exits;
 mod fills;
+mod flattening;
 mod limits;
 mod margin;
 mod model;

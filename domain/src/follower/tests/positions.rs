@@ -143,7 +143,7 @@ fn what_closes_what_the_leader_held_before_is_not_copied() {
 #[test]
 fn copies_of_earlier_days_are_closed_today() {
     let mut desk = Desk::new();
-    desk.book.restore_carried([(key(), 130)]);
+    desk.book.restore_carried([(key(), 130)], []);
     desk.leader_shows(vec![position(Product::Margin, 260, 260)]);
     let effects = desk.shows_net(195, 195);
     assert_eq!(stored(&effects), stored_as(&[("opening", "260 130 65")]));

@@ -204,6 +204,7 @@ fn effect_word(effect: &MirrorEffect) -> Option<String> {
         MirrorEffect::ChangesExhausted(_) => "alert changes exhausted".to_owned(),
         MirrorEffect::ChangeRefused(_) => "alert change refused".to_owned(),
         MirrorEffect::ExitGivenUp(_) => "alert exit given up".to_owned(),
+        MirrorEffect::FlatteningFails => "alert flattening fails".to_owned(),
     })
 }
 
