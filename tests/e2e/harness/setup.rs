@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use chrono::NaiveDateTime;
+use tandem_domain::ids::DhanClientId;
 use tandem_domain::time::Timestamp;
 use tandem_sim::SimSettings;
 
@@ -119,6 +120,10 @@ impl Setup {
         fs::write(folder.path().join("tandem.toml"), self.settings(broker)).unwrap();
         let daemon = Daemon::spawn(folder, self.variables());
         daemon.until_live(1);
+        let leader = DhanClientId::new(LEADER).unwrap();
+        until("the broker serves the leader's stream", || {
+            (broker.sim.open_streams(&leader) > 0).then_some(())
+        });
         until("the daemon lives on the lent clock", || (broker.sim.daemons() > 0).then_some(()));
         daemon
     }
