@@ -40,6 +40,7 @@ use crate::in_flight::{FrameCounts, InFlight, Underway};
 use crate::instruments::Instruments;
 use crate::messages::{
     Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, LeaderPositionsRead, Link, Plan, Probe,
+    Together,
 };
 use crate::order_stream::OrderStreamLink;
 use crate::records::{About, Circumstances, News};
@@ -393,6 +394,15 @@ impl Handler<Plan> for FollowerOrderActor {
         } else {
             self.early.push(plan);
         }
+    }
+}
+
+impl Handler<Together> for FollowerOrderActor {
+    type Result = ();
+
+    fn handle(&mut self, Together { begins, .. }: Together, ctx: &mut Self::Context) {
+        self.vitals.received();
+        self.step(Event::Together(begins), ctx);
     }
 }
 

@@ -78,6 +78,16 @@ pub struct LeaderOrderChanged {
     pub underway: Arc<Underway>,
 }
 
+/// LeaderStream to Sizer to follower: changes that one read of the leader's books tells begin, or have all been told.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Together {
+    /// Whether they begin.
+    pub begins: bool,
+    /// Kept until every follower has heard it.
+    pub underway: Arc<Underway>,
+}
+
 /// Sizer to follower: what to do about a leader order.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -23,6 +23,8 @@ pub(crate) enum Flaw {
     HaltKeepsEntries,
     /// What an exit closes is rounded down.
     ExitsRoundedDown,
+    /// What the leader bought and sold again while nobody heard of it is gone through all the same (against P13).
+    RoundTripsReplayed,
 }
 
 #[cfg(test)]

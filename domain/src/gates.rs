@@ -62,6 +62,8 @@ coded_enum! {
         LeftBehind = "left_behind",
         /// The leader's order is older than entries may be.
         StaleEntry = "stale_entry",
+        /// The leader went in and out, or out and in, while nobody heard of it: nothing is left of that to follow.
+        RoundTripMissed = "round_trip_missed",
         /// The follower's circuit breaker is open.
         BreakerOpen = "breaker_open",
         /// The broker refuses the follower's credentials; nothing is sent until that is mended.

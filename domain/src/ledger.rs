@@ -7,6 +7,9 @@
 //! fill that comes after the cut is within it, whenever it came. What the follower should hold is the pool to the nearest
 //! lot, a half closing; so it is nothing when the leader holds nothing, whatever was rounded or refused before.
 
+use std::collections::VecDeque;
+use std::time::Duration;
+
 use crate::flaw::flawed;
 use crate::instrument::coded_enum;
 use crate::order::Side;
@@ -59,6 +62,9 @@ pub struct Entry<'a> {
     pub kind: ExitKind,
     /// How far it has come, in ascending order.
     pub fills: &'a [FillPoint],
+    /// When it was first seen, if it had executed then and nobody knew for longer than an entry may be old: what had
+    /// executed of it opens nothing, and closes only what it closes together with all else that was missed (P13).
+    pub late: Option<Timestamp>,
     /// Units of it that may still fill, as far as the follower copies them before they do.
     pub working: u32,
     /// Whether it is over.
@@ -95,6 +101,10 @@ pub struct Part {
     pub leader_closes: u64,
     /// Leader units that open.
     pub leader_opens: u64,
+    /// Leader units that had opened before anybody knew of them, too long ago to be followed.
+    pub missed: u64,
+    /// Leader units that others of his orders had undone before anybody knew of either.
+    pub undone: u64,
 }
 
 /// What all orders of one instrument come to.
@@ -118,7 +128,9 @@ pub fn allocate(before: Before, entries: &[Entry<'_>], lot: LotSize) -> Allocati
         states: vec![State::default(); entries.len()],
     };
     let mut nets = vec![(Timestamp::EPOCH, before.leader)];
-    for chunk in chunks(entries) {
+    let mut chunks = chunks(entries);
+    walk.miss_round_trips(&mut chunks);
+    for chunk in chunks {
         walk.take(&chunk);
         nets.push((chunk.at, walk.leader));
     }
@@ -135,23 +147,29 @@ struct Chunk {
     units: i64,
     /// Whether exit legs of the order made it: the follower's own legs answer it.
     by_legs: bool,
+    /// When it was heard of, if that was late.
+    late: Option<Timestamp>,
 }
+
+/// What was missed is told together: by one read of the books, or by two that follow each other.
+const TOLD_TOGETHER: Duration = Duration::from_secs(5);
 
 fn chunks(entries: &[Entry<'_>]) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     for (of, entry) in entries.iter().enumerate() {
         let mut known = (Quantity::ZERO, Quantity::ZERO);
-        for point in entry.fills {
+        for (index, point) in entry.fills.iter().enumerate() {
+            let late = entry.late.filter(|_| index == 0 && !flawed!(RoundTripsReplayed));
             let growth = point.cumulative.saturating_sub(known.0);
             let exited = point.exited.saturating_sub(known.1);
             known = (known.0.max(point.cumulative), known.1.max(point.exited));
             if !growth.is_zero() {
                 let units = entry.side.signed(growth).0;
-                chunks.push(Chunk { at: point.at, of, units, by_legs: false });
+                chunks.push(Chunk { at: point.at, of, units, by_legs: false, late });
             }
             if !exited.is_zero() {
                 let units = -entry.side.signed(exited).0;
-                chunks.push(Chunk { at: point.at, of, units, by_legs: true });
+                chunks.push(Chunk { at: point.at, of, units, by_legs: true, late });
             }
         }
     }
@@ -168,6 +186,9 @@ struct State {
     closes: u64,
     opened: u64,
     opens_yet: u64,
+    /// Leader units that count as neither.
+    missed: u64,
+    undone: u64,
     /// What the follower may open for what the leader has opened, and what of that the leader has not closed since.
     entitled: Share,
     stays: Share,
@@ -195,6 +216,38 @@ fn reach(entry: &Entry<'_>, nets: &[(Timestamp, i64)]) -> u64 {
 const BILLION: i128 = 1_000_000_000;
 
 impl Walk<'_> {
+    /// Of what was missed only the net change counts: what he bought and sold again meanwhile is nobody's any more.
+    fn miss_round_trips(&mut self, chunks: &mut [Chunk]) {
+        let mut unmatched: VecDeque<usize> = VecDeque::new();
+        for index in 0..chunks.len() {
+            let Some(heard) = chunks[index].late else { continue };
+            while let Some(earlier) = unmatched.front().copied() {
+                let is_together = chunks[earlier]
+                    .late
+                    .is_some_and(|at| at.since(heard).max(heard.since(at)) <= TOLD_TOGETHER);
+                if !is_together {
+                    unmatched.pop_front();
+                    continue;
+                }
+                if chunks[earlier].units.signum() != -chunks[index].units.signum() {
+                    break;
+                }
+                let both = chunks[earlier].units.abs().min(chunks[index].units.abs());
+                for of in [earlier, index] {
+                    chunks[of].units -= chunks[of].units.signum() * both;
+                    self.states[chunks[of].of].undone += both.unsigned_abs();
+                }
+                if chunks[earlier].units != 0 {
+                    break;
+                }
+                unmatched.pop_front();
+            }
+            if chunks[index].units != 0 {
+                unmatched.push_back(index);
+            }
+        }
+    }
+
     fn take(&mut self, chunk: &Chunk) {
         let closes = if self.leader.signum() == -chunk.units.signum() {
             chunk.units.unsigned_abs().min(self.leader.unsigned_abs())
@@ -229,6 +282,10 @@ impl Walk<'_> {
     fn open(&mut self, chunk: &Chunk, units: u64) {
         let entry = &self.entries[chunk.of];
         let state = &mut self.states[chunk.of];
+        if chunk.late.is_some() {
+            state.missed += units;
+            return;
+        }
         state.opened += units;
         let may_open = entitled(entry, state, self.lot, units);
         state.entitled = state.entitled.saturating_add(may_open);
@@ -298,6 +355,8 @@ impl Walk<'_> {
             opening: opening(entry, state, self.lot),
             leader_closes: state.closes,
             leader_opens: state.opened + state.opens_yet,
+            missed: state.missed,
+            undone: state.undone,
         };
         Allocation {
             parts: self.entries.iter().zip(&self.states).map(part).collect(),
@@ -312,7 +371,8 @@ impl Walk<'_> {
 fn entitled(entry: &Entry<'_>, state: &State, lot: LotSize, units: u64) -> Share {
     let Some(sizing) = entry.sizing else { return Share::ZERO };
     let executed = entry.fills.last().map_or(0, |last| u64::from(last.cumulative.get()));
-    let opens = (executed + u64::from(entry.working)).saturating_sub(state.closes).max(units);
+    let follows_nothing = state.closes + state.missed + state.undone;
+    let opens = (executed + u64::from(entry.working)).saturating_sub(follows_nothing).max(units);
     let whole = sizing.quantity_of(sizing.lots(quantity(opens), sizing.credit));
     let may_open =
         u64::from(whole.get()).min(entry.admitted.unwrap_or(u64::MAX)).saturating_sub(entry.missing);

@@ -69,9 +69,11 @@ impl FollowerOrderActor {
             self.take_leader_positions(&read, ctx);
         }
         self.take_early_controls(ctx);
+        self.step(Event::Together(true), ctx);
         for plan in std::mem::take(&mut self.early) {
             self.take_plan(plan, ctx);
         }
+        self.step(Event::Together(false), ctx);
         self.step(Event::Tick, ctx);
     }
 }

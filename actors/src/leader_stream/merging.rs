@@ -16,7 +16,7 @@ use super::LeaderStream;
 use super::legs::LegWatch;
 use super::reading::Wishes;
 use crate::alerts::{AlertText, raise};
-use crate::messages::LeaderOrderChanged;
+use crate::messages::{LeaderOrderChanged, Together};
 
 impl LeaderStream {
     pub(super) fn take_in(&mut self, frame: StreamFrame, ctx: &mut Context<Self>) {
@@ -134,8 +134,21 @@ impl LeaderStream {
     }
 
     pub(super) fn publish_all(&self) {
+        self.tell_together(true);
         for order in self.book.iter() {
             self.publish(Arc::clone(order), None);
+        }
+        self.tell_together(false);
+    }
+
+    /// What is told between makes sense as a whole only.
+    pub(super) fn tell_together(&self, begins: bool) {
+        if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
+            return;
+        }
+        if let Some(addresses) = &self.addresses {
+            let underway = Arc::new(self.params.in_flight.begin());
+            addresses.sizer.tell(Together { begins, underway });
         }
     }
 }

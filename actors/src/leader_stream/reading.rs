@@ -215,6 +215,12 @@ impl LeaderStream {
         for error in &book.unreadable {
             self.on_unreadable(error);
         }
+        self.tell_together(true);
+        self.merge_orders(book, begun, ctx);
+        self.tell_together(false);
+    }
+
+    fn merge_orders(&mut self, book: &Book<OrderReport>, begun: Begun, ctx: &mut Context<Self>) {
         let mut wishes = Wishes::default();
         for report in &book.rows {
             wishes = wishes.and(self.merge(report, None, ctx));

@@ -240,7 +240,7 @@ impl FollowerBook {
         let wanted = purpose == Purpose::Exit || worth_sending_again;
         let until_flat = mirror.allotment.is_some_and(|allotment| allotment.until_flat);
         let is_spent = child.key.attempt >= ATTEMPTS_MAX && !until_flat;
-        let denial = self.entry_denial(self.due_since(mirror), purpose, now);
+        let denial = self.entry_denial(mirror.entry_since(self.settings.copy.on), purpose, now);
         if wanted && is_spent {
             effects.push(Effect::Alert(Alert::ExitGivenUp(client_order_id.clone())));
         }

@@ -11,7 +11,7 @@ use super::shares::Shares;
 use super::{Alert, Effect, FollowerBook, Opening};
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
-use crate::gates::DeniedReason;
+use crate::gates::{CopyPolicy, DeniedReason};
 use crate::ids::BrokerOrderId;
 use crate::instrument::{ExchangeSegment, Instrument, InstrumentKey};
 use crate::ledger::{self, Before, Entry, ExitKind, Part};
@@ -240,9 +240,8 @@ impl FollowerBook {
         let (allotted, news) = if is_squaring_off {
             (shares.of_square_off(&mirrors), None)
         } else {
-            let by_fill = self.settings.copy.on == CopyOn::Fill;
-            let entries: Vec<Entry<'_>> =
-                mirrors.iter().map(|mirror| entry_of(mirror, by_fill, gap)).collect();
+            let copy = &self.settings.copy;
+            let entries: Vec<Entry<'_>> = mirrors.iter().map(|mirror| entry_of(mirror, copy, gap)).collect();
             let allocation = ledger::allocate(line.before(lot), &entries, lot);
             let allotted = shares.of_allocation(&mirrors, &entries, &allocation);
             let credits = credits(&line.settled_credits, &mirrors, &allocation.parts);
@@ -316,10 +315,10 @@ fn is_settled(mirror: &Mirror) -> bool {
         && !allotment.is_armed
 }
 
-fn entry_of(mirror: &Mirror, by_fill: bool, gap: GapPolicy) -> Entry<'_> {
+fn entry_of<'a>(mirror: &'a Mirror, copy: &CopyPolicy, gap: GapPolicy) -> Entry<'a> {
     let leader = &mirror.leader;
     let is_over = leader.status.is_terminal();
-    let waits_for_fill = by_fill && leader.terms.form == OrderForm::Ordinary;
+    let waits_for_fill = copy.on == CopyOn::Fill && leader.terms.form == OrderForm::Ordinary;
     let working = if is_over || waits_for_fill {
         0
     } else {
@@ -329,6 +328,7 @@ fn entry_of(mirror: &Mirror, by_fill: bool, gap: GapPolicy) -> Entry<'_> {
         side: leader.terms.side,
         placed: leader.ts_first_event,
         kind: if leader.terms.order_type.is_stop() { ExitKind::Stop } else { ExitKind::Limit },
+        late: mirror.missed_by(copy.entry_age_max).then_some(leader.ts_first_seen),
         fills: if is_told_twice(mirror) { &[] } else { &mirror.fills },
         working: if is_told_twice(mirror) { 0 } else { working },
         is_over,

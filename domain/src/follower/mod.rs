@@ -19,6 +19,7 @@ mod record;
 mod restoring;
 mod shares;
 mod square_off;
+mod together;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -33,6 +34,7 @@ use self::gatekeeping::{MarginAsked, Reservation};
 use self::holdings::Line;
 use self::positions::Suspicions;
 use self::queue::Queue;
+use self::together::Together;
 use crate::account::{Funds, PositionReport};
 use crate::calendar::Calendar;
 use crate::decision::Decision;
@@ -95,6 +97,9 @@ pub enum Event {
         /// The Sizer's word.
         decision: Decision,
     },
+    /// News of the leader that were told together begin, or are all in: what one says of an order makes sense beside the
+    /// others only.
+    Together(bool),
     /// A released request is durable and leaves now: what the broker's windows count from (P18).
     Left,
     /// The answer to a request.
@@ -296,6 +301,8 @@ pub struct FollowerBook {
     entry_of_leg: HashMap<BrokerOrderId, ClientOrderId>,
     /// Exit legs that nothing links to an order yet.
     unlinked: BTreeMap<BrokerOrderId, OrderReport>,
+    /// What came of news that are told together, until all are in.
+    together: Option<Together>,
     queue: Queue,
     pacer: Pacer,
     unknown: BTreeMap<ClientOrderId, Unknown>,
@@ -366,6 +373,7 @@ impl FollowerBook {
             client_of: HashMap::new(),
             entry_of_leg: HashMap::new(),
             unlinked: BTreeMap::new(),
+            together: None,
             queue: Queue::default(),
             unknown: BTreeMap::new(),
             unrecorded: HashSet::new(),
@@ -458,6 +466,7 @@ impl FollowerBook {
         let mut effects = Vec::new();
         match event {
             Event::Plan { order, decision } => self.on_plan(order, decision, now, &mut effects),
+            Event::Together(begins) => self.on_together(begins, now, &mut effects),
             Event::Answered { client_order_id, serial, answer } => {
                 self.on_answer(&client_order_id, serial, answer, now, &mut effects);
             }
@@ -492,6 +501,7 @@ impl FollowerBook {
             Event::Settings(settings) => self.on_settings(*settings),
             Event::Tick => {}
         }
+        self.take_late_in(now, &mut effects);
         self.ring(now, &mut effects);
         self.close_carried(now, &mut effects);
         self.share_out(now, &mut effects);
@@ -516,6 +526,9 @@ impl FollowerBook {
 
     /// Cuts the shares anew wherever something changed.
     fn share_out(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.together.is_some() {
+            return;
+        }
         while let Some(instrument) = self.dirty.pop_first() {
             self.reallocate(instrument, None, now, effects);
         }

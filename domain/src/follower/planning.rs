@@ -11,7 +11,6 @@ use crate::leader::LeaderOrder;
 use crate::mirror::{ChangeState, Child, Mirror, MirrorEffect, MirrorEvent, Moment, Opening};
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
-use crate::policy::CopyOn;
 use crate::sizing::{self, Occasion, Sizing, Strategy};
 use crate::time::Timestamp;
 use crate::trading::TradingState;
@@ -32,6 +31,7 @@ impl FollowerBook {
         let fingerprint = order.fingerprint();
         let mirror = self.mirrors.entry(id.clone()).or_insert_with(|| Mirror::new(Arc::clone(&order)));
         let same_news = mirror.recorded.is_some() && mirror.leader.fingerprint() == fingerprint;
+        let order = first_seen_before(order, &mirror.leader);
         mirror.leader = Arc::clone(&order);
         self.enlist(&id, instrument);
         if !same_news && let Some(line) = self.lines.get_mut(&instrument) {
@@ -39,6 +39,11 @@ impl FollowerBook {
         }
         let decision = self.size(&id, decision);
         let taken = self.drive(&id, MirrorEvent::Plan(decision), now, effects).is_ok();
+        if self.waits_for_others(&id) {
+            let records: Vec<Record> =
+                (!same_news).then_some(Record::LeaderEvent(order)).into_iter().collect();
+            return effects.extend((!records.is_empty()).then_some(Effect::Commit { records, then: None }));
+        }
         self.reallocate(instrument, Some(&id), now, effects);
         // Said again to a new life of somebody else: the event is on record.
         let event = (!same_news).then_some(Record::LeaderEvent(order));
@@ -137,14 +142,6 @@ impl FollowerBook {
         self.breaker_open.then_some(DeniedReason::BreakerOpen)
     }
 
-    /// Since when a copy has been due: what is copied by its fills is as old as they are, and a share that grew into a lot
-    /// as its growth.
-    pub(super) fn due_since(&self, mirror: &Mirror) -> Timestamp {
-        let has_grown = mirror.reason == Some(DeniedReason::BelowOneLot);
-        let by_fill = self.settings.copy.on == CopyOn::Fill;
-        if by_fill || has_grown { mirror.leader.ts_event } else { mirror.leader.ts_first_event }
-    }
-
     /// Why a planned child is not to be sent any more.
     fn child_denial(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<DeniedReason> {
         if self.unrecorded.contains(&child.client_order_id) {
@@ -161,7 +158,7 @@ impl FollowerBook {
             return Some(DeniedReason::OrdersPerDay);
         }
         let is_first = mirror.children.first().is_some_and(|first| first.key == child.key);
-        let since = if is_first { self.due_since(mirror) } else { mirror.leader.ts_event };
+        let since = if is_first { mirror.entry_since(self.settings.copy.on) } else { mirror.leader.ts_event };
         self.entry_denial(since, child.purpose, now)
     }
 
@@ -298,6 +295,14 @@ impl FollowerBook {
             Err(illegal) => effects.push(Effect::Alert(Alert::Illegal(illegal))),
         }
     }
+}
+
+/// A new life of the leader's stream sees everything for the first time; what is on record was seen before.
+fn first_seen_before(order: Arc<LeaderOrder>, known: &LeaderOrder) -> Arc<LeaderOrder> {
+    if known.ts_first_seen >= order.ts_first_seen {
+        return order;
+    }
+    Arc::new(LeaderOrder { ts_first_seen: known.ts_first_seen, ..LeaderOrder::clone(&order) })
 }
 
 enum Waits {

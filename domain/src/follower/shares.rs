@@ -54,7 +54,6 @@ impl Shares<'_> {
                 allotted.push(frozen);
                 continue;
             }
-            let opens = part.leader_opens > 0;
             let total = closing[index] + u64::from(self.units(part.opening));
             // What the follower holds on the other side, and nothing else claims, is closed first, whatever it is to the
             // leader.
@@ -74,7 +73,7 @@ impl Shares<'_> {
                 product: self.product_of(mirror, closes_yet),
                 is_armed: part.leader_closes > 0 && may_fill(mirrors, entries[index].side.opposite()),
                 until_flat: false,
-                reason: if opens { DeniedReason::BelowOneLot } else { DeniedReason::NothingToClose },
+                reason: reason(part),
             });
         }
         // The newest exits are what was too much.
@@ -231,6 +230,19 @@ impl Shares<'_> {
 
     fn units(&self, lots: Lots) -> u32 {
         lots.0.saturating_mul(self.lot.get())
+    }
+}
+
+/// Why there is nothing to do for an order, should there be nothing.
+const fn reason(part: &Part) -> DeniedReason {
+    if part.leader_opens > 0 {
+        DeniedReason::BelowOneLot
+    } else if part.leader_closes == 0 && part.undone > 0 {
+        DeniedReason::RoundTripMissed
+    } else if part.leader_closes == 0 && part.missed > 0 {
+        DeniedReason::StaleEntry
+    } else {
+        DeniedReason::NothingToClose
     }
 }
 

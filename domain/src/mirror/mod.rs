@@ -449,6 +449,12 @@ impl Mirror {
         self.filled().saturating_sub(self.repaired())
     }
 
+    /// Whether the leader's order had executed, when it was first heard of, for longer than this: what had executed then
+    /// is no entry any more (P13).
+    pub fn missed_by(&self, age_max: Duration) -> bool {
+        self.fills.first().is_some_and(|first| self.leader.ts_first_seen.since(first.at) > age_max)
+    }
+
     /// The most units the entry gates let it open, where they let less pass than was asked.
     pub const fn cut_to(&self) -> Option<u64> {
         if self.refused_raise.is_some() { Some(self.admitted as u64) } else { None }

@@ -238,11 +238,22 @@ impl Mirror {
     /// a share that grew into a lot, and a raise.
     fn due_since(&self, at: &Moment<'_>) -> Timestamp {
         let is_raise = self.admitted > 0 || self.of(COPY).next().is_some();
+        if is_raise { self.leader.ts_event } else { self.entry_since(at.rules.on) }
+    }
+
+    /// Since when what the first of its orders would open has been due. What works still at the leader has been since it
+    /// was first seen, whenever he placed it (P13): it trades at his price or not at all.
+    pub fn entry_since(&self, on: CopyOn) -> Timestamp {
+        let leader = &self.leader;
         let has_grown = self.reason == Some(DeniedReason::BelowOneLot);
-        if is_raise || has_grown || at.rules.on == CopyOn::Fill {
-            self.leader.ts_event
+        let known = self.fills.first().filter(|first| first.at < leader.ts_first_seen);
+        let has_grown_since = leader.cumulative > known.map_or(Quantity::ZERO, |first| first.cumulative);
+        if has_grown || on == CopyOn::Fill {
+            leader.ts_event
+        } else if leader.status.is_terminal() || has_grown_since {
+            leader.ts_first_event
         } else {
-            self.leader.ts_first_event
+            leader.ts_first_event.max(leader.ts_first_seen)
         }
     }
 

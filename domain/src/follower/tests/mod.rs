@@ -6,6 +6,7 @@ mod doubt;
 mod exits;
 mod fills;
 mod flattening;
+mod gaps;
 mod limits;
 mod margin;
 mod model;
