@@ -13,6 +13,7 @@ mod floor;
 mod inline;
 mod preload;
 mod rows;
+mod spreads;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -37,12 +38,17 @@ fn main() -> anyhow::Result<()> {
     match arguments.first().map(String::as_str) {
         Some("broker") => support::broker::main(),
         Some("floor") => floor::main(&arguments[1..]),
-        // Cargo adds words of its own; numbers say which comparisons are wanted, by followers.
-        _ => measure(&arguments.iter().filter_map(|word| word.parse().ok()).collect::<Vec<_>>()),
+        // Cargo adds words of its own; numbers say which comparisons are wanted, by followers, and "spreads" the spreads.
+        _ => {
+            let followers: Vec<usize> = arguments.iter().filter_map(|word| word.parse().ok()).collect();
+            let spreads = arguments.iter().any(|word| word == "spreads");
+            measure(&followers, spreads)
+        }
     }
 }
 
-fn measure(followers: &[usize]) -> anyhow::Result<()> {
+fn measure(followers: &[usize], spreads: bool) -> anyhow::Result<()> {
+    let is_all = followers.is_empty() && !spreads;
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("replication");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
@@ -50,7 +56,10 @@ fn measure(followers: &[usize]) -> anyhow::Result<()> {
     std::fs::create_dir_all(&folder)?;
     let bench = Bench { folder };
     preload::make(&bench.preloaded())?;
-    std::fs::write(bench.instruments(), support::instruments::detailed_csv(100))?;
+    std::fs::write(
+        bench.instruments(),
+        support::instruments::detailed_csv(support::instruments::WITH_SPREADS),
+    )?;
     println!(
         "databases preloaded with {} leader orders and their copies; figures in microseconds, frame written to \
          request read, both in the broker's process",
@@ -64,12 +73,15 @@ fn measure(followers: &[usize]) -> anyhow::Result<()> {
     }
     for placement in placements {
         for comparison in comparisons() {
-            if followers.is_empty() || followers.contains(&comparison.followers) {
+            if is_all || followers.contains(&comparison.followers) {
                 bench.compare(&comparison, placement)?;
             }
         }
+        if is_all || spreads {
+            bench.spreads(placement)?;
+        }
     }
-    if followers.is_empty() { bench.burst() } else { Ok(()) }
+    if is_all { bench.burst() } else { Ok(()) }
 }
 
 /// Which core the broker and the program measured run on, with all their threads.

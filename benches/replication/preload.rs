@@ -9,7 +9,7 @@ use tandem_actors::store::{Job, Store, StoreSettings, WriterId};
 use tandem_domain::ids::BrokerOrderId;
 
 use crate::rows::{Copy, Follower, leader_event, leader_order, report, sizing};
-use crate::support::protocol::Order;
+use crate::support::protocol::{Kind, Order};
 
 /// A request body as long as a real one.
 const BODY: &str = r#"{"dhanClientId":"1000000202","correlationId":"tdm-abcdefghijklmnopqrst","transactionType":"BUY","exchangeSegment":"NSE_FNO","productType":"MARGIN","orderType":"LIMIT","validity":"DAY","securityId":"43125","quantity":65,"disclosedQuantity":0,"price":182.35,"triggerPrice":0.0,"afterMarketOrder":false}"#;
@@ -26,7 +26,7 @@ pub(crate) fn make(path: &Path) -> anyhow::Result<()> {
     let (told, answers) = std::sync::mpsc::channel();
     let mut waiting = 0;
     for number in 0..ORDERS {
-        let order = Order { number, equity: false, quantity: 65, traded: 0 };
+        let order = Order { number, kind: Kind::Option, quantity: 65, traded: 0 };
         let report = report(&order.text("1000000000"))?;
         let leader = leader_order(&report, yesterday.trading_day(), yesterday);
         let copy = Copy::new(&leader, &follower, sizing, Instant::now(), yesterday);

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Notify, mpsc};
 
 use super::monotonic_ns;
-use super::protocol::{Command, Frames, Stamps};
+use super::protocol::{Command, Frames, Order, Stamps};
 
 /// No answer for this long means that a request will not come.
 const LOST_AFTER: Duration = Duration::from_secs(5);
@@ -30,6 +30,8 @@ struct Hub {
     streams: RefCell<HashMap<String, Rc<Mutex<OwnedWriteHalf>>>>,
     /// Order requests since the last command: which frame it copies, and when it had been read.
     arrivals: RefCell<Vec<(u32, u64)>>,
+    /// The newest of them that is answered.
+    answered: RefCell<Option<Placed>>,
     news: Notify,
     answer_after: Cell<Duration>,
     orders: Cell<u64>,
@@ -89,6 +91,10 @@ async fn obey(hub: &Hub, command: Command) -> anyhow::Result<Stamps> {
         Frames::Closed { requests_each, pause_us } => {
             closed(hub, &command, &stream, requests_each, Duration::from_micros(pause_us)).await
         }
+        Frames::Spread { pause_us, fill_after_us } => {
+            let waits = [fill_after_us, pause_us].map(Duration::from_micros);
+            spreads(hub, &command, &stream, waits).await
+        }
         Frames::Open { per_second, requests_each } => {
             open(hub, &command, &stream, per_second, requests_each).await
         }
@@ -138,6 +144,64 @@ async fn closed(
         }
     }
     Ok(stamps)
+}
+
+/// A purchase and the sale that it covers are written at once; the sale is to come once the follower's purchase has
+/// filled.
+async fn spreads(
+    hub: &Hub,
+    command: &Command,
+    stream: &Mutex<OwnedWriteHalf>,
+    [fill_after, pause]: [Duration; 2],
+) -> anyhow::Result<Stamps> {
+    let mut stamps = Stamps::default();
+    for cover in command.numbers().step_by(2) {
+        hub.arrivals.borrow_mut().clear();
+        let frames = [command.frame(cover), command.frame(cover + 1)].concat();
+        let sent = monotonic_ns();
+        stream.lock().await.write_all(&frames).await?;
+        if !arrived(hub, 1).await {
+            stamps.lost += 1;
+            continue;
+        }
+        let [cover_filled, sale_filled] = [cover, cover + 1].map(|number| filled(command.order(number)));
+        tokio::time::sleep(fill_after).await;
+        let known = report(hub, &cover_filled).await?;
+        if !arrived(hub, 2).await {
+            stamps.lost += 1;
+            continue;
+        }
+        let arrivals = std::mem::take(&mut *hub.arrivals.borrow_mut());
+        let [(first, bought), (second, sold)] = arrivals[..] else { bail!("more than two requests arrived") };
+        if (first, second) != (cover, cover + 1) || sold < known {
+            bail!("the sale did not wait for its cover");
+        }
+        stamps.sent.push(sent);
+        stamps.first.push(bought);
+        stamps.filled.push(known);
+        stamps.last.push(sold);
+        // All of it fills, and nothing of it is left for the next.
+        tokio::time::sleep(fill_after).await;
+        report(hub, &sale_filled).await?;
+        let leaders = [cover_filled, sale_filled].map(|order| order.frame(&command.leader)).concat();
+        stream.lock().await.write_all(&leaders).await?;
+        tokio::time::sleep(pause).await;
+    }
+    Ok(stamps)
+}
+
+fn filled(order: Order) -> Order {
+    Order { traded: order.quantity, ..order }
+}
+
+/// Reports to the follower how his newest order stands. Says when.
+async fn report(hub: &Hub, order: &Order) -> anyhow::Result<u64> {
+    let placed = hub.answered.borrow_mut().take().context("an order was not answered in time")?;
+    let text = order.text_of(&placed.account, &placed.order_id, &placed.tag);
+    let stream = logged_in(hub, &placed.account).await?;
+    let now = monotonic_ns();
+    stream.lock().await.write_all(&super::protocol::server_frame(1, text.as_bytes())).await?;
+    Ok(now)
 }
 
 /// Frames leave by the clock, whatever has come.
@@ -193,7 +257,7 @@ async fn burst(
     arrived(hub, requests).await;
     let mut first: Vec<u64> = hub.arrivals.borrow().iter().map(|(_, at)| *at).collect();
     first.sort_unstable();
-    Ok(Stamps { sent, lost: requests.saturating_sub(first.len()), first, last: Vec::new() })
+    Ok(Stamps { sent, lost: requests.saturating_sub(first.len()), first, ..Stamps::default() })
 }
 
 /// Waits for so many requests; false when they stay away.
@@ -218,8 +282,10 @@ async fn connection(mut socket: TcpStream, hub: &Rc<Hub>) -> anyhow::Result<()> 
             if let Some(key) = header(head, "sec-websocket-key") {
                 return stream(socket, key, hub).await;
             }
+            let body = std::str::from_utf8(&buffer[head_end..request_end])?;
+            let mut placed = None;
             let answer = if head.starts_with("POST /v2/orders ") {
-                let number = number_of(std::str::from_utf8(&buffer[head_end..request_end])?)?;
+                let number = number_of(body)?;
                 hub.arrivals.borrow_mut().push((number, read_at));
                 hub.news.notify_one();
                 let order_id = 500_000_000_000 + hub.orders.get();
@@ -227,6 +293,7 @@ async fn connection(mut socket: TcpStream, hub: &Rc<Hub>) -> anyhow::Result<()> 
                 if !hub.answer_after.get().is_zero() {
                     tokio::time::sleep(hub.answer_after.get()).await;
                 }
+                placed = Some(Placed::of(body, order_id.to_string())?);
                 format!(r#"{{"orderId":"{order_id}","orderStatus":"TRANSIT"}}"#)
             } else if head.starts_with("GET /v2/fundlimit ") {
                 FUNDS.to_owned()
@@ -238,14 +305,32 @@ async fn connection(mut socket: TcpStream, hub: &Rc<Hub>) -> anyhow::Result<()> 
                 "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{answer}"
             );
             socket.write_all(whole.as_bytes()).await?;
+            if placed.is_some() {
+                *hub.answered.borrow_mut() = placed;
+            }
             buffer.drain(..request_end);
         }
     }
 }
 
-/// Everybody is equally rich, so that the whole quantity is copied.
+/// Everybody is equally rich, so that the whole quantity is copied, and rich enough for all of it.
 const FUNDS: &str =
-    r#"{"dhanClientId":"0","availabelBalance":10000000.0,"sodLimit":10000000.0,"utilizedAmount":0.0}"#;
+    r#"{"dhanClientId":"0","availabelBalance":10000000000.0,"sodLimit":10000000000.0,"utilizedAmount":0.0}"#;
+
+/// An order of the follower's.
+struct Placed {
+    account: String,
+    order_id: String,
+    tag: String,
+}
+
+impl Placed {
+    fn of(body: &str, order_id: String) -> anyhow::Result<Self> {
+        let body: serde_json::Value = serde_json::from_str(body)?;
+        let text = |key: &str| body[key].as_str().map(str::to_owned).context("an order without an owner");
+        Ok(Self { account: text("dhanClientId")?, order_id, tag: text("correlationId")? })
+    }
+}
 
 /// Where the head and the whole of the first request in the buffer end, once it is whole.
 fn whole_request(buffer: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {

@@ -25,7 +25,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) followers: usize,
     /// The instrument master.
     pub(crate) instruments: &'a Path,
-    /// Whether the broker's limits are lifted, so that pacing is not what is measured.
+    /// Whether the broker's limits and the caps are lifted, so that neither is what is measured.
     pub(crate) unlimited: bool,
 }
 
@@ -82,7 +82,9 @@ impl Settings<'_> {
         );
         if self.unlimited {
             text += "[broker.limits]\norders_per_second = 10000\norders_per_minute = 600000\n\
-                     orders_per_hour = 1000000\norders_per_day = 1000000\n";
+                     orders_per_hour = 1000000\norders_per_day = 1000000\n\
+                     [risk]\nlots_per_instrument_max = 100000\nopen_orders_max = 10000\n\
+                     orders_per_day_max = 100000\n";
         }
         // The broker of the bench has no books: reading them would only disturb.
         text += "[recovery]\npoll_ms = 600000\nidle_poll_ms = 600000\n[leader]\nbook_poll_ms = 600000\n\

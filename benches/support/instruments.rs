@@ -13,6 +13,14 @@ SELL_BO_PROFIT_RANGE_MAX_PERC,BUY_BO_PROFIT_RANGE_MIN_PERC,SELL_BO_PROFIT_RANGE_
 
 /// Underlyings that share the options.
 const UNDERLYINGS: usize = 230;
+/// The security id of the first option.
+const FIRST: usize = 43_125;
+/// A call of one share that a spread sells, and the next higher one, which covers it.
+pub(crate) const SOLD: usize = FIRST + 2;
+/// What covers it.
+pub(crate) const COVER: usize = SOLD + UNDERLYINGS;
+/// As many instruments as hold both.
+pub(crate) const WITH_SPREADS: usize = COVER - FIRST + 2;
 
 /// A file of `count` instruments: the equity and the option that the frames are about, and options of many names.
 pub(crate) fn detailed_csv(count: usize) -> String {
@@ -24,9 +32,8 @@ pub(crate) fn detailed_csv(count: usize) -> String {
         "NSE,E,2885,INE002A01018,EQUITY,,RELIANCE,RELIANCE INDUSTRIES LTD,RELIANCE INDUSTRIES,ES,EQ,1,0001-01-01,0,XX,5,\
          NA,N,N,N,NA,A,{unused}"
     );
-    let first = 43_125;
     for number in 0..count.saturating_sub(1) {
-        let (id, strike) = (first + number, 20_000 + 50 * (number / UNDERLYINGS));
+        let (id, strike) = (FIRST + number, 20_000 + 50 * (number / UNDERLYINGS));
         let (name, right) = (number % UNDERLYINGS, if number % 2 == 0 { "CE" } else { "PE" });
         let name = if name == 0 { "NIFTY".to_owned() } else { format!("STOCK{name:03}") };
         let kind = if number % UNDERLYINGS == 0 { "OPTIDX" } else { "OPTSTK" };

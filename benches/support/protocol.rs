@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tandem_actors::clock::Clock;
 
+use super::instruments::{COVER, SOLD};
+
 /// Prices count frames: each is this far above the last, in paise.
 const TICK_PAISE: u32 = 5;
 /// The price of frame 0, in paise.
@@ -45,6 +47,14 @@ pub(crate) enum Frames {
         /// Requests that each frame leads to; 0 does not wait for any.
         requests_each: usize,
     },
+    /// Two frames at once, a purchase and the sale that it covers; the next two when the follower's sale has come, and a
+    /// pause has passed.
+    Spread {
+        /// Between the last request and the next frames.
+        pause_us: u64,
+        /// Between the purchase's request and the report that the follower's has filled.
+        fill_after_us: u64,
+    },
     /// All at once.
     Burst {
         /// Requests to wait for.
@@ -61,6 +71,8 @@ pub(crate) struct Stamps {
     pub(crate) first: Vec<u64>,
     /// The last request of each frame read.
     pub(crate) last: Vec<u64>,
+    /// Of spreads, the report written that the follower's cover has filled; the sale's request is the last.
+    pub(crate) filled: Vec<u64>,
     /// Frames whose requests stayed away; of a burst, requests.
     pub(crate) lost: usize,
 }
@@ -77,26 +89,44 @@ impl Command {
         let (order, lots, lots_traded) =
             if self.orders == 0 { (at, 1, 0) } else { (at % self.orders, 10, at / self.orders) };
         let number = self.first_number + order;
-        let equity = self.equity_every > 0 && number.is_multiple_of(self.equity_every);
-        Order { number, equity, quantity: lots * LOT, traded: lots_traded * LOT }
+        let kind = match self.frames {
+            _ if self.equity_every > 0 && number.is_multiple_of(self.equity_every) => Kind::Equity,
+            Frames::Spread { .. } if at.is_multiple_of(2) => Kind::Cover,
+            Frames::Spread { .. } => Kind::Sale,
+            _ => Kind::Option,
+        };
+        Order { number, kind, quantity: lots * LOT, traded: lots_traded * LOT }
     }
 
     /// A frame as it goes over the wire.
     pub(crate) fn frame(&self, number: u32) -> Vec<u8> {
-        server_frame(1, self.order(number).text(&self.leader).as_bytes())
+        self.order(number).frame(&self.leader)
     }
 }
 
 /// Units in a lot of the option.
 const LOT: u32 = 65;
 
-/// A leader order in some state.
+/// What an order is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// An option that is bought.
+    Option,
+    /// A share, which is not copied.
+    Equity,
+    /// A call that is bought and covers the sale of the next frame.
+    Cover,
+    /// The sale of a call.
+    Sale,
+}
+
+/// An order in some state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order {
     /// Which.
     pub(crate) number: u32,
-    /// Whether it is about an equity.
-    pub(crate) equity: bool,
+    /// What it is about.
+    pub(crate) kind: Kind,
     /// Units.
     pub(crate) quantity: u32,
     /// Units of them filled.
@@ -117,17 +147,33 @@ pub(crate) fn number_of_price(price: &str) -> anyhow::Result<u32> {
 }
 
 impl Order {
-    /// What the order stream says of an order that the exchange has taken, as captured live.
+    /// The same as it goes over the wire.
+    pub(crate) fn frame(&self, leader: &str) -> Vec<u8> {
+        server_frame(1, self.text(leader).as_bytes())
+    }
+
+    /// What the order stream says of an order of the leader's that the exchange has taken, as captured live.
     pub(crate) fn text(&self, leader: &str) -> String {
+        self.text_of(leader, &order_id(self.number), "")
+    }
+
+    /// The same of the follower's copy of it, under the broker's id and Tandem's own.
+    pub(crate) fn text_of(&self, account: &str, order: &str, tag: &str) -> String {
         let paise = PRICE_PAISE + self.number * TICK_PAISE;
         let (rupees, paise) = (paise / 100, paise % 100);
-        let order = order_id(self.number);
         let now = Clock::system().now().ist().format("%Y-%m-%d %H:%M:%S");
-        let (segment, security, product, instrument, name) = if self.equity {
-            ("E", "2885", "C", "EQUITY", "CNC")
-        } else {
-            ("D", "43125", "M", "OPTIDX", "MARGIN")
+        let (segment, product, instrument, name) = match self.kind {
+            Kind::Equity => ("E", "C", "EQUITY", "CNC"),
+            Kind::Option => ("D", "M", "OPTIDX", "MARGIN"),
+            Kind::Cover | Kind::Sale => ("D", "M", "OPTSTK", "MARGIN"),
         };
+        let security = match self.kind {
+            Kind::Equity => 2_885,
+            Kind::Option => 43_125,
+            Kind::Cover => COVER,
+            Kind::Sale => SOLD,
+        };
+        let side = if self.kind == Kind::Sale { "S" } else { "B" };
         let (quantity, rest) = (self.quantity, self.quantity - self.traded);
         let (status, fills) = match self.traded {
             0 => ("Pending", String::new()),
@@ -135,11 +181,11 @@ impl Order {
                 let price = format!("{rupees}.{paise:02}");
                 let fills =
                     format!(r#""tradedQty":{traded},"tradedPrice":{price},"avgTradedPrice":{price},"#);
-                ("Part_Traded", fills)
+                (if rest == 0 { "Traded" } else { "Part_Traded" }, fills)
             }
         };
         format!(
-            r#"{{"Data":{{"exchange":"NSE","segment":"{segment}","source":"P","securityId":"{security}","clientId":"{leader}","exchOrderNo":"11{order}","orderNo":"{order}","product":"{product}","txnType":"B","orderType":"LMT","validity":"DAY","remainingQuantity":{rest},"quantity":{quantity},{fills}"price":{rupees}.{paise:02},"strategyId":"NA","offMktFlag":"0","orderDateTime":"{now}","exchOrderTime":"{now}","lastUpdatedTime":"{now}","remarks":" ","mktType":"NL","reasonDescription":"CONFIRMED","legNo":1,"instrument":"{instrument}","symbol":"NIFTY-Dec2026-2","productName":"{name}","status":"{status}","lotSize":65,"strikePrice":26000,"expiryDate":"2026-12-29","optType":"CE","displayName":"NIFTY 29 DEC 26000 CALL","isin":"NA","series":"XX","goodTillDaysDate":"2026-11-23","refLtp":183.1,"tickSize":0.05,"algoId":"0","multiplier":1}},"Type":"order_alert"}}"#
+            r#"{{"Data":{{"exchange":"NSE","segment":"{segment}","source":"P","securityId":"{security}","clientId":"{account}","exchOrderNo":"11{order}","orderNo":"{order}","product":"{product}","txnType":"{side}","orderType":"LMT","validity":"DAY","remainingQuantity":{rest},"quantity":{quantity},{fills}"price":{rupees}.{paise:02},"strategyId":"NA","offMktFlag":"0","orderDateTime":"{now}","exchOrderTime":"{now}","lastUpdatedTime":"{now}","remarks":" ","mktType":"NL","reasonDescription":"CONFIRMED","legNo":1,"instrument":"{instrument}","symbol":"NIFTY-Dec2026-2","productName":"{name}","status":"{status}","lotSize":65,"strikePrice":26000,"expiryDate":"2026-12-29","optType":"CE","displayName":"NIFTY 29 DEC 26000 CALL","isin":"NA","series":"XX","goodTillDaysDate":"2026-11-23","refLtp":183.1,"tickSize":0.05,"algoId":"0","multiplier":1,"correlationId":"{tag}"}},"Type":"order_alert"}}"#
         )
     }
 }
