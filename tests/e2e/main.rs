@@ -27,6 +27,7 @@ mod modes;
 mod pacing;
 mod parting;
 mod placing;
+mod recovering;
 mod refusals;
 mod reloading;
 mod sessions;

@@ -491,9 +491,10 @@ impl Order {
 /// F5: he held 10, the follower 5; what he did meanwhile comes to its net.
 #[test]
 fn of_what_was_missed_only_the_net_counts() {
+    // What he did, what is due for each, what opens by each, his net.
+    type Case<'a> = (&'a [Order], &'a [u32], &'a [u32], i64);
     let before = [Order::done(BUY, 1, 10).copied(5)];
-    // (what he did, what is due for each, what opens by each, his net)
-    let table: [(&[Order], &[u32], &[u32], i64); 6] = [
+    let table: [Case<'_>; 6] = [
         (&[missed(SELL, 100, 4, 900)], &[2], &[0], 6),
         (&[missed(SELL, 100, 10, 900), missed(BUY, 200, 10, 900)], &[0, 0], &[0, 0], 10),
         (&[missed(BUY, 100, 4, 900), missed(SELL, 200, 4, 900)], &[0, 0], &[0, 0], 10),

@@ -131,6 +131,12 @@ impl Daemon {
         self.signal("TERM");
     }
 
+    /// Ends it as a power cut would: nothing it meant to do is done any more.
+    pub(crate) fn kill(&mut self) {
+        self.signal("KILL");
+        assert_eq!(self.until_exit(), None, "ended by the signal");
+    }
+
     /// Asks it to read its settings again.
     pub(crate) fn hang_up(&self) {
         self.signal("HUP");

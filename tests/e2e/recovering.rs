@@ -1,0 +1,187 @@
+//! F: what the leader did while nobody heard of him, because the stream was away or the daemon was.
+
+use std::time::Duration;
+
+use tandem_domain::ids::BrokerOrderId;
+use tandem_domain::order::Product;
+use tandem_sim::{Fault, LoginRefusal, Mute};
+
+use crate::harness::{ASHA, Broker, Daemon, LEADER, Setup, Stage, buy, limit, sell, to_price, until};
+
+const HOURS: Duration = Duration::from_hours(2);
+
+/// Both hold what he bought first: he ten lots, she five.
+fn both_hold(broker: &Broker, daemon: &Daemon) {
+    let entry = broker.lead(buy(broker.option(), 650));
+    daemon.until_filled(&entry, "asha", 325);
+    broker.quiet();
+}
+
+/// The daemon is killed, and comes back after hours in which the leader did this.
+fn away_for_hours(
+    broker: &Broker,
+    daemon: &mut Daemon,
+    meanwhile: impl FnOnce() -> Vec<BrokerOrderId>,
+) -> Vec<BrokerOrderId> {
+    daemon.kill();
+    broker.pass(HOURS / 2);
+    let orders = meanwhile();
+    broker.pass(HOURS / 2);
+    daemon.start();
+    daemon.until_live(2);
+    orders
+}
+
+#[test]
+fn f5_a_net_reduction_is_closed_at_the_market() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    let option = broker.option();
+    both_hold(&broker, &daemon);
+    let exits = away_for_hours(&broker, &mut daemon, || vec![broker.lead(sell(option, 390))]);
+
+    // He keeps four of ten; so does she, of five: two.
+    daemon.until_filled(&exits[0], "asha", 195);
+    broker.quiet();
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
+    daemon.end();
+}
+
+#[test]
+fn f5_an_exit_does_not_wait_at_the_price_he_had() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    let option = broker.option();
+    both_hold(&broker, &daemon);
+    let exits = away_for_hours(&broker, &mut daemon, || {
+        let sold = broker.lead(limit("100.00", sell(option, 650)));
+        broker.price(option, "80.00");
+        vec![sold]
+    });
+
+    daemon.until_filled(&exits[0], "asha", 325);
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
+    daemon.end();
+}
+
+#[test]
+fn f5_a_round_trip_is_ignored() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    let option = broker.option();
+    both_hold(&broker, &daemon);
+    let orders = away_for_hours(&broker, &mut daemon, || {
+        let out = broker.lead(sell(option, 650));
+        broker.pass(Duration::from_mins(1));
+        let back = broker.lead(buy(option, 650));
+        broker.pass(Duration::from_mins(1));
+        // And one he went into and out of again.
+        let other = broker.option_at(1, 26_200, tandem_domain::instrument::OptionType::Call, "50.00");
+        let came = broker.lead(buy(other, 650));
+        broker.pass(Duration::from_mins(1));
+        vec![out, back, came, broker.lead(sell(other, 650))]
+    });
+
+    for order in &orders {
+        daemon.until_refused(order, "asha", "skipped", "round_trip_missed");
+    }
+    broker.quiet();
+    assert_eq!((broker.orders(ASHA).len(), broker.net(ASHA, option)), (1, 325));
+    // What he does from now on is followed as ever.
+    let exit = broker.lead(sell(option, 650));
+    daemon.until_filled(&exit, "asha", 325);
+    daemon.end();
+}
+
+#[test]
+fn f5_what_executed_is_too_old_and_what_works_is_caught_up_with() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    let option = broker.option();
+    let orders = away_for_hours(&broker, &mut daemon, || {
+        let executed = broker.lead(buy(option, 260));
+        let rests = broker.lead(limit("95.00", buy(option, 390)));
+        let half = broker.lead(limit("95.00", buy(option, 520)));
+        broker.fill(&half, 260, "95.00");
+        vec![executed, rests, half]
+    });
+
+    daemon.until_refused(&orders[0], "asha", "skipped", "stale_entry");
+    daemon.until_outcome(&orders[1], "asha", "sent");
+    daemon.until_outcome(&orders[2], "asha", "sent");
+    broker.quiet();
+    let copies: Vec<_> = broker.orders(ASHA).into_iter().map(|copy| copy.terms).collect();
+    // Three lots of six, and two of the four that are left of eight.
+    assert_eq!(copies, [limit("95.00", buy(option, 195)), limit("95.00", buy(option, 130))]);
+    daemon.end();
+}
+
+#[test]
+fn f1_a_stream_cut_while_he_places_changes_and_cancels() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("leader stream ended");
+    let option = broker.option();
+    both_hold(&broker, &daemon);
+    let to_change = broker.lead(limit("90.00", buy(option, 260)));
+    let to_cancel = broker.lead(limit("91.00", buy(option, 260)));
+    daemon.until_outcome(&to_change, "asha", "sent");
+    daemon.until_outcome(&to_cancel, "asha", "sent");
+    broker.quiet();
+
+    broker.inject(LEADER, Fault::StreamRefuseLogin { how: Some(LoginRefusal::Reset) });
+    broker.inject(LEADER, Fault::StreamClose);
+    let young = broker.lead(limit("92.00", buy(option, 130)));
+    broker.change(LEADER, &to_change, &to_price("89.00"));
+    broker.cancel(LEADER, &to_cancel);
+    let sold = broker.lead(sell(option, 260));
+    broker.inject(LEADER, Fault::StreamRefuseLogin { how: None });
+    daemon.until_live(2);
+
+    daemon.until_filled(&sold, "asha", 130);
+    daemon.until_outcome(&young, "asha", "sent");
+    broker.quiet();
+    let live: Vec<_> =
+        broker.orders(ASHA).into_iter().filter(|copy| copy.is_live()).map(|copy| copy.terms).collect();
+    assert_eq!(live, [limit("89.00", buy(option, 130)), limit("92.00", buy(option, 65))]);
+    assert_eq!(broker.net(ASHA, option), 195);
+    daemon.end();
+}
+
+#[test]
+fn f2_a_stream_that_is_mute_is_noticed_and_the_book_tells() {
+    let settings = Setup::new().set("broker.stream_ping_s = 1").set("broker.stream_pong_deadline_s = 1");
+    let Stage { broker, mut daemon } = settings.stage();
+    daemon.expects("leader stream ended");
+    let option = broker.option();
+    broker.inject(LEADER, Fault::StreamMute { mute: Mute::Everything });
+    // Meanwhile the book is read on its period.
+    let order = broker.lead(buy(option, 260));
+    daemon.until_filled(&order, "asha", 130);
+    daemon.until_log("leader stream ended");
+    broker.inject(LEADER, Fault::StreamMute { mute: Mute::Off });
+    daemon.until_live(2);
+    daemon.end();
+}
+
+#[test]
+fn f15_restart_with_orders_and_positions_on_both_sides() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    let option = broker.option();
+    both_hold(&broker, &daemon);
+    let rests = broker.lead(limit("90.00", buy(option, 260)));
+    let target = broker.lead(limit("120.00", sell(option, 650)));
+    daemon.until_outcome(&rests, "asha", "sent");
+    daemon.until_outcome(&target, "asha", "sent");
+    broker.quiet();
+    daemon.kill();
+    broker.change(LEADER, &rests, &to_price("91.00"));
+    daemon.start();
+    daemon.until_live(2);
+
+    until("the change is followed", || {
+        let live = broker.orders(ASHA).into_iter().filter(|copy| copy.is_live()).map(|copy| copy.terms);
+        let expected = [limit("91.00", buy(option, 130)), limit("120.00", sell(option, 325))];
+        (live.collect::<Vec<_>>() == expected).then_some(())
+    });
+    broker.price(option, "120.00");
+    daemon.until_filled(&target, "asha", 325);
+    broker.quiet();
+    assert_eq!((broker.net(ASHA, option), broker.orders(ASHA).len()), (0, 3));
+    daemon.end();
+}
