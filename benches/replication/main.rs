@@ -29,6 +29,8 @@ use support::protocol::{Command, Frames, Stamps, order_id};
 use support::{count, histogram, spread};
 
 /// Rounds of every comparison.
+/// Enough to hold both options of a spread.
+const INSTRUMENTS: usize = 1_000;
 const ROUNDS: usize = 7;
 /// Orders that may go uncopied while a daemon reads what it needs.
 const WARM_UP_TRIES: u32 = 24;
@@ -56,10 +58,7 @@ fn measure(followers: &[usize], spreads: bool) -> anyhow::Result<()> {
     std::fs::create_dir_all(&folder)?;
     let bench = Bench { folder };
     preload::make(&bench.preloaded())?;
-    std::fs::write(
-        bench.instruments(),
-        support::instruments::detailed_csv(support::instruments::WITH_SPREADS),
-    )?;
+    std::fs::write(bench.instruments(), support::instruments::detailed_csv(INSTRUMENTS))?;
     println!(
         "databases preloaded with {} leader orders and their copies; figures in microseconds, frame written to \
          request read, both in the broker's process",

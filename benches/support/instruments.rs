@@ -19,8 +19,6 @@ const FIRST: usize = 43_125;
 pub(crate) const SOLD: usize = FIRST + 2;
 /// What covers it.
 pub(crate) const COVER: usize = SOLD + UNDERLYINGS;
-/// As many instruments as hold both.
-pub(crate) const WITH_SPREADS: usize = COVER - FIRST + 2;
 
 /// A file of `count` instruments: the equity and the option that the frames are about, and options of many names.
 pub(crate) fn detailed_csv(count: usize) -> String {
