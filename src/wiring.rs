@@ -23,6 +23,7 @@ use tandem_actors::store::{
     AuditEntry, ConfigSnapshot, Job, OpenError, Store, StoreHandle, Write, WriterId, instrument_parts,
 };
 use tandem_actors::supervisor::{Ending, House, Shutdown, Supervisor, SupervisorParams};
+use tandem_actors::token_keeper::{Renewal, TokenCare};
 use tandem_actors::{BreakerParams, FollowerParams, LeaderParams, SizerParams, WriterDeath};
 use tandem_domain::calendar::Calendar;
 use tandem_domain::instrument::InstrumentKind;
@@ -334,7 +335,9 @@ fn house(
             account: settings.leader.client_id.clone(),
             client: settings.broker.client(settings.leader.local_address),
             token: settings.leader.token(),
+            care: token_care(settings, ground, settings.leader.renewal(&settings.broker)),
             reads_per_second: settings.broker.limits.reads_per_second,
+            reconnect: settings.broker.reconnect(),
         },
         stream: settings
             .broker
@@ -366,6 +369,10 @@ fn house(
     .publishing_to(ground.operators.directory.clone()))
 }
 
+fn token_care(settings: &Settings, ground: &Ground, renewal: Renewal) -> TokenCare {
+    TokenCare::new(settings.tokens.limits(), renewal, Arc::clone(&ground.calendar))
+}
+
 fn breaker_params(settings: &Settings, follower: &FollowerSettings, ground: &Ground) -> BreakerParams {
     BreakerParams {
         follower: follower.id.clone(),
@@ -385,7 +392,9 @@ fn follower_params(
             account: follower.client_id.clone(),
             client: settings.broker.client(follower.local_address),
             token: follower.token(),
+            care: token_care(settings, ground, follower.renewal(&settings.broker)),
             reads_per_second: follower.broker_limits.reads_per_second,
+            reconnect: settings.broker.reconnect(),
         },
         settings: following::book(settings, follower, &ground.calendar),
         amo_time: follower.copy.amo_time,

@@ -17,6 +17,7 @@ use tandem_domain::time::{Timestamp, TradingDay};
 
 use crate::clock::Clock;
 use crate::store::{FundsMark, FundsSnapshot, PositionsSnapshot, Write};
+use crate::token_keeper::TokenCare;
 
 /// How often the leader's funds and positions are read while nothing asks for them.
 pub const LEADER_INTERVAL: Duration = Duration::from_secs(30);
@@ -33,8 +34,21 @@ pub struct AccountParams {
     pub client: ClientSettings,
     /// Where its token is read.
     pub token: TokenSource,
+    /// How its token is cared for.
+    pub care: TokenCare,
     /// Reads in any second.
     pub reads_per_second: u32,
+    /// How soon its stream is tried again.
+    pub reconnect: ReconnectDelays,
+}
+
+/// The waits between two tries of a stream; they double from the first to the longest, and each has a jitter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReconnectDelays {
+    /// The first.
+    pub first: Duration,
+    /// The longest, but for the jitter.
+    pub max: Duration,
 }
 
 impl AccountParams {

@@ -34,7 +34,6 @@ use tandem_domain::trading::Trading;
 use tracing::info;
 
 use crate::account::{AccountParams, Holdings, OnRecord, ReadPacer};
-use crate::alerts::AlertText;
 use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
 use crate::instruments::Instruments;
@@ -45,6 +44,7 @@ use crate::messages::{
 use crate::order_stream::OrderStreamLink;
 use crate::records::{About, Circumstances, News};
 use crate::store::{IntentTiming, Job, Reader, StoreHandle};
+use crate::token_keeper::{self, TokenKeeper};
 use crate::trading_fence::TradingFence;
 use crate::vitals::{Health, Ping, Vitals};
 
@@ -115,8 +115,7 @@ pub struct FollowerOrderActor {
     reads: ReadPacer,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
-    /// When the token in force took the place of another.
-    token_replaced: Option<Instant>,
+    token: TokenKeeper,
     /// What was told while the rows were still being read.
     breaker_open: bool,
     draining: bool,
@@ -132,6 +131,8 @@ pub struct FollowerOrderActor {
     positions_begun: Option<Instant>,
     positions_on_record: OnRecord<Holdings>,
     funds_on_record: OnRecord<Funds>,
+    /// The next read of the funds.
+    funds_due: Option<SpawnHandle>,
     /// The last figures, and when they were asked for.
     last_funds: Option<(Timestamp, Funds)>,
     /// What the leader holds, told while the rows were still being read.
@@ -162,6 +163,7 @@ impl FollowerOrderActor {
         );
         Self {
             stream,
+            token: TokenKeeper::new(params.account.clone(), params.clock.clone(), params.in_flight.clone()),
             unsettled: Some(params.in_flight.begin()),
             reads: ReadPacer::new(params.account.reads_per_second, params.clock.clone()),
             params,
@@ -175,7 +177,6 @@ impl FollowerOrderActor {
             reading_book: false,
             read_again: false,
             funds: None,
-            token_replaced: None,
             breaker_open: false,
             draining: false,
             probing: false,
@@ -186,6 +187,7 @@ impl FollowerOrderActor {
             positions_begun: None,
             positions_on_record: OnRecord::default(),
             funds_on_record: OnRecord::default(),
+            funds_due: None,
             last_funds: None,
             leader_positions: None,
             trading: Trading::ACTIVE,
@@ -206,14 +208,8 @@ impl FollowerOrderActor {
             }
             Err(ClientError::Token(error)) => {
                 self.vitals.failed(&error);
-                let alert = AlertText {
-                    kind: "token_unreadable",
-                    subject: self.id().to_string(),
-                    text: format!("this follower's access token cannot be read, so nothing is sent: {error}"),
-                };
-                self.raise(alert);
+                token_keeper::unreadable(self, &error);
                 self.on_funds_unread();
-                ctx.run_later(reads::TOKEN_CHECK_INTERVAL, Self::connect_again);
             }
             Err(error) => {
                 self.vitals.dying_of(format!("follower's account: {error}"));
@@ -223,10 +219,7 @@ impl FollowerOrderActor {
     }
 
     fn connect_again(&mut self, ctx: &mut Context<Self>) {
-        let Ok(client) = self.params.account.connect() else {
-            ctx.run_later(reads::TOKEN_CHECK_INTERVAL, Self::connect_again);
-            return;
-        };
+        let Ok(client) = self.params.account.connect() else { return };
         info!(follower = %self.id(), "the access token can be read: the account resumes");
         self.client = Some(client);
         self.step(Event::Credentials { refused: false }, ctx);
@@ -369,6 +362,7 @@ impl Actor for FollowerOrderActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        token_keeper::begin(self, ctx);
         self.connect(ctx);
         self.load(ctx);
     }
@@ -445,6 +439,7 @@ impl Handler<Ping> for FollowerOrderActor {
         let available = funds.map(|funds| funds.available.to_string());
         details.insert("available_margin".to_owned(), json!(available));
         details.extend(self.stream_health());
+        details.extend([self.token.health()]);
         let Some(book) = &self.book else { return self.vitals.health("loading", details) };
         details.insert("waiting".to_owned(), json!(book.waiting_count()));
         details.insert("unknown".to_owned(), json!(book.unknown_count()));

@@ -15,11 +15,11 @@ mod reading;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{Actor, Context, Handler, SpawnHandle};
 use serde_json::json;
-use tandem_dhan::rest::AccountClient;
+use tandem_dhan::rest::{AccountClient, ClientError};
 use tandem_dhan::stream::{StreamFrame, StreamSettings};
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::leader::LeaderBook;
@@ -34,6 +34,7 @@ use crate::in_flight::{FrameCounts, InFlight, Underway};
 use crate::messages::{Addresses, Drain, FundsRead, GoLive, Link};
 use crate::order_stream::{OrderStreamLink, connect};
 use crate::store::StoreHandle;
+use crate::token_keeper::{self, TokenKeeper};
 use crate::vitals::{Health, Ping, Vitals};
 
 /// What the stream is told once.
@@ -81,8 +82,7 @@ pub struct LeaderStream {
     reads: ReadPacer,
     trades: KnownTrades,
     trades_due: Option<SpawnHandle>,
-    /// When another token was taken into use: what is refused soon after was asked with the one before.
-    token_changed: Option<Instant>,
+    token: TokenKeeper,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
     holdings: LeaderHoldings,
@@ -141,6 +141,7 @@ impl LeaderStream {
             book: LeaderBook::new(params.clock.now().trading_day()),
             catching_up: Some(params.in_flight.begin()),
             reads: ReadPacer::new(params.account.reads_per_second, params.clock.clone()),
+            token: TokenKeeper::new(params.account.clone(), params.clock.clone(), params.in_flight.clone()),
             params,
             vitals,
             client: None,
@@ -155,7 +156,6 @@ impl LeaderStream {
             reading: None,
             trades: KnownTrades::default(),
             trades_due: None,
-            token_changed: None,
             funds: None,
             holdings: LeaderHoldings::default(),
         }
@@ -167,6 +167,14 @@ impl LeaderStream {
         if self.wanted && self.state == StreamState::Waiting && self.holdings.are_known_or_given_up() {
             connect(self, ctx);
         }
+    }
+
+    fn begin_reading(&mut self, client: AccountClient, ctx: &mut Context<Self>) {
+        self.client = Some(client);
+        self.read_funds(ctx);
+        self.read_positions(ctx);
+        Self::wait_for_positions(ctx);
+        self.read_on_a_period(ctx);
     }
 
     fn enter(&mut self, state: StreamState) {
@@ -186,17 +194,20 @@ impl Actor for LeaderStream {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        token_keeper::begin(self, ctx);
         match self.params.account.connect() {
-            Ok(client) => self.client = Some(client),
+            Ok(client) => self.begin_reading(client, ctx),
+            // As good as a refused one: it is waited for (P15).
+            Err(ClientError::Token(error)) => {
+                self.vitals.failed(&error);
+                token_keeper::unreadable(self, &error);
+                self.enter(StreamState::Refused);
+            }
             Err(error) => {
                 self.vitals.dying_of(format!("leader's account: {error}"));
-                return actix::ActorContext::stop(ctx);
+                actix::ActorContext::stop(ctx);
             }
         }
-        self.read_funds(ctx);
-        self.read_positions(ctx);
-        Self::wait_for_positions(ctx);
-        self.read_on_a_period(ctx);
     }
 }
 
@@ -244,6 +255,7 @@ impl Handler<Ping> for LeaderStream {
             self.link.last_frame().map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX));
         details.insert("last_event_age_ms".to_owned(), json!(age));
         let funds = self.funds.as_ref().and_then(|read| read.funds);
+        details.extend([self.token.health()]);
         details.insert("available_margin".to_owned(), json!(funds.map(|funds| funds.available.to_string())));
         self.vitals.health(self.state.as_str(), details)
     }

@@ -13,6 +13,7 @@ pub mod messages;
 pub mod order_stream;
 pub mod records;
 pub mod store;
+pub mod token_keeper;
 pub mod vitals;
 
 mod circuit_breaker;

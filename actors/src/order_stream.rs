@@ -17,15 +17,13 @@ use tandem_dhan::rest::AccountClient;
 use tandem_dhan::stream::{LoginRefusal, StreamError, StreamFrame, StreamSettings};
 
 use self::session::{SessionEvent, session};
-use crate::account::{AccountParams, is_credentials_refusal};
+use crate::account::{AccountParams, ReconnectDelays, is_credentials_refusal};
 use crate::in_flight::{FrameCounts, InFlight, Underway};
 
 /// Pause after the broker asked for fewer connects.
 const TOO_MANY_CONNECTS_PAUSE: Duration = Duration::from_mins(1);
 /// How often it is asked again whether to connect, while the listener says no.
 const UNWANTED_INTERVAL: Duration = Duration::from_secs(5);
-/// The longest wait between two tries, but for the jitter.
-const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(30);
 
 /// An actor with an order stream.
 pub trait Listens: Actor<Context = Context<Self>> {
@@ -98,6 +96,7 @@ impl OrderStreamLink {
         in_flight: InFlight,
     ) -> Self {
         Self {
+            backoff: reconnect_delays(account.reconnect),
             account,
             settings,
             frames,
@@ -105,7 +104,6 @@ impl OrderStreamLink {
             state: LinkState::Off,
             session: 0,
             task: None,
-            backoff: reconnect_delays(),
             last_frame: None,
             connecting: None,
         }
@@ -128,7 +126,7 @@ impl OrderStreamLink {
 
     /// The present session proved good: the next loss is the first again.
     pub fn proved(&mut self) {
-        self.backoff = reconnect_delays();
+        self.backoff = reconnect_delays(self.account.reconnect);
     }
 
     /// Gives the present session up: it tells nothing any more, and its connection closes.
@@ -157,7 +155,7 @@ impl OrderStreamLink {
     }
 
     fn next_delay(&mut self, error: &StreamError) -> Duration {
-        let delay = self.backoff.next().unwrap_or(RECONNECT_DELAY_MAX);
+        let delay = self.backoff.next().unwrap_or(self.account.reconnect.max);
         match error {
             StreamError::Refused { refusal: LoginRefusal::TooManyRequests, .. } => {
                 delay.max(TOO_MANY_CONNECTS_PAUSE)
@@ -236,11 +234,11 @@ fn connect_after<L: Listens>(delay: Duration, number: u64, ctx: &mut Context<L>)
     });
 }
 
-/// One second, doubling, with jitter, for ever (`dhanhq-v2.md` section 5.3).
-fn reconnect_delays() -> ExponentialBackoff {
+/// Doubling, with jitter, for ever (`dhanhq-v2.md` section 5.3).
+fn reconnect_delays(delays: ReconnectDelays) -> ExponentialBackoff {
     ExponentialBuilder::default()
-        .with_min_delay(Duration::from_secs(1))
-        .with_max_delay(RECONNECT_DELAY_MAX)
+        .with_min_delay(delays.first)
+        .with_max_delay(delays.max)
         .with_factor(2.0)
         .with_jitter()
         .without_max_times()

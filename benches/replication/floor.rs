@@ -10,7 +10,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::Context as _;
-use secrecy::SecretString;
 use tandem_actors::clock::Clock;
 use tandem_actors::store::{Job, Store, StoreHandle, StoreSettings, Write, WriterId};
 use tandem_dhan::codes::AmoTime;
@@ -90,7 +89,7 @@ async fn run(
     } else {
         Commit::Thread(store.handle.clone())
     };
-    let token = || TokenSource::Fixed(SecretString::from("bench"));
+    let token = || TokenSource::fixed("bench");
     let settings = ClientSettings::new(format!("http://{broker}/v2"));
     let mut clients = Vec::new();
     for number in 0..followers {

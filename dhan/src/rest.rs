@@ -8,6 +8,7 @@
 mod answer;
 mod error;
 mod reads;
+mod renewal;
 mod requests;
 mod transport;
 mod writes;
@@ -22,6 +23,7 @@ use thiserror::Error;
 
 pub use error::{OrderRequestError, ReadError};
 pub use reads::Book;
+pub use renewal::{MintSecrets, RenewalError, mint_token};
 pub use writes::{CancelOrder, ChangeOrder, ChangedOrder, NewOrder, PlacedOrder};
 
 use crate::tls::TlsError;

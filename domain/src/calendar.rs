@@ -160,6 +160,19 @@ impl Calendar {
         if expiry.is_some_and(gone) { Err(Closed::Expired) } else { Ok(()) }
     }
 
+    /// The end of the last session of a segment on the day of a moment; none where it does not trade that day.
+    pub fn close_of_day(&self, segment: ExchangeSegment, now: Timestamp) -> Option<Timestamp> {
+        let date = now.ist().date();
+        let special = self.specials_on(segment, date).map(|special| special.until).max();
+        let ordinary = || {
+            let holiday = self.holidays.get(&date);
+            let trades = !self.weekend.contains(&date.weekday())
+                && holiday.is_none_or(|holiday| holiday.evening.contains(&segment));
+            self.hours_on(segment, date).filter(|_| trades).map(|hours| hours.until)
+        };
+        Some(Timestamp::from_ist(date.and_time(special.or_else(ordinary)?)))
+    }
+
     /// Whether any holiday of a year is known. A year without a list is traded on every weekday.
     pub fn covers(&self, year: i32) -> bool {
         self.holidays.keys().any(|date| date.year() == year)

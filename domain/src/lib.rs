@@ -7,7 +7,7 @@
 //! - [`mirror`]: one leader order in one follower account: target, actual, in flight, `step`.
 //! - [`sizing`]: how much a follower opens; [`ledger`]: what the leader opens and closes, and what a follower owes for it.
 //! - [`gates`]: whether it follows at all, and [`gates::RiskApproved`], the only thing that may be sent.
-//! - [`breaker`], [`pacing`], [`restart`]: small machines with time passed in.
+//! - [`breaker`], [`pacing`], [`restart`], [`token_life`]: small machines with time passed in.
 
 pub mod account;
 pub mod breaker;
@@ -33,5 +33,6 @@ pub mod restart;
 pub mod sizing;
 pub mod slippage;
 pub mod time;
+pub mod token_life;
 pub mod trading;
 pub mod translate;

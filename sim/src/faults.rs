@@ -28,6 +28,8 @@ pub enum Operation {
     Funds,
     /// `POST /margincalculator` and `/margincalculator/multi`.
     Margin,
+    /// `GET /RenewToken` and `POST /app/generateAccessToken`.
+    Token,
     /// Everything else that changes no order: books, quotes, profile, IP. As a fault: every read, the three above too.
     Read,
 }

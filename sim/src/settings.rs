@@ -13,6 +13,7 @@ use tandem_domain::price::Money;
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
 
+use crate::broker::tokens;
 use crate::clock::Rate;
 use crate::exchange::{self, Exchange, OverlappingExits};
 use crate::faults::LoginRefusal;
@@ -41,6 +42,8 @@ pub struct SimSettings {
     pub rate_limits: bool,
     /// Simulated hours a token lives; 0 for ever (section 1.3).
     pub token_hours: u32,
+    /// Whether the tokens at the start are JWTs that tell their end, like the broker's; renewed and minted ones always are.
+    pub jwt_tokens: bool,
     /// Simulated milliseconds an order travels to the exchange.
     pub exchange_latency_ms: u64,
     /// When the broker closes INTRADAY positions, `HH:MM:SS` by the clock in India, or `never`.
@@ -65,6 +68,12 @@ pub struct SimAccount {
     /// The token taken for it, worth nothing elsewhere; `sim-token-<client id>` when left out.
     #[serde(default)]
     pub access_token: Option<String>,
+    /// The PIN that a token is minted with; none is minted without one.
+    #[serde(default)]
+    pub pin: Option<String>,
+    /// The TOTP secret that goes with it, base32.
+    #[serde(default)]
+    pub totp_secret: Option<String>,
     /// Whole rupees at the start.
     pub capital_rupees: i64,
     /// For people.
@@ -219,6 +228,8 @@ impl SimAccount {
         Self {
             client_id,
             access_token: None,
+            pin: None,
+            totp_secret: None,
             capital_rupees,
             name: name.to_owned(),
             whitelisted_ip: None,
@@ -227,7 +238,7 @@ impl SimAccount {
         }
     }
 
-    /// The token taken for it.
+    /// The token taken for it, or the last part of the first one where those are JWTs.
     pub fn token(&self) -> String {
         self.access_token.clone().unwrap_or_else(|| format!("sim-token-{}", self.client_id))
     }
@@ -286,6 +297,7 @@ impl Default for SimSettings {
             accounts: accounts.into_iter().flatten().collect(),
             rate_limits: true,
             token_hours: 24,
+            jwt_tokens: false,
             exchange_latency_ms: 0,
             square_off: core.session.square_off,
             holidays: core.holidays,
@@ -297,6 +309,20 @@ impl Default for SimSettings {
 }
 
 impl SimSettings {
+    /// How long a token lives; none for ever.
+    pub(crate) fn token_life(&self) -> Option<Duration> {
+        (self.token_hours > 0).then(|| Duration::from_hours(self.token_hours.into()))
+    }
+
+    /// The token that an account has at the start.
+    pub fn first_token(&self, account: &SimAccount) -> String {
+        if !self.jwt_tokens {
+            return account.token();
+        }
+        let expires = self.token_life().map(|life| self.start.plus(life));
+        tokens::jwt(&account.client_id, "SELF", self.start, expires, &account.token())
+    }
+
     /// The exchange these settings ask for; an error names what cannot be.
     pub(crate) fn exchange(&self) -> Result<exchange::ExchangeSettings, SimError> {
         self.check_accounts()?;

@@ -42,6 +42,8 @@ pub enum SimError {
 pub struct Description {
     /// Base of the REST API, with `/v2`.
     pub rest_url: String,
+    /// Base of the login host, where tokens are minted.
+    pub auth_url: String,
     /// The order stream.
     pub stream_url: String,
     /// The control API and the lent clock.
@@ -149,6 +151,11 @@ impl Simulator {
         self.shared.with(|broker| act(&mut broker.exchange))
     }
 
+    /// Gives the account a new token, as its owner does on the broker's web site; none when there is no such account.
+    pub fn rotate_token(&self, account: &DhanClientId) -> Option<String> {
+        self.shared.with(|broker| broker.renew_token(account))
+    }
+
     /// The fault switches.
     pub fn faults(&self) -> &Faults {
         &self.faults
@@ -241,6 +248,7 @@ fn describe(listeners: &Listeners, settings: &SimSettings) -> Result<Description
     let rest = address(&listeners.rest)?;
     Ok(Description {
         rest_url: format!("http://{rest}/v2"),
+        auth_url: format!("http://{rest}"),
         stream_url: format!("ws://{}", address(&listeners.stream)?),
         control_url: format!("http://{}", address(&listeners.control)?),
         instruments_url: format!("http://{rest}{DETAILED_PATH}"),
@@ -250,7 +258,7 @@ fn describe(listeners: &Listeners, settings: &SimSettings) -> Result<Description
             .iter()
             .map(|account| AccountDescription {
                 client_id: account.client_id.clone(),
-                access_token: account.token(),
+                access_token: settings.first_token(account),
                 name: account.name.clone(),
                 capital_rupees: account.capital_rupees,
             })

@@ -9,19 +9,21 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tandem_actors::store::Reader;
+use tandem_actors::token_keeper::Renewal;
 use tandem_dhan::fetch;
 use tandem_dhan::instruments::{LoadedInstruments, load_complete};
 use tandem_dhan::parse::IpReport;
-use tandem_dhan::rest::{AccountClient, ReadError};
+use tandem_dhan::rest::{AccountClient, MintSecrets, ReadError};
 use tandem_dhan::token::{self, TokenSource};
+use tandem_domain::calendar::Calendar;
 use tandem_domain::ids::DhanClientId;
+use tandem_domain::instrument::ExchangeSegment;
 use tandem_domain::time::Timestamp;
+use tandem_domain::token_life::{Outlook, TokenLimits};
 
 use super::{ExitStatus, clock_skew, say_error};
-use crate::settings::{ClockSource, InstrumentSource, Purpose, Settings, Sources};
+use crate::settings::{ClockSource, InstrumentSource, Purpose, Settings, Sources, load_calendar};
 
-/// A token that ends sooner may not last the trading day.
-const TOKEN_LEFT_MIN: Duration = Duration::from_hours(8);
 /// The broker's times have a resolution of one second, and the answer travels.
 const SKEW_WARN: Duration = Duration::from_secs(3);
 /// Beyond this, ages of orders mean nothing any more.
@@ -80,6 +82,7 @@ struct Account<'a> {
     label: String,
     client_id: &'a DhanClientId,
     token: TokenSource,
+    renewal: Renewal,
     local_address: Option<Ipv4Addr>,
     /// Only orders need a whitelisted address; a leader is only watched.
     places_orders: bool,
@@ -91,6 +94,7 @@ async fn check_broker<W: Write>(settings: &Settings, report: &mut Report<W>) -> 
         label: format!("leader {}", leader.name),
         client_id: &leader.client_id,
         token: leader.token(),
+        renewal: leader.renewal(&settings.broker),
         local_address: leader.local_address,
         places_orders: false,
     }];
@@ -98,6 +102,7 @@ async fn check_broker<W: Write>(settings: &Settings, report: &mut Report<W>) -> 
         label: format!("follower {}", follower.id),
         client_id: &follower.client_id,
         token: follower.token(),
+        renewal: follower.renewal(&settings.broker),
         local_address: follower.local_address,
         places_orders: true,
     }));
@@ -143,8 +148,12 @@ async fn check_account<W: Write>(
         return report.say(Verdict::Fail, label, "token: the broker says it belongs to another account");
     }
     let expires = profile.token_valid_until.or_else(|| claims.and_then(|claims| claims.expires));
-    let (verdict, text) = judge_expiry(expires, wall_clock());
+    let calendar = load_calendar(settings.session.calendar_file.as_deref()).unwrap_or_default();
+    let (verdict, text) = judge_expiry(expires, settings.tokens.limits(), &calendar, wall_clock());
     report.say(verdict, label, &text)?;
+    if let Some((verdict, text)) = judge_renewal(&account.renewal, &account.token) {
+        report.say(verdict, label, &text)?;
+    }
 
     match client.funds().await {
         Ok(funds) => {
@@ -160,16 +169,47 @@ async fn check_account<W: Write>(
     Ok(())
 }
 
-fn judge_expiry(expires: Option<Timestamp>, now: Timestamp) -> (Verdict, String) {
-    let Some(expires) = expires else {
-        return (Verdict::Warn, "token: works; the broker does not say until when".to_owned());
-    };
-    let until = expires.ist().format("%Y-%m-%d %H:%M IST");
-    if expires.since(now) < TOKEN_LEFT_MIN {
-        (Verdict::Warn, format!("token: works, but only until {until}"))
-    } else {
-        (Verdict::Ok, format!("token: works until {until}"))
+fn judge_expiry(
+    expires: Option<Timestamp>,
+    limits: TokenLimits,
+    calendar: &Calendar,
+    now: Timestamp,
+) -> (Verdict, String) {
+    let until = |at: Timestamp| at.ist().format("%Y-%m-%d %H:%M IST").to_string();
+    match (limits.outlook(expires, calendar.close_of_day(ExchangeSegment::NseFno, now), now), expires) {
+        (Outlook::Good, Some(at)) => (Verdict::Ok, format!("token: works until {}", until(at))),
+        (Outlook::EndsBeforeClose(at), _) => {
+            let text = format!("token: works, but only until {}, before the close of trading", until(at));
+            (Verdict::Warn, text)
+        }
+        (Outlook::EndsSoon(at) | Outlook::Ended(at), _) => {
+            (Verdict::Warn, format!("token: works, but only until {}", until(at)))
+        }
+        (Outlook::Good | Outlook::Unknown, _) => {
+            (Verdict::Warn, "token: works; the broker does not say until when".to_owned())
+        }
     }
+}
+
+/// Nothing is asked of the broker here: a renewal would end the token that a running Tandem uses.
+fn judge_renewal(renewal: &Renewal, token: &TokenSource) -> Option<(Verdict, String)> {
+    match renewal {
+        Renewal::Off => return None,
+        Renewal::Totp { pin, totp, .. } => {
+            if let Err(error) = MintSecrets::read(pin, totp) {
+                return Some((Verdict::Fail, format!("renewal: {error}")));
+            }
+        }
+        Renewal::Broker => {}
+    }
+    Some(if token.is_file() {
+        (Verdict::Ok, format!("renewal: into {}", token.name()))
+    } else {
+        (
+            Verdict::Warn,
+            "renewal: in memory only; a restart finds the old token (access_token_file)".to_owned(),
+        )
+    })
 }
 
 fn judge_address(answer: Result<IpReport, ReadError>) -> (Verdict, String) {

@@ -3,14 +3,19 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use tandem_actors::account::ReconnectDelays;
 use tandem_actors::store;
+use tandem_actors::token_keeper::Renewal;
 use tandem_dhan::fetch::FetchSettings;
 use tandem_dhan::instruments::PLAUSIBLE_ROWS_MIN;
 use tandem_dhan::rest::ClientSettings;
 use tandem_dhan::stream::StreamSettings;
-use tandem_dhan::token::TokenSource;
+use tandem_dhan::token::{SecretSource, TokenSource};
+use tandem_domain::token_life::TokenLimits;
 
-use super::{BrokerSettings, FollowerSettings, LeaderSettings, Settings, StoreSettings};
+use super::{
+    BrokerSettings, FollowerSettings, LeaderSettings, Settings, StoreSettings, TokenRenewal, TokenSettings,
+};
 
 /// Where the instrument master is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +57,11 @@ impl BrokerSettings {
         })
     }
 
+    /// How soon a stream is tried again.
+    pub const fn reconnect(&self) -> ReconnectDelays {
+        ReconnectDelays { first: self.reconnect_first, max: self.reconnect_max }
+    }
+
     /// How the instrument master is fetched.
     pub fn fetch(&self) -> FetchSettings {
         FetchSettings {
@@ -73,24 +83,71 @@ impl StoreSettings {
     }
 }
 
-impl LeaderSettings {
-    /// Where the leader's token comes from.
-    pub fn token(&self) -> TokenSource {
-        token(&self.access_token_env, self.access_token_file.as_ref())
+/// Where one of the two things is that prove an account's owner to the broker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proof<'a> {
+    /// How its keys begin.
+    pub(super) name: &'static str,
+    pub(super) variable: Option<&'a String>,
+    pub(super) file: Option<&'a PathBuf>,
+}
+
+impl Proof<'_> {
+    /// The source; validation has seen to it that there is one where it is used.
+    fn source(self) -> Option<SecretSource> {
+        let variable = || Some(SecretSource::Env(self.variable?.clone()));
+        self.file.cloned().map(SecretSource::File).or_else(variable)
     }
 }
 
-impl FollowerSettings {
-    /// Where the follower's token comes from.
-    pub fn token(&self) -> TokenSource {
-        token(&self.access_token_env, self.access_token_file.as_ref())
-    }
+macro_rules! account_tokens {
+    ($settings:ident) => {
+        impl $settings {
+            /// Where the account's token comes from.
+            pub fn token(&self) -> TokenSource {
+                match &self.access_token_file {
+                    Some(path) => TokenSource::file(path),
+                    None => TokenSource::env(&self.access_token_env),
+                }
+            }
+
+            /// How its token is renewed.
+            pub fn renewal(&self, broker: &BrokerSettings) -> Renewal {
+                match (self.token_renewal, self.proofs().map(Proof::source)) {
+                    (TokenRenewal::Totp, [Some(pin), Some(totp)]) => {
+                        let auth = ClientSettings {
+                            base_url: broker.auth_url.clone(),
+                            ..broker.client(self.local_address)
+                        };
+                        Renewal::Totp { auth, pin, totp }
+                    }
+                    (TokenRenewal::Broker, _) => Renewal::Broker,
+                    (TokenRenewal::Off | TokenRenewal::Totp, _) => Renewal::Off,
+                }
+            }
+
+            /// Where its PIN and its TOTP secret are.
+            pub(super) fn proofs(&self) -> [Proof<'_>; 2] {
+                [
+                    Proof { name: "pin", variable: self.pin_env.as_ref(), file: self.pin_file.as_ref() },
+                    Proof {
+                        name: "totp_secret",
+                        variable: self.totp_secret_env.as_ref(),
+                        file: self.totp_secret_file.as_ref(),
+                    },
+                ]
+            }
+        }
+    };
 }
 
-fn token(variable: &str, file: Option<&PathBuf>) -> TokenSource {
-    match file {
-        Some(path) => TokenSource::File(path.clone()),
-        None => TokenSource::Env(variable.to_owned()),
+account_tokens!(LeaderSettings);
+account_tokens!(FollowerSettings);
+
+impl TokenSettings {
+    /// The limits of one account's token.
+    pub const fn limits(&self) -> TokenLimits {
+        TokenLimits { warn_before: self.warn_before, renew_before: self.renew_before }
     }
 }
 

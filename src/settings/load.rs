@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 use super::fault::{BUILT_IN, Fault, Faults, Origin};
 use super::layer::Layer;
 use super::schema::{FOLLOWER, FOLLOWER_TABLES};
-use super::{ControlSettings, LogSettings, Settings, StoreSettings, environment, file, validate};
+use super::{
+    ControlSettings, LogSettings, Settings, StoreSettings, TokenRenewal, environment, file, validate,
+};
 
 /// Every key with its default; the lowest layer, and the documentation.
 pub(super) const DEFAULT_TOML: &str = include_str!("../../config/default.toml");
@@ -201,6 +203,7 @@ fn complete_accounts(merged: &mut Merged, variables: &BTreeMap<String, String>) 
         account.fill("local_address", &broker_address);
         account.fill("client_id_env", &json!("FOLLOWER_CLIENT_ID"));
         account.fill("access_token_env", &json!("FOLLOWER_ACCESS_TOKEN"));
+        account.fill("token_renewal", &json!(TokenRenewal::Off));
         for (table, value) in &defaults {
             account.fill(table, value);
         }

@@ -38,9 +38,9 @@ pub use risk::{RiskSettings, SpreadSettings};
 pub use sections::{
     AlertsSettings, BreakerSettings, BrokerLimits, BrokerSettings, ClockSettings, ControlSettings,
     FollowerSettings, LeaderSettings, LogSettings, RecoverySettings, SessionSettings, StoreSettings,
-    SupervisorSettings,
+    SupervisorSettings, TokenSettings,
 };
-pub use value::{ClockSource, LogFormat};
+pub use value::{ClockSource, LogFormat, TokenRenewal};
 
 /// Everything Tandem is told, checked. Made by [`Sources::load`] only.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub struct Settings {
     pub risk: RiskSettings,
     /// How the legs of a spread wait for each other, where a follower says nothing else.
     pub spread: SpreadSettings,
+    /// What happens how long before a token ends.
+    pub tokens: TokenSettings,
     /// When a broker connection is given a rest.
     pub breaker: BreakerSettings,
     /// What is worth an alert.
@@ -97,10 +99,18 @@ impl Settings {
             self.broker.stream_url.as_ref(),
             instruments_url.as_ref(),
             self.clock.lent_url.as_ref(),
+            self.mints_tokens().then_some(&self.broker.auth_url),
         ]
         .into_iter()
         .flatten()
         .all(|url| validate::is_loopback(url))
+    }
+
+    /// Whether any account that takes part goes to the login host.
+    fn mints_tokens(&self) -> bool {
+        let mut renewals = self.enabled_followers().map(|follower| follower.token_renewal);
+        self.leader.token_renewal == TokenRenewal::Totp
+            || renewals.any(|renewal| renewal == TokenRenewal::Totp)
     }
 
     /// Followers that take part.

@@ -10,7 +10,7 @@ use tandem_domain::policy::{
 };
 use tandem_domain::sizing::{CapitalBasis, Minimum, Rounding, Strategy};
 
-use super::value::{AMO_TIME_WORDS, ClockSource, LogFormat, parse_ratio, parse_time};
+use super::value::{AMO_TIME_WORDS, ClockSource, LogFormat, TokenRenewal, parse_ratio, parse_time};
 
 /// What a setting takes.
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +137,7 @@ pub(super) const FOLLOWER: &str = "follower";
 
 pub(super) const LEAVES: &[Leaf] = &[
     leaf("broker.base_url", Kind::Url(HTTP)),
+    leaf("broker.auth_url", Kind::Url(HTTP)),
     leaf("broker.stream_url", Kind::Url(WEB_SOCKET)),
     leaf("broker.instruments_url", Kind::Url(HTTP)),
     leaf("broker.instruments_file", Kind::Path),
@@ -144,6 +145,8 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("broker.request_deadline_ms", Kind::Whole(50, 5 * MINUTE_MS)),
     leaf("broker.stream_ping_s", Kind::Whole(1, HOUR_S)),
     leaf("broker.stream_pong_deadline_s", Kind::Whole(1, HOUR_S)),
+    leaf("broker.reconnect_ms_first", Kind::Whole(10, MINUTE_MS)),
+    leaf("broker.reconnect_ms_max", Kind::Whole(10, HOUR_MS)),
     leaf("broker.local_address", Kind::Ipv4),
     leaf("broker.extra_ca_file", Kind::Path),
     leaf("broker.limits.orders_per_second", Kind::Whole(1, 10_000)),
@@ -160,6 +163,11 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("leader.client_id_env", Kind::VariableName),
     leaf("leader.access_token_env", Kind::VariableName),
     leaf("leader.access_token_file", Kind::Path),
+    leaf("leader.token_renewal", Kind::Choice(TokenRenewal::SPELLINGS)),
+    leaf("leader.pin_env", Kind::VariableName),
+    leaf("leader.pin_file", Kind::Path),
+    leaf("leader.totp_secret_env", Kind::VariableName),
+    leaf("leader.totp_secret_file", Kind::Path),
     leaf("leader.local_address", Kind::Ipv4),
     leaf("leader.book_poll_ms", Kind::Whole(100, 10 * MINUTE_MS)),
     leaf("leader.forever_poll_ms", Kind::Whole(1_000, HOUR_MS)),
@@ -224,6 +232,8 @@ pub(super) const LEAVES: &[Leaf] = &[
     leaf("spread.cover_wait_ms", Kind::Whole(0, 10 * MINUTE_MS)),
     leaf("spread.on_missing_cover", Kind::Choice(ON_MISSING_COVER)),
     leaf("spread.exit_wait_ms", Kind::Whole(0, MINUTE_MS)),
+    leaf("tokens.warn_before_s", Kind::Whole(60, 24 * HOUR_S)),
+    leaf("tokens.renew_before_s", Kind::Whole(60, 12 * HOUR_S)),
     leaf("breaker.failures_max", Kind::Whole(1, 1_000)),
     leaf("breaker.open_s", Kind::Whole(1, HOUR_S)),
     leaf("breaker.open_s_max", Kind::Whole(1, 24 * HOUR_S)),
@@ -258,6 +268,11 @@ const FOLLOWER_LEAVES: &[Leaf] = &[
     leaf("client_id_env", Kind::VariableName),
     leaf("access_token_env", Kind::VariableName),
     leaf("access_token_file", Kind::Path),
+    leaf("token_renewal", Kind::Choice(TokenRenewal::SPELLINGS)),
+    leaf("pin_env", Kind::VariableName),
+    leaf("pin_file", Kind::Path),
+    leaf("totp_secret_env", Kind::VariableName),
+    leaf("totp_secret_file", Kind::Path),
     leaf("local_address", Kind::Ipv4),
 ];
 

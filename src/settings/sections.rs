@@ -14,7 +14,7 @@ use tandem_domain::sizing::CapitalBasis;
 
 use super::copying::{CopySettings, PartingSettings, SizingSettings};
 use super::risk::{RiskSettings, SpreadSettings};
-use super::value::{ClockSource, LogFormat, millis, money, seconds};
+use super::value::{ClockSource, LogFormat, TokenRenewal, millis, money, seconds};
 
 /// `[broker]`: where the broker is and how long it is waited for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ use super::value::{ClockSource, LogFormat, millis, money, seconds};
 pub struct BrokerSettings {
     /// REST root, without a slash at its end.
     pub base_url: String,
+    /// Login host, without a slash at its end: where tokens are minted by PIN and TOTP.
+    pub auth_url: String,
     /// Order-update stream. None where there is none: the sandbox (`dhanhq-v2.md` section 11).
     pub stream_url: Option<String>,
     /// Instrument master over HTTP; used unless `instruments_file` is set.
@@ -40,6 +42,12 @@ pub struct BrokerSettings {
     /// How long a ping may stay unanswered before the stream counts as mute.
     #[serde(rename = "stream_pong_deadline_s", with = "seconds")]
     pub stream_pong_deadline: Duration,
+    /// The first wait before a stream is tried again; doubles.
+    #[serde(rename = "reconnect_ms_first", with = "millis")]
+    pub reconnect_first: Duration,
+    /// The longest wait before a stream is tried again.
+    #[serde(rename = "reconnect_ms_max", with = "millis")]
+    pub reconnect_max: Duration,
     /// Address to leave from, for every account without one of its own.
     pub local_address: Option<Ipv4Addr>,
     /// PEM file of certificates trusted beside the public ones.
@@ -113,6 +121,16 @@ pub struct LeaderSettings {
     pub access_token_env: String,
     /// File holding the access token, mode 0600, read afresh at each connect.
     pub access_token_file: Option<PathBuf>,
+    /// How the token is renewed.
+    pub token_renewal: TokenRenewal,
+    /// Environment variable holding the PIN, for `totp`.
+    pub pin_env: Option<String>,
+    /// File holding the PIN, mode 0600.
+    pub pin_file: Option<PathBuf>,
+    /// Environment variable holding the TOTP secret, base32.
+    pub totp_secret_env: Option<String>,
+    /// File holding the TOTP secret, mode 0600.
+    pub totp_secret_file: Option<PathBuf>,
     /// Address this account leaves from.
     pub local_address: Option<Ipv4Addr>,
     /// How often the order book is read while the stream is down.
@@ -151,6 +169,16 @@ pub struct FollowerSettings {
     pub access_token_env: String,
     /// File holding the access token, mode 0600, read afresh at each connect.
     pub access_token_file: Option<PathBuf>,
+    /// How the token is renewed.
+    pub token_renewal: TokenRenewal,
+    /// Environment variable holding the PIN, for `totp`.
+    pub pin_env: Option<String>,
+    /// File holding the PIN, mode 0600.
+    pub pin_file: Option<PathBuf>,
+    /// Environment variable holding the TOTP secret, base32.
+    pub totp_secret_env: Option<String>,
+    /// File holding the TOTP secret, mode 0600.
+    pub totp_secret_file: Option<PathBuf>,
     /// Address this account leaves from: each account's own whitelisted one.
     pub local_address: Option<Ipv4Addr>,
     /// What is copied.
@@ -165,6 +193,18 @@ pub struct FollowerSettings {
     pub spread: SpreadSettings,
     /// What may be sent.
     pub broker_limits: BrokerLimits,
+}
+
+/// `[tokens]`: what happens how long before a token ends.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSettings {
+    /// A person is told.
+    #[serde(rename = "warn_before_s", with = "seconds")]
+    pub warn_before: Duration,
+    /// Another is asked for, where an account's `token_renewal` says so.
+    #[serde(rename = "renew_before_s", with = "seconds")]
+    pub renew_before: Duration,
 }
 
 /// `[breaker]`: when a follower's broker connection is given a rest.
@@ -234,10 +274,10 @@ pub struct SupervisorSettings {
     pub restart_window: Duration,
     /// Restarts of one actor in a day; one more halts the system.
     pub restarts_per_day_max: u32,
-    /// First wait before a restart or reconnect; doubles.
+    /// First wait before a restart; doubles.
     #[serde(rename = "backoff_ms_first", with = "millis")]
     pub backoff_first: Duration,
-    /// Longest wait before a restart or reconnect.
+    /// Longest wait before a restart.
     #[serde(rename = "backoff_ms_max", with = "millis")]
     pub backoff_max: Duration,
     /// How long requests in flight may finish at shutdown.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use tandem_domain::sizing::{CapitalBasis, Strategy};
 
 use super::calendar::load_calendar;
+use super::clients::Proof;
 use super::fault::{Fault, Faults, Origin};
 use super::load::Purpose;
 use super::value::ClockSource;
-use super::{BrokerLimits, FollowerSettings, Settings, SizingSettings};
+use super::{BrokerLimits, FollowerSettings, Settings, SizingSettings, TokenRenewal};
 
 /// The broker's own limits on order requests (`dhanhq-v2.md` section 9.1). Above ten a second an algorithm must be
 /// registered with the exchange (section 1.7).
@@ -84,6 +85,7 @@ pub(super) fn check(
     checker.risk();
     checker.sizing();
     checker.accounts();
+    checker.renewals();
     checker.session();
     checker.log();
 }
@@ -100,6 +102,7 @@ impl Checker<'_> {
         let broker = &self.settings.broker;
         let urls = [
             ("broker.base_url", Some(&broker.base_url)),
+            ("broker.auth_url", Some(&broker.auth_url)),
             ("broker.stream_url", broker.stream_url.as_ref()),
             ("broker.instruments_url", Some(&broker.instruments_url)),
             ("clock.lent_url", self.settings.clock.lent_url.as_ref()),
@@ -152,6 +155,10 @@ impl Checker<'_> {
             (
                 ("broker.connect_timeout_ms", broker.connect_timeout),
                 ("broker.request_deadline_ms", broker.request_deadline),
+            ),
+            (
+                ("broker.reconnect_ms_first", broker.reconnect_first),
+                ("broker.reconnect_ms_max", broker.reconnect_max),
             ),
             (
                 ("recovery.lookup_ms_first", recovery.lookup_first),
@@ -332,6 +339,34 @@ impl Checker<'_> {
                     self.nearest(&format!("follower[{index}].client_id_env"), &format!("follower[{index}]"));
                 let problem = format!("gives the same account as {whose}");
                 self.fault(&key, &problem, "name a variable that holds this follower's own client id");
+            }
+        }
+    }
+
+    /// What proves an account's owner must be there where a token is minted with it, in one place, and nowhere else.
+    fn renewals(&mut self) {
+        let settings = self.settings;
+        let leader = &settings.leader;
+        self.renewal("leader", leader.token_renewal, leader.proofs());
+        for (index, follower) in settings.followers.iter().enumerate() {
+            self.renewal(&format!("follower[{index}]"), follower.token_renewal, follower.proofs());
+        }
+    }
+
+    fn renewal(&mut self, account: &str, renewal: TokenRenewal, proofs: [Proof<'_>; 2]) {
+        for Proof { name, variable, file } in proofs {
+            let key = |place: &str| format!("{account}.{name}_{place}");
+            let is_given = variable.is_some() || file.is_some();
+            if variable.is_some() && file.is_some() {
+                self.fault(&key("file"), &format!("stands beside {name}_env"), "keep one of the two");
+            } else if renewal == TokenRenewal::Totp && !is_given {
+                let problem = format!("is \"totp\" without {name}_env or {name}_file");
+                let remedy = "name the variable, or the file of mode 0600, that holds it";
+                self.fault(&format!("{account}.token_renewal"), &problem, remedy);
+            } else if renewal != TokenRenewal::Totp && is_given {
+                let given = if variable.is_some() { key("env") } else { key("file") };
+                let remedy = "write token_renewal = \"totp\", or remove it";
+                self.fault(&given, "has no effect: no token is minted with it", remedy);
             }
         }
     }

@@ -233,6 +233,18 @@ macro_rules! choice {
 }
 
 choice! {
+    /// How an account comes to another token (`token_renewal`).
+    TokenRenewal {
+        /// Its owner sees to it.
+        Off = "off",
+        /// By the broker's renewal call.
+        Broker = "broker",
+        /// By PIN and TOTP.
+        Totp = "totp",
+    }
+}
+
+choice! {
     /// Whose clock sessions, ages and budgets read (`clock.source`).
     ClockSource {
         /// The machine's.

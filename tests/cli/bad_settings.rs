@@ -75,7 +75,7 @@ fn every_fault_of_a_file_comes_at_once_with_key_and_line() {
             &["my.toml:2:", "broker.base_url", "https:// or http://"],
             &["my.toml:3:", "broker.connect_timeout_ms", "found a number", "whole number"],
             &["my.toml:4:", "broker.request_deadline_ms", "found a text"],
-            &["my.toml:5:", "broker.colour", "is not a setting", "base_url, stream_url"],
+            &["my.toml:5:", "broker.colour", "is not a setting", "base_url, auth_url, stream_url"],
             &["my.toml:7:", "broker.limits.orders_per_second", "from 1"],
             &["my.toml:8:", "broker.limits.exit_reserve_pct", "found true or false"],
             &["my.toml:10:", "leader.access_token_env", "NAME of an environment variable"],
@@ -388,6 +388,42 @@ fn accounts_need_their_variables() {
             &["my.toml:3:", "leader.access_token_file", "keep one"],
             &["my.toml:4:", "follower[0].id", "is missing"],
             &["my.toml:5:", "follower[0].client_id_env", "ASHA_CLIENT_ID", "not set"],
+        ],
+    );
+}
+
+#[test]
+fn a_renewal_needs_its_proofs_and_nothing_else_takes_them() {
+    let settings = "[leader]\n\
+         token_renewal = \"totp\"\n\
+         pin_env = \"LEADER_PIN\"\n\
+         [[follower]]\n\
+         id = \"asha\"\n\
+         token_renewal = \"broker\"\n\
+         pin_file = \"asha.pin\"\n\
+         [[follower]]\n\
+         id = \"bala\"\n\
+         client_id_env = \"BALA_CLIENT_ID\"\n\
+         token_renewal = \"totp\"\n\
+         pin_env = \"BALA_PIN\"\n\
+         pin_file = \"bala.pin\"\n\
+         totp_secret_file = \"bala.totp\"\n\
+         [broker]\n\
+         auth_url = \"http://auth.example.com\"\n\
+         reconnect_ms_first = 60000\n\
+         reconnect_ms_max = 1000\n\
+         [tokens]\n\
+         renew_before_s = 86400\n";
+    check(
+        settings,
+        &[("BALA_CLIENT_ID", "1000000303")],
+        &[
+            &["my.toml:2:", "leader.token_renewal", "totp_secret_env"],
+            &["my.toml:7:", "follower[0].pin_file", "has no effect"],
+            &["my.toml:13:", "follower[1].pin_file", "keep one of the two"],
+            &["my.toml:16:", "broker.auth_url", "not encrypted"],
+            &["my.toml:17:", "broker.reconnect_ms_first", "broker.reconnect_ms_max"],
+            &["my.toml:20:", "tokens.renew_before_s"],
         ],
     );
 }

@@ -1,8 +1,9 @@
 //! `tandem check` against the simulator and against nobody.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use tandem_sim::{SimSettings, Simulator};
+use tandem_sim::{Operation, SimSettings, Simulator};
 
 use crate::program::{SECRET, Said, tandem};
 
@@ -69,5 +70,53 @@ fn a_broker_that_knows_everybody_passes_and_no_order_is_placed() {
     let said = check(folder.path(), urls, ["sim-token-1000000101", SECRET]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert_eq!(verdicts(&said, "follower asha"), [("fail", "token")]);
+    simulator.stop();
+}
+
+#[test]
+fn tokens_and_their_renewal_are_judged_without_asking_for_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(SimSettings::default()).unwrap();
+    let secret = |name: &str, text: &str, mode: u32| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    secret("asha.token", "sim-token-1000000202", 0o644);
+    secret("asha.pin", SECRET, 0o600);
+    secret("asha.totp", "GEZDGNBVGY3TQOJQ", 0o600);
+    let settings = format!(
+        "[broker]\nbase_url = \"{}\"\nstream_url = \"{}\"\ninstruments_url = \"{}\"\nauth_url = \"{}\"\n\
+         [leader]\ntoken_renewal = \"broker\"\n{FOLLOWER}access_token_file = \"asha.token\"\n\
+         token_renewal = \"totp\"\npin_file = \"asha.pin\"\ntotp_secret_file = \"asha.totp\"\n",
+        simulator.rest_url(),
+        simulator.stream_url(),
+        simulator.instruments_url(),
+        simulator.description().auth_url,
+    );
+    std::fs::write(folder.path().join("my.toml"), settings).unwrap();
+    let variables = [
+        ("LEADER_CLIENT_ID", "1000000101"),
+        ("LEADER_ACCESS_TOKEN", "sim-token-1000000101"),
+        ("FOLLOWER_CLIENT_ID", "1000000202"),
+    ];
+    let look = || tandem(folder.path(), &["check", "--config", "my.toml"], &variables);
+
+    let said = look();
+    assert_eq!(verdicts(&said, "follower asha"), [("fail", "token")]);
+    assert!(said.out.contains("asha.token has mode 644"), "{said:?}");
+    assert!(said.out.contains("renewal: in memory only"), "{said:?}");
+
+    secret("asha.token", "sim-token-1000000202", 0o600);
+    let said = look();
+    assert!(verdicts(&said, "follower asha").contains(&("fail", "renewal")), "{said:?}");
+    assert!(said.out.contains("asha.pin holds no PIN"), "{said:?}");
+
+    secret("asha.pin", "123456", 0o600);
+    let said = look();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(verdicts(&said, "follower asha").contains(&("ok", "renewal")), "{said:?}");
+    let asked = simulator.requests().iter().filter(|request| request.operation == Operation::Token).count();
+    assert_eq!(asked, 0, "looking ends no token");
     simulator.stop();
 }

@@ -34,3 +34,4 @@ mod sessions;
 mod shutdown;
 mod sizing;
 mod spreads;
+mod tokens;

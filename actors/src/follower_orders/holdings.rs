@@ -105,20 +105,25 @@ impl FollowerOrderActor {
     /// Reads the funds, and again after a while.
     pub(super) fn read_funds(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone().filter(|_| !self.is_halted()) else {
-            ctx.run_later(self.params.polls.funds, Self::read_funds);
-            return;
+            return self.read_funds_after(self.params.polls.funds, ctx);
         };
         if let Err(wait) = self.reads.take() {
-            ctx.run_later(wait, Self::read_funds);
-            return;
+            return self.read_funds_after(wait, ctx);
         }
         let started_at = self.params.clock.now();
         let read = async move { client.funds().await };
         ctx.spawn(read.into_actor(self).map(move |funds, actor, ctx| {
             actor.vitals.progressed();
             actor.on_funds(funds, started_at, ctx);
-            ctx.run_later(actor.params.polls.funds, Self::read_funds);
+            actor.read_funds_after(actor.params.polls.funds, ctx);
         }));
+    }
+
+    /// The next read of the funds, in the place of one that is due.
+    fn read_funds_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        if let Some(due) = self.funds_due.replace(ctx.run_later(wait, Self::read_funds)) {
+            ctx.cancel_future(due);
+        }
     }
 
     fn on_funds(&mut self, funds: Result<Funds, ReadError>, started_at: Timestamp, ctx: &mut Context<Self>) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
-use tandem_domain::follower::{BookRead, Event, FollowerBook};
+use tandem_domain::follower::{Alert, BookRead, Event, FollowerBook};
 use tandem_domain::ids::ClientOrderId;
 use tandem_domain::order::{OrderReport, TradeReport};
 use tandem_domain::time::Timestamp;
@@ -13,6 +13,8 @@ use tracing::{info, warn};
 
 use super::FollowerOrderActor;
 use crate::account::is_credentials_refusal;
+use crate::order_stream::{Listens, connect};
+use crate::token_keeper::{self, KeepsToken, TokenKeeper, Voice};
 
 /// Where a kind of read stands of which one at a time is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,9 +27,6 @@ pub(super) enum Reading {
     /// Runs, and another is wanted after it.
     RunsAndDue,
 }
-
-/// How often a refused token is looked at again.
-pub(super) const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 impl FollowerOrderActor {
     pub(super) fn look_up(&mut self, client_order_id: ClientOrderId, ctx: &mut Context<Self>) {
@@ -251,35 +250,42 @@ impl FollowerOrderActor {
 
     /// The account is halted until its token is another one (P15); nobody else is (P19).
     pub(super) fn on_credentials_refused(&mut self, ctx: &mut Context<Self>) {
-        let halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
-        // Requests that left with the old token may still be refused while the new one is good.
-        let deadline = self.params.account.client.request_deadline;
-        let just_replaced = self.token_replaced.is_some_and(|at| at.elapsed() < deadline);
-        if halted || just_replaced {
-            return;
+        let is_halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
+        if !is_halted && token_keeper::refused(self, ctx) {
+            self.step(Event::Credentials { refused: true }, ctx);
         }
-        // The owner may have replaced the token before the old one died: then there is nothing to halt for.
-        if self.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new)) {
-            info!(follower = %self.id(), "the access token was replaced: going on with the new one");
-            self.token_replaced = Some(Instant::now());
-            return;
-        }
-        self.step(Event::Credentials { refused: true }, ctx);
-        Self::await_new_token(ctx);
+    }
+}
+
+impl KeepsToken for FollowerOrderActor {
+    fn keeper(&mut self) -> &mut TokenKeeper {
+        &mut self.token
     }
 
-    fn await_new_token(ctx: &mut Context<Self>) {
-        ctx.run_later(TOKEN_CHECK_INTERVAL, |actor, ctx| {
-            let replaced =
-                actor.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new));
-            if replaced {
-                info!(follower = %actor.id(), "the access token was replaced: the account resumes");
-                actor.token_replaced = Some(Instant::now());
-                actor.step(Event::Credentials { refused: false }, ctx);
-                actor.read_book_now(ctx);
-            } else {
-                Self::await_new_token(ctx);
-            }
-        });
+    fn is_halted_by_token(&self) -> bool {
+        self.client.is_none() || self.book.as_ref().is_some_and(FollowerBook::is_halted)
+    }
+
+    fn on_token_taken(&mut self, ctx: &mut Context<Self>) {
+        if self.client.is_none() {
+            return self.connect_again(ctx);
+        }
+        let is_halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
+        if is_halted {
+            info!(follower = %self.id(), "the access token was replaced: the account resumes");
+            self.step(Event::Credentials { refused: false }, ctx);
+            self.over(&Alert::AccountHalted);
+            // What may be opened depends on figures that were not read meanwhile.
+            self.read_funds(ctx);
+        }
+        // What stands on the old token may go silent without a word.
+        if self.wants_stream() {
+            connect(self, ctx);
+        }
+        self.read_book_now(ctx);
+    }
+
+    fn voice(&self) -> Voice<'_> {
+        Voice { store: &self.params.store, vitals: &self.vitals, follower: Some(self.id()) }
     }
 }

@@ -1,21 +1,20 @@
 //! The leader's connection and his token: what is buffered, what is lost, what is refused.
 
-use std::time::{Duration, Instant};
-
-use actix::{AsyncContext, Context};
+use actix::Context;
 use tandem_dhan::rest::AccountClient;
 use tandem_dhan::stream::{StreamError, StreamFrame};
 use tracing::{info, warn};
 
 use super::{LeaderStream, StreamState};
-use crate::alerts::{AlertText, raise};
-use crate::order_stream::{Listens, OrderStreamLink};
+use crate::alerts::{AlertText, close, raise};
+use crate::order_stream::{Listens, OrderStreamLink, connect};
+use crate::token_keeper::{self, KeepsToken, TokenKeeper, Voice};
 
 /// Frames kept while the books are read: minutes of a very busy day, a few tens of megabytes. Past it the oldest is
 /// taken in at once: a book that cannot be read for so long must neither fill the memory nor cost an order.
 const BUFFERED_FRAMES_MAX: usize = 10_000;
-/// How often a refused token is looked at again.
-const TOKEN_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// The kind of the alert of a refused token.
+const TOKEN_REFUSED: &str = "leader_token_refused";
 
 impl Listens for LeaderStream {
     fn stream(&mut self) -> &mut OrderStreamLink {
@@ -71,52 +70,56 @@ impl Listens for LeaderStream {
         if matches!(self.state, StreamState::Refused | StreamState::Drained) {
             return;
         }
-        let deadline = self.params.account.client.request_deadline;
-        if self.token_changed.is_some_and(|at| at.elapsed() < deadline) {
-            // An answer to the token before. Should the new one be bad too, the next read says so.
-            return;
-        }
-        // The owner may have replaced the token before the old one died: then there is nothing to halt for.
-        if self.takes_new_token() {
-            info!("the leader's access token was replaced: going on with the new one");
+        if !token_keeper::refused(self, ctx) {
             return;
         }
         self.link.end(ctx);
         self.buffered.clear();
         self.enter(StreamState::Refused);
         let alert = AlertText {
-            kind: "leader_token_refused",
+            kind: TOKEN_REFUSED,
             subject: self.params.account.account.masked(),
             text: "the broker refuses the leader's access token: nothing is copied until it is replaced"
                 .to_owned(),
         };
         raise(&self.params.store, &self.vitals, None, alert, self.params.clock.now());
-        Self::await_new_token(ctx);
     }
 }
 
-impl LeaderStream {
-    fn takes_new_token(&mut self) -> bool {
-        let is_new =
-            self.client.as_ref().is_some_and(|client| client.reload_token().is_ok_and(|is_new| is_new));
-        if is_new {
-            self.token_changed = Some(Instant::now());
-        }
-        is_new
+impl KeepsToken for LeaderStream {
+    fn keeper(&mut self) -> &mut TokenKeeper {
+        &mut self.token
     }
 
-    fn await_new_token(ctx: &mut Context<Self>) {
-        ctx.run_later(TOKEN_CHECK_INTERVAL, |stream, ctx| {
-            if stream.state != StreamState::Refused {
-                return;
-            }
-            if stream.takes_new_token() {
+    fn is_halted_by_token(&self) -> bool {
+        self.state == StreamState::Refused
+    }
+
+    fn on_token_taken(&mut self, ctx: &mut Context<Self>) {
+        match self.state {
+            StreamState::Refused => {
                 info!("the leader's access token was replaced");
-                stream.enter(StreamState::Waiting);
-                stream.connect_when_ready(ctx);
-            } else {
-                Self::await_new_token(ctx);
+                let (subject, now) = (self.params.account.account.masked(), self.params.clock.now());
+                close(&self.params.store, &self.vitals, None, TOKEN_REFUSED, &subject, now);
+                self.enter(StreamState::Waiting);
+                if self.client.is_none() {
+                    // It can be read now, or it is a fault that the next look finds again.
+                    match self.params.account.connect() {
+                        Ok(client) => self.begin_reading(client, ctx),
+                        Err(_) => return self.enter(StreamState::Refused),
+                    }
+                }
+                self.connect_when_ready(ctx);
             }
-        });
+            StreamState::Waiting | StreamState::Drained => {}
+            // What stands on the old token may go silent without a word.
+            StreamState::Connecting | StreamState::Merging | StreamState::Live | StreamState::Lost => {
+                connect(self, ctx);
+            }
+        }
+    }
+
+    fn voice(&self) -> Voice<'_> {
+        Voice { store: &self.params.store, vitals: &self.vitals, follower: None }
     }
 }

@@ -1,21 +1,33 @@
 //! The link over a stand-in listener and an address where nobody listens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::ActorContext;
 use tandem_dhan::rest::ClientSettings;
 use tandem_dhan::token::TokenSource;
 use tandem_domain::ids::DhanClientId;
+use tandem_domain::token_life::TokenLimits;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
+use crate::account::ReconnectDelays;
+use crate::token_keeper::{Renewal, TokenCare};
+
+const LONGEST: Duration = Duration::from_secs(30);
 
 fn account() -> AccountParams {
     AccountParams {
         account: DhanClientId::new("1000000202").unwrap(),
         client: ClientSettings::new("http://127.0.0.1:9"),
-        token: TokenSource::Fixed("token".into()),
+        token: TokenSource::fixed("token"),
+        care: TokenCare::new(
+            TokenLimits { warn_before: Duration::ZERO, renew_before: Duration::ZERO },
+            Renewal::Off,
+            Arc::default(),
+        ),
         reads_per_second: 10,
+        reconnect: ReconnectDelays { first: Duration::from_secs(1), max: LONGEST },
     }
 }
 
@@ -35,9 +47,9 @@ fn the_pause_after_too_many_connects_is_a_long_one() {
     let first = link.next_delay(&mute);
     assert!(first >= Duration::from_secs(1) && first <= Duration::from_secs(2), "{first:?}");
     for _ in 0..20 {
-        assert!(link.next_delay(&mute) <= 2 * RECONNECT_DELAY_MAX);
+        assert!(link.next_delay(&mute) <= 2 * LONGEST);
     }
-    assert!(link.next_delay(&mute) >= RECONNECT_DELAY_MAX, "it never gives up");
+    assert!(link.next_delay(&mute) >= LONGEST, "it never gives up");
 }
 
 struct Listener {

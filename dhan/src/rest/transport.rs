@@ -7,7 +7,7 @@ use std::time::Duration;
 use awc::error::{ConnectError, SendRequestError};
 use awc::http::Method;
 use awc::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use awc::{Client, ClientResponse, Connector};
+use awc::{Client, ClientRequest, ClientResponse, Connector};
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use tandem_domain::ids::DhanClientId;
@@ -17,6 +17,7 @@ use crate::tls;
 use crate::token::{TokenError, TokenSource};
 
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("access-token");
+const DHAN_CLIENT_ID: HeaderName = HeaderName::from_static("dhanclientid");
 const CLIENT_ID: HeaderName = HeaderName::from_static("client-id");
 /// Longer than the pauses between the periodic reads that keep connections warm.
 const IDLE_MAX: Duration = Duration::from_mins(5);
@@ -31,6 +32,7 @@ pub(super) struct Transport {
     base_url: String,
     deadline: Duration,
     body_limit: usize,
+    account: DhanClientId,
     source: TokenSource,
     token: RefCell<Token>,
 }
@@ -63,36 +65,23 @@ impl Transport {
         source: TokenSource,
     ) -> Result<Self, ClientError> {
         let base_url = check_base_url(&settings.base_url)?;
-        let token = read_token(&source)?;
+        let token = read_token(&source, account)?;
         let client_id = HeaderValue::from_str(account.as_str())
             .map_err(|_| ClientError::Account { account: account.clone() })?;
-        let connector = Connector::new()
-            .rustls_0_23(tls::client_config(settings.extra_ca_file.as_deref())?)
-            .timeout(settings.connect_timeout)
-            .handshake_timeout(settings.connect_timeout)
-            .conn_keep_alive(IDLE_MAX)
-            .conn_lifetime(LIFETIME_MAX)
-            .limit(CONNECTIONS_MAX)
-            .local_address(settings.local_address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-        let client = Client::builder()
-            .connector(connector)
-            .disable_redirects()
-            .disable_timeout()
-            .add_default_header((CLIENT_ID, client_id))
-            .add_default_header((header::ACCEPT, HeaderValue::from_static("application/json")))
-            .finish();
+        let client = client(settings, Some(client_id))?;
         Ok(Self {
             client,
             base_url,
             deadline: settings.request_deadline,
             body_limit: settings.body_limit,
+            account: account.clone(),
             source,
             token: RefCell::new(token),
         })
     }
 
     pub(super) fn reload_token(&self) -> Result<bool, TokenError> {
-        let token = read_token(&self.source)?;
+        let token = read_token(&self.source, &self.account)?;
         let is_new = self.token.borrow().secret.expose_secret() != token.secret.expose_secret();
         *self.token.borrow_mut() = token;
         Ok(is_new)
@@ -112,25 +101,28 @@ impl Transport {
         }
     }
 
+    /// Asks for a new token (`dhanhq-v2.md` section 1.4 e), which alone wants the account in a header of another name.
+    pub(super) async fn renewal(&self) -> Result<Answer, NoAnswer> {
+        let account = HeaderValue::from_str(self.account.as_str())
+            .map_err(|_| NoAnswer::NotSent("the account id is fit for no header".to_owned()))?;
+        let request = self
+            .client
+            .get(format!("{}/RenewToken", self.base_url))
+            .insert_header((ACCESS_TOKEN, self.token.borrow().header.clone()))
+            .insert_header((DHAN_CLIENT_ID, account));
+        let exchange = finish(request, None, self.body_limit);
+        match tokio::time::timeout(self.deadline, exchange).await {
+            Ok(outcome) => outcome.map_err(|fault| self.without_token(fault)),
+            Err(_) => Err(NoAnswer::Unknown(format!("no whole answer within {:?}", self.deadline))),
+        }
+    }
+
     async fn exchange(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Answer, NoAnswer> {
         let request = self
             .client
             .request(method, format!("{}{path}", self.base_url))
             .insert_header((ACCESS_TOKEN, self.token.borrow().header.clone()));
-        let sent = match body {
-            Some(json) => {
-                request
-                    .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
-                    .send_body(json)
-                    .await
-            }
-            None => request.send().await,
-        };
-        let mut response = sent.map_err(|error| classify(&error))?;
-        let http = response.status().as_u16();
-        let retry_after = retry_after(response.headers());
-        let body = read_body(&mut response, self.body_limit).await.map_err(NoAnswer::Unknown)?;
-        Ok(Answer { http, retry_after, body })
+        finish(request, body, self.body_limit).await
     }
 
     /// No error text may carry the token, whatever a library or a server puts into it.
@@ -146,8 +138,54 @@ impl Transport {
     }
 }
 
-fn read_token(source: &TokenSource) -> Result<Token, TokenError> {
-    let secret = source.read()?;
+/// A client without an account: no redirects, for they would carry secrets away, and no timeout but the caller's.
+pub(super) fn client(
+    settings: &ClientSettings,
+    client_id: Option<HeaderValue>,
+) -> Result<Client, ClientError> {
+    let connector = Connector::new()
+        .rustls_0_23(tls::client_config(settings.extra_ca_file.as_deref())?)
+        .timeout(settings.connect_timeout)
+        .handshake_timeout(settings.connect_timeout)
+        .conn_keep_alive(IDLE_MAX)
+        .conn_lifetime(LIFETIME_MAX)
+        .limit(CONNECTIONS_MAX)
+        .local_address(settings.local_address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+    let mut builder = Client::builder()
+        .connector(connector)
+        .disable_redirects()
+        .disable_timeout()
+        .add_default_header((header::ACCEPT, HeaderValue::from_static("application/json")));
+    if let Some(client_id) = client_id {
+        builder = builder.add_default_header((CLIENT_ID, client_id));
+    }
+    Ok(builder.finish())
+}
+
+/// Sends a request and reads its answer to the end.
+pub(super) async fn finish(
+    request: ClientRequest,
+    body: Option<Vec<u8>>,
+    body_limit: usize,
+) -> Result<Answer, NoAnswer> {
+    let sent = match body {
+        Some(json) => {
+            request
+                .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
+                .send_body(json)
+                .await
+        }
+        None => request.send().await,
+    };
+    let mut response = sent.map_err(|error| classify(&error))?;
+    let http = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    let body = read_body(&mut response, body_limit).await.map_err(NoAnswer::Unknown)?;
+    Ok(Answer { http, retry_after, body })
+}
+
+fn read_token(source: &TokenSource, account: &DhanClientId) -> Result<Token, TokenError> {
+    let secret = source.read_for(account)?;
     let mut header =
         HeaderValue::from_str(secret.expose_secret()).map_err(|_| TokenError::NoToken(source.name()))?;
     header.set_sensitive(true);
@@ -155,7 +193,7 @@ fn read_token(source: &TokenSource) -> Result<Token, TokenError> {
 }
 
 /// Checked here because awc panics on an address without a host.
-fn check_base_url(url: &str) -> Result<String, ClientError> {
+pub(super) fn check_base_url(url: &str) -> Result<String, ClientError> {
     let fault = |why: &str| ClientError::BaseUrl { url: url.to_owned(), why: why.to_owned() };
     let parsed: awc::http::Uri = url.parse().map_err(|_| fault("no URL"))?;
     if !matches!(parsed.scheme_str(), Some("http" | "https")) {

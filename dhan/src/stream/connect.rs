@@ -24,7 +24,7 @@ pub(super) async fn open(
     token: &TokenSource,
 ) -> Result<Socket, StreamError> {
     check_url(&settings.url)?;
-    let token = token.read().map_err(|error| StreamError::NoToken { why: error.to_string() })?;
+    let token = token.read_for(account).map_err(|error| StreamError::NoToken { why: error.to_string() })?;
     let client = client(settings)?;
     let request = client.ws(&settings.url).max_frame_size(settings.frame_limit);
     // The deadline stands here because the client's own ends before the upgrade's answer is read.

@@ -224,7 +224,7 @@ async fn a_reloaded_token_is_used_by_all_clones() {
     };
     write("first-token\n");
     let server = Server::answering(200, "[]");
-    let source = TokenSource::File(path.clone());
+    let source = TokenSource::file(&path);
     let client = AccountClient::new(&settings(&server.url()), account(), source).unwrap();
     let clone = client.clone();
     client.orders().await.unwrap();

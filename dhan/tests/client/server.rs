@@ -5,7 +5,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use secrecy::SecretString;
 use tandem_dhan::rest::{AccountClient, ClientSettings};
 use tandem_dhan::token::TokenSource;
 use tandem_domain::ids::DhanClientId;
@@ -108,7 +107,7 @@ pub(crate) fn account() -> DhanClientId {
 }
 
 pub(crate) fn token() -> TokenSource {
-    TokenSource::Fixed(SecretString::from(TOKEN))
+    TokenSource::fixed(TOKEN)
 }
 
 fn serve(stream: TcpStream, script: &dyn Fn(&Request) -> Reply, seen: &Mutex<Vec<Request>>) {

@@ -148,3 +148,20 @@ fn always_is_always() {
         assert_eq!(calendar.takes_entry(McxCommodity, Product::Intraday, None, at(moment)), Ok(()));
     }
 }
+
+#[test]
+fn the_days_close_is_that_of_its_session() {
+    let calendar = calendar();
+    let close = |segment, now: &str| calendar.close_of_day(segment, at(now));
+    assert_eq!(close(NseFno, "2026-11-23 03:00:00"), Some(at("2026-11-23 15:40:00")));
+    assert_eq!(
+        close(NseFno, "2026-07-01 20:00:00"),
+        Some(at("2026-07-01 15:30:00")),
+        "before the hours changed"
+    );
+    assert_eq!(close(NseFno, "2026-11-22 11:00:00"), None, "a Sunday");
+    assert_eq!(close(NseFno, "2026-11-24 11:00:00"), None, "a holiday");
+    assert_eq!(close(McxCommodity, "2026-11-24 11:00:00"), Some(at("2026-11-24 23:30:00")), "its evening");
+    assert_eq!(close(NseFno, "2026-11-08 11:00:00"), Some(at("2026-11-08 19:15:00")), "Muhurat");
+    assert_eq!(close(NseCurrency, "2026-11-23 11:00:00"), None, "no hours are known");
+}

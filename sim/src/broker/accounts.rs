@@ -6,6 +6,7 @@ use std::time::Duration;
 use tandem_domain::ids::DhanClientId;
 use tandem_domain::time::Timestamp;
 
+use super::tokens;
 use crate::settings::SimSettings;
 
 /// One account as the broker's door knows it.
@@ -18,8 +19,20 @@ pub(crate) struct AccountEntry {
     pub(crate) expires: Option<Timestamp>,
     pub(crate) addresses: Addresses,
     renewals: u32,
+    /// The last part of each token.
+    signature: String,
+    proof: Option<Proof>,
     /// Whether the death of the token has been noticed.
     buried: bool,
+}
+
+/// What a token is minted with.
+#[derive(Debug, Clone)]
+struct Proof {
+    pin: String,
+    totp_secret: String,
+    /// The step of the last code taken: each is taken once.
+    last_step: u64,
 }
 
 /// The whitelisted addresses; order writes come from anywhere when there are none.
@@ -46,15 +59,20 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     pub(crate) fn new(settings: &SimSettings) -> Self {
-        let token_life =
-            (settings.token_hours > 0).then(|| Duration::from_hours(settings.token_hours.into()));
+        let token_life = settings.token_life();
         let entries = settings
             .accounts
             .iter()
             .map(|account| AccountEntry {
                 client_id: account.client_id.clone(),
                 name: account.name.clone(),
-                token: account.token(),
+                token: settings.first_token(account),
+                signature: account.token(),
+                proof: account.pin.clone().zip(account.totp_secret.clone()).map(|(pin, totp_secret)| Proof {
+                    pin,
+                    totp_secret,
+                    last_step: 0,
+                }),
                 expires: token_life.map(|life| settings.start.plus(life)),
                 addresses: Addresses { primary: account.whitelisted_ip, secondary: None },
                 renewals: 0,
@@ -94,12 +112,34 @@ impl Accounts {
         dead
     }
 
+    /// Whether PIN and code are the account's and the code was not used before; else what is said to them.
+    pub(crate) fn proves(
+        &mut self,
+        client_id: &DhanClientId,
+        pin: &str,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<(), &'static str> {
+        let proof =
+            self.get_mut(client_id).and_then(|entry| entry.proof.as_mut()).ok_or("TOTP is not enabled")?;
+        if proof.pin != pin {
+            return Err("Invalid Pin");
+        }
+        let step = tokens::totp_step(&proof.totp_secret, code, now).ok_or("Invalid TOTP")?;
+        if step <= proof.last_step {
+            return Err("Invalid TOTP");
+        }
+        proof.last_step = step;
+        Ok(())
+    }
+
     /// Gives the account a new token; the old one is dead from now on (`dhanhq-v2.md` section 1.4 e).
     pub(crate) fn renew(&mut self, client_id: &DhanClientId, now: Timestamp) -> Option<String> {
         let expires = self.token_life.map(|life| now.plus(life));
         let entry = self.get_mut(client_id)?;
         entry.renewals += 1;
-        entry.token = format!("sim-token-{}-{}", entry.client_id, entry.renewals);
+        let signature = format!("{}-{}", entry.signature, entry.renewals);
+        entry.token = tokens::jwt(&entry.client_id, "SELF", now, expires, &signature);
         entry.expires = expires;
         entry.buried = false;
         Some(entry.token.clone())
@@ -130,6 +170,21 @@ mod tests {
         );
         assert!(accounts.newly_dead(settings.start.plus(Duration::from_hours(40))).is_empty(), "told once");
         assert!(!owner(&accounts, "sim-token-1000000101", 1));
+    }
+
+    #[test]
+    fn a_token_is_minted_by_pin_and_a_code_used_once() {
+        let mut settings = SimSettings { jwt_tokens: true, ..SimSettings::default() };
+        settings.accounts[1].pin = Some("123456".to_owned());
+        settings.accounts[1].totp_secret = Some("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".to_owned());
+        let mut accounts = Accounts::new(&settings);
+        let [leader, asha] = [0, 1].map(|at: usize| settings.accounts[at].client_id.clone());
+        let at = Timestamp::from_micros(59_000_000);
+        assert_eq!(accounts.proves(&leader, "123456", "287082", at), Err("TOTP is not enabled"));
+        assert_eq!(accounts.proves(&asha, "654321", "287082", at), Err("Invalid Pin"));
+        assert_eq!(accounts.proves(&asha, "123456", "287083", at), Err("Invalid TOTP"));
+        assert_eq!(accounts.proves(&asha, "123456", "287082", at), Ok(()));
+        assert_eq!(accounts.proves(&asha, "123456", "287082", at), Err("Invalid TOTP"));
     }
 
     #[test]

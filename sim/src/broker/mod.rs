@@ -7,6 +7,7 @@ pub(crate) mod accounts;
 pub(crate) mod quote_pace;
 pub(crate) mod records;
 pub(crate) mod streams;
+pub(crate) mod tokens;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -124,6 +125,13 @@ impl Broker {
         for account in self.accounts.newly_dead(self.exchange.now()) {
             self.streams.tell(&account, || Outgoing::TokenDied);
         }
+    }
+
+    /// Gives the account a new token: the one before is dead, and every connection that stands on it drops.
+    pub(crate) fn renew_token(&mut self, account: &DhanClientId) -> Option<String> {
+        let token = self.accounts.renew(account, self.exchange.now())?;
+        self.streams.tell(account, || Outgoing::TokenDied);
+        Some(token)
     }
 
     /// Hands new events to the streams, and to the sockets what waits for nothing.

@@ -1,18 +1,19 @@
-//! Profile, static IP, token renewal (`dhanhq-v2.md` sections 1.4 to 1.6).
+//! Profile, static IP, token renewal and minting (`dhanhq-v2.md` sections 1.4 to 1.6).
 
 use std::net::IpAddr;
 
-use actix_web::web::{Bytes, Data, ServiceConfig, get, post, put, resource};
+use actix_web::web::{Bytes, Data, Query, ServiceConfig, get, post, put, resource};
 use actix_web::{HttpRequest, HttpResponse};
+use serde::{Deserialize, Serialize};
 use tandem_dhan::wire::{IpAnswer, IpError, IpStatus, Profile, RenewedToken, SetIpRequest};
 use tandem_domain::ids::DhanClientId;
 
-use super::answer::{Call, answer};
+use super::answer::{Call, answer, answer_named};
 use super::reply::{Reply, Surface};
 use super::{plain, requests};
-use crate::broker::streams::Outgoing;
 use crate::broker::{Broker, Shared};
 use crate::exchange::ApiError;
+use crate::faults::Operation;
 
 pub(super) fn routes(config: &mut ServiceConfig) {
     config
@@ -23,7 +24,13 @@ pub(super) fn routes(config: &mut ServiceConfig) {
         .service(resource("/RenewToken").route(get().to(renew_token)).route(post().to(not_by_post)));
 }
 
+/// What stands on the login host.
+pub(super) fn login_routes(config: &mut ServiceConfig) {
+    config.service(resource("/app/generateAccessToken").route(post().to(mint_token)));
+}
+
 const READ: Call = Call::read(Surface::Trading);
+const TOKEN: Call = Call::read_of(Operation::Token);
 
 async fn profile(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
     answer(&shared, &request, &[], Call::read(Surface::Profile), |broker, account| {
@@ -95,13 +102,11 @@ fn change_ip(broker: &mut Broker, account: &DhanClientId, body: &[u8]) -> Result
 async fn renew_token(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
     let named =
         request.headers().get("dhanClientId").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    answer(&shared, &request, &[], READ, |broker, account| {
+    answer(&shared, &request, &[], TOKEN, |broker, account| {
         if named.as_deref() != Some(account.as_str()) {
             return Err(requests::bad_fields());
         }
-        let now = broker.exchange.now();
-        let access_token = broker.accounts.renew(account, now).ok_or_else(ApiError::authentication)?;
-        broker.streams.tell(account, || Outgoing::TokenDied);
+        let access_token = broker.renew_token(account).ok_or_else(ApiError::authentication)?;
         Ok(Reply::ok(&RenewedToken { access_token }))
     })
     .await
@@ -110,4 +115,57 @@ async fn renew_token(shared: Data<Shared>, request: HttpRequest) -> HttpResponse
 /// Seen live: a POST is answered with 400.
 async fn not_by_post() -> HttpResponse {
     plain(requests::bad_fields().into())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MintQuery {
+    dhan_client_id: DhanClientId,
+    pin: String,
+    totp: String,
+}
+
+/// The answer to a minting; a secret: no `Debug`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MintedToken {
+    dhan_client_id: DhanClientId,
+    dhan_client_name: String,
+    dhan_client_ucc: String,
+    given_power_of_attorney: bool,
+    access_token: String,
+    /// In India, without a zone.
+    expiry_time: String,
+}
+
+/// What a wrong PIN or code is answered with was not found anywhere; words with HTTP 200 are the hardest case for a client.
+#[derive(Serialize)]
+struct Refused {
+    status: &'static str,
+    message: &'static str,
+}
+
+async fn mint_token(shared: Data<Shared>, request: HttpRequest, query: Query<MintQuery>) -> HttpResponse {
+    let MintQuery { dhan_client_id, pin, totp } = query.into_inner();
+    if shared.lock().accounts.get(dhan_client_id.as_str()).is_none() {
+        return plain(ApiError::authentication().into());
+    }
+    answer_named(&shared, &request, &dhan_client_id, TOKEN, |broker, account| {
+        let now = broker.exchange.now();
+        if let Err(message) = broker.accounts.proves(account, &pin, &totp, now) {
+            return Ok(Reply::ok(&Refused { status: "error", message }));
+        }
+        let access_token = broker.renew_token(account).ok_or_else(ApiError::authentication)?;
+        let entry = broker.accounts.get(account.as_str()).ok_or_else(ApiError::authentication)?;
+        let expires = entry.expires.unwrap_or(now);
+        Ok(Reply::ok(&MintedToken {
+            dhan_client_id: account.clone(),
+            dhan_client_name: entry.name.clone(),
+            dhan_client_ucc: "ABCD12345E".to_owned(),
+            given_power_of_attorney: false,
+            access_token,
+            expiry_time: expires.ist().format("%Y-%m-%dT%H:%M:%S%.3f").to_string(),
+        }))
+    })
+    .await
 }

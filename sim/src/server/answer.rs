@@ -65,8 +65,37 @@ pub(crate) async fn answer(
     act: impl FnOnce(&mut Broker, &DhanClientId) -> Result<Reply, ApiError>,
 ) -> HttpResponse {
     let flight = Flight::begin(shared.clone());
-    let mut record = begin_record(shared, request, body, call.operation);
-    let (fate, flight) = carry_out(shared, request, call, flight, &mut record, act).await;
+    let record = begin_record(shared, request, body, call.operation);
+    let caller = check_in(shared, request, call);
+    conclude(shared, request, caller, call, (flight, record), act).await
+}
+
+/// Carries out a call that names its account in the query, beside secrets that no record keeps.
+pub(crate) async fn answer_named(
+    shared: &Arc<Shared>,
+    request: &HttpRequest,
+    account: &DhanClientId,
+    call: Call,
+    act: impl FnOnce(&mut Broker, &DhanClientId) -> Result<Reply, ApiError>,
+) -> HttpResponse {
+    let flight = Flight::begin(shared.clone());
+    let mut record = begin_record(shared, request, &[], call.operation);
+    record.path = request.path().to_owned();
+    let faults = shared.lock().faults.of(account).next_answer(call.operation);
+    conclude(shared, request, Ok((account.clone(), faults)), call, (flight, record), act).await
+}
+
+type Caller = Result<(DhanClientId, Option<AnswerFault>), Fate>;
+
+async fn conclude(
+    shared: &Arc<Shared>,
+    request: &HttpRequest,
+    caller: Caller,
+    call: Call,
+    (flight, mut record): (Flight, RequestRecord),
+    act: impl FnOnce(&mut Broker, &DhanClientId) -> Result<Reply, ApiError>,
+) -> HttpResponse {
+    let (fate, flight) = carry_out(shared, caller, call, flight, &mut record, act).await;
     if let Fate::Answered(reply) = &fate {
         record.answered = Some(reply.status);
     }
@@ -84,13 +113,13 @@ pub(crate) async fn answer(
 
 async fn carry_out(
     shared: &Arc<Shared>,
-    request: &HttpRequest,
+    caller: Caller,
     call: Call,
     mut flight: Flight,
     record: &mut RequestRecord,
     act: impl FnOnce(&mut Broker, &DhanClientId) -> Result<Reply, ApiError>,
 ) -> (Fate, Flight) {
-    let (account, fault) = match check_in(shared, request, call) {
+    let (account, fault) = match caller {
         Ok(checked_in) => checked_in,
         Err(fate) => return (fate, flight),
     };
@@ -125,11 +154,7 @@ async fn carry_out(
 }
 
 /// Who calls, and what is to go wrong with the answer; or the call's end at the door.
-fn check_in(
-    shared: &Shared,
-    request: &HttpRequest,
-    call: Call,
-) -> Result<(DhanClientId, Option<AnswerFault>), Fate> {
+fn check_in(shared: &Shared, request: &HttpRequest, call: Call) -> Caller {
     let broker = &mut *shared.lock();
     let now = broker.now();
     let face = shared.settings.variants.token_face;

@@ -43,6 +43,7 @@ pub(crate) fn serve(listener: TcpListener, shared: Arc<Shared>) -> std::io::Resu
             })
             .service(scope("/v2").configure(trading_routes))
             .configure(instruments::file_routes)
+            .configure(account::login_routes)
             .default_service(to(unknown_path))
     })
     .on_connect(Connection::remember)

@@ -65,6 +65,7 @@ pub(super) fn of(picture: &Picture, framed: bool) -> String {
         let header = ["actor", "life", "state", "handled", "waiting", "reported (IST)", "last error"];
         build(&header, &[1, 3, 4], actors(picture))
     });
+    section("Access tokens", build(&["actor", "ends (IST)", "renewal"], &[], tokens(picture)));
     section("Open incidents", build(&["since (IST)", "kind", "follower", "what"], &[], incidents(picture)));
     format!("{}\n{text}", headline(picture))
 }
@@ -217,6 +218,18 @@ fn actors(picture: &Picture) -> Vec<Vec<String>> {
             clock_time(row.reported_at),
             word("last_error"),
         ]
+    });
+    rows.collect()
+}
+
+/// What actors said of their tokens last; the token itself is nowhere.
+fn tokens(picture: &Picture) -> Vec<Vec<String>> {
+    let rows = picture.health.iter().filter_map(|row| {
+        let snapshot: Value = serde_json::from_str(&row.snapshot).ok()?;
+        let token = snapshot["details"]["token"].as_object()?;
+        let word = |key: &str| token.get(key).and_then(Value::as_str).map(str::to_owned);
+        let ends = word("ends_ist").unwrap_or_else(|| "not known".to_owned());
+        Some(vec![row.actor.to_string(), ends, word("renewal").unwrap_or_default()])
     });
     rows.collect()
 }

@@ -23,6 +23,10 @@ pub(crate) const CHAN: &str = "1000000404";
 /// The mark of every access token: where it is found, a secret was told.
 pub(crate) const SENTINEL: &str = "very-secret-token";
 
+/// Asha's PIN and TOTP secret, as unmistakable.
+pub(crate) const PIN: &str = "95173846";
+pub(crate) const TOTP_SECRET: &str = "VERYSECRETTOTPSEEDABCDEFGHIJKLMN";
+
 /// The simulator.
 pub(crate) struct Broker {
     pub(crate) sim: Simulator,
@@ -91,7 +95,11 @@ impl Broker {
         };
         let accounts = vec![
             account(LEADER, "Leader", 1_000_000),
-            account(ASHA, "Asha", 500_000),
+            SimAccount {
+                pin: Some(PIN.to_owned()),
+                totp_secret: Some(TOTP_SECRET.to_owned()),
+                ..account(ASHA, "Asha", 500_000)
+            },
             account(BALA, "Bala", 200_000),
             account(CHAN, "Chan", 100_000),
         ];
@@ -274,6 +282,11 @@ impl Broker {
     pub(crate) fn asked(&self, client_id: &str) -> (usize, usize, usize) {
         let count = |operation| self.requests(client_id, operation).len();
         (self.placements(client_id).len(), count(Operation::Modify), count(Operation::Cancel))
+    }
+
+    /// The account gets a new token from the broker's web site; the one before is dead.
+    pub(crate) fn rotate(&self, client_id: &str) -> String {
+        self.sim.rotate_token(&account(client_id)).unwrap()
     }
 
     pub(crate) fn inject(&self, client_id: &str, fault: Fault) {

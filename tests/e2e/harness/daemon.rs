@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
-use super::broker::SENTINEL;
+use super::broker::{PIN, SENTINEL, TOTP_SECRET};
 use super::{Records, until};
 
 /// One `tandem run`. Its folder lives on when it is started again.
@@ -142,6 +142,22 @@ impl Daemon {
         self.signal("HUP");
     }
 
+    /// Writes a secret's file in its folder, mode 0600, in the place of what is there.
+    pub(crate) fn write_secret(&self, name: &str, text: &str) {
+        super::setup::write_secret(&self.folder.path().join(name), text);
+    }
+
+    /// What a secret's file holds.
+    pub(crate) fn secret(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap().trim().to_owned()
+    }
+
+    /// What the list of processes shows of it.
+    pub(crate) fn command_line(&self) -> String {
+        let id = self.child.as_ref().unwrap().id();
+        String::from_utf8_lossy(&fs::read(format!("/proc/{id}/cmdline")).unwrap()).into_owned()
+    }
+
     /// Writes its settings file anew.
     pub(crate) fn edit_settings(&self, edit: impl FnOnce(String) -> String) {
         let path = self.folder.path().join("tandem.toml");
@@ -192,15 +208,21 @@ impl Daemon {
         assert!(said.is_empty(), "said beside the log: {said}");
     }
 
-    /// Logs, database with its journal, what was said: no access token anywhere.
+    /// Logs, database with its journal, what was said: no secret anywhere but in the files that are there for them.
     fn assert_no_secrets(&self) {
-        let files: Vec<PathBuf> =
+        let is_for_secrets = |path: &PathBuf| {
+            ["token", "pin", "totp"].iter().any(|kind| path.extension() == Some(OsStr::new(kind)))
+        };
+        let mut files: Vec<PathBuf> =
             fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| !is_for_secrets(path));
         assert!(files.iter().any(|path| path.extension() == Some(OsStr::new("db"))));
         for path in files {
             let bytes = fs::read(&path).unwrap();
-            let told = bytes.windows(SENTINEL.len()).any(|window| window == SENTINEL.as_bytes());
-            assert!(!told, "an access token is in {}", path.display());
+            for secret in [SENTINEL, PIN, TOTP_SECRET] {
+                let told = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!told, "a secret is in {}", path.display());
+            }
         }
     }
 }

@@ -12,7 +12,8 @@ mod wait;
 
 pub(crate) use app::{Exits, forever, one_cancels_other, stop_market, with_exits};
 pub(crate) use broker::{
-    ASHA, BALA, Broker, CHAN, LEADER, account, buy, limit, rupees, sell, stop_loss, to_price, to_units,
+    ASHA, BALA, Broker, CHAN, LEADER, PIN, TOTP_SECRET, account, buy, limit, rupees, sell, stop_loss,
+    to_price, to_units,
 };
 pub(crate) use daemon::Daemon;
 pub(crate) use records::{Intent, Records};

@@ -1,7 +1,10 @@
 //! What a test starts from: a broker, and a daemon with settings of its own.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use chrono::NaiveDateTime;
 use tandem_domain::ids::DhanClientId;
@@ -40,6 +43,9 @@ pub(crate) struct Setup {
     toml: String,
     instruments: Option<String>,
     given: Option<Preparation>,
+    token_files: bool,
+    /// Files of mode 0600: name and text.
+    secrets: Vec<(&'static str, String)>,
 }
 
 /// A broker and one daemon that follows the leader.
@@ -59,7 +65,38 @@ impl Setup {
             toml: String::new(),
             instruments: None,
             given: None,
+            token_files: false,
+            secrets: Vec::new(),
         }
+    }
+
+    /// The accounts' tokens are in files, `leader.token` and `asha.token`, and not in the environment.
+    pub(crate) fn token_files(mut self) -> Self {
+        self.token_files = true;
+        self
+    }
+
+    /// A file of mode 0600 that is there before the daemon starts; in the place of a token, if it has that name.
+    pub(crate) fn secret(mut self, name: &'static str, text: &str) -> Self {
+        self.secrets.push((name, text.to_owned()));
+        self
+    }
+
+    fn write_secrets(&self, broker: &Broker, folder: &Path) {
+        if self.token_files {
+            for (id, account) in self.accounts() {
+                let of = broker.sim.description().accounts.iter().find(|of| of.client_id.as_str() == account);
+                write_secret(&folder.join(format!("{id}.token")), &of.unwrap().access_token);
+            }
+        }
+        for (name, text) in &self.secrets {
+            write_secret(&folder.join(name), text);
+        }
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let followers = self.followers.iter().map(|follower| (follower.id, follower.account));
+        std::iter::once(("leader", self.leader)).chain(followers)
     }
 
     pub(crate) fn leader(mut self, account: &'static str) -> Self {
@@ -118,6 +155,7 @@ impl Setup {
             fs::write(folder.path().join("instruments.csv"), csv).unwrap();
         }
         fs::write(folder.path().join("tandem.toml"), self.settings(broker)).unwrap();
+        self.write_secrets(broker, folder.path());
         let daemon = Daemon::spawn(folder, self.variables());
         daemon.until_live(1);
         let leader = DhanClientId::new(LEADER).unwrap();
@@ -146,6 +184,7 @@ impl Setup {
         let mut toml = format!(
             r#"
 broker.base_url = "{rest}"
+broker.auth_url = "{auth}"
 broker.stream_url = "{stream}"
 broker.instruments_url = "{instruments}"
 clock.source = "lent"
@@ -155,9 +194,13 @@ log.format = "json"
 log.file = "tandem.log"
 "#,
             rest = at.rest_url,
+            auth = at.auth_url,
             stream = at.stream_url,
             instruments = at.instruments_url,
         );
+        if self.token_files {
+            toml.push_str("leader.access_token_file = \"leader.token\"\n");
+        }
         if self.instruments.is_some() {
             toml.push_str("broker.instruments_file = \"instruments.csv\"\n");
         }
@@ -181,14 +224,26 @@ log.file = "tandem.log"
         toml.push_str(&self.toml);
         for follower in &self.followers {
             let (id, name) = (follower.id, follower.id.to_uppercase());
+            let token = if self.token_files {
+                format!("access_token_file = \"{id}.token\"")
+            } else {
+                format!("access_token_env = \"{name}_ACCESS_TOKEN\"")
+            };
             write!(
                 toml,
-                "\n[[follower]]\nid = \"{id}\"\nclient_id_env = \"{name}_CLIENT_ID\"\n\
-                 access_token_env = \"{name}_ACCESS_TOKEN\"\n{}\n",
+                "\n[[follower]]\nid = \"{id}\"\nclient_id_env = \"{name}_CLIENT_ID\"\n{token}\n{}\n",
                 follower.toml
             )
             .unwrap();
         }
         toml
     }
+}
+
+/// Writes a file of mode 0600 whole: first beside its place, then into it.
+pub(super) fn write_secret(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&beside).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    fs::rename(beside, path).unwrap();
 }
