@@ -2,6 +2,7 @@
 //!
 //! One path for a first start and for a restart (P20): lock, check, migrate, load, then arm.
 
+mod day;
 pub(crate) mod following;
 mod operators;
 mod reload;
@@ -9,6 +10,7 @@ mod reload;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use actix::Arbiter;
@@ -77,9 +79,8 @@ pub async fn copy(
             return Ok(ExitStatus::StorageFault);
         }
     };
-    let ground = Ground::lay(&settings, &store, run).await;
-    let ending = match ground {
-        Ok(ground) => supervise(settings, &store, ground, writer_death, stop, reloads).await,
+    let ending = match Ground::lay(&settings, &store, run).await {
+        Ok(ground) => day_after_day(settings, &store, ground, writer_death, stop, reloads).await,
         Err(error) => Err(error),
     };
     // Until everything queued is durable. A writer that hangs must not keep the exit code from being told.
@@ -114,6 +115,8 @@ struct Ground {
     source: InstrumentSource,
     calendar: Arc<Calendar>,
     operators: Operators,
+    /// The highest number of an actor's life so far.
+    generations: Arc<AtomicU32>,
 }
 
 impl Ground {
@@ -133,7 +136,8 @@ impl Ground {
         let source = instrument_source(settings);
         load_instruments(&instruments, &source, store, day, &clock).await?;
         let calendar = calendar(settings, day)?;
-        Ok(Self { clock, in_flight, frames, instruments, source, calendar, operators })
+        let generations = Arc::default();
+        Ok(Self { clock, in_flight, frames, instruments, source, calendar, operators, generations })
     }
 }
 
@@ -234,17 +238,44 @@ fn snapshot(settings: &Settings, loaded_at: Timestamp) -> ConfigSnapshot {
     ConfigSnapshot { version: format!("{head:016x}").into(), loaded_at, entries }
 }
 
-async fn supervise(
+/// One day's actors after another. Each day begins like a start (P20, P29): yesterday's actors end, today's are built from
+/// today's rows and today's instruments.
+async fn day_after_day(
     mut settings: Settings,
     store: &Store,
-    ground: Ground,
+    mut ground: Ground,
     writer_death: WriterDeath,
     stop: impl Future<Output = ()>,
     mut reloads: Reloads,
 ) -> anyhow::Result<Ending> {
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let day = ground.clock.now().trading_day();
+        match supervise(&mut settings, store, &ground, &writer_death, &mut stop, &mut reloads).await? {
+            Some(ending) => return Ok(ending),
+            None => {
+                let turned = ground.turn_day(&settings, store, day);
+                tokio::select! {
+                    () = turned => {}
+                    () = &mut stop => return Ok(Ending::Stopped),
+                }
+            }
+        }
+    }
+}
+
+/// One day's actors, until the day is over or all is. None when it is the day.
+async fn supervise(
+    settings: &mut Settings,
+    store: &Store,
+    ground: &Ground,
+    writer_death: &WriterDeath,
+    stop: &mut std::pin::Pin<&mut impl Future<Output = ()>>,
+    reloads: &mut Reloads,
+) -> anyhow::Result<Option<Ending>> {
     // Sockets and decisions on one arbiter; the Supervisor stays on this one, where nothing can keep it from seeing.
     let arbiter = Arbiter::new();
-    let house = house(&settings, store, &ground, writer_death, &arbiter)?;
+    let house = house(settings, store, ground, Arc::clone(writer_death), &arbiter)?;
     let params = SupervisorParams {
         restarts: settings.supervisor.restart_limits(),
         health_interval: settings.supervisor.health_interval,
@@ -254,22 +285,30 @@ async fn supervise(
         store: store.handle.clone(),
         clock: ground.clock.clone(),
         in_flight: ground.in_flight.clone(),
+        generations: Arc::clone(&ground.generations),
     };
     let (told, mut ended) = oneshot::channel();
     let supervisor = Supervisor::start(params, house, move |ending| {
         // The one who waits may have been cancelled; then nobody asks how it ended.
         told.send(ending).ok();
     });
-    let mut stop = std::pin::pin!(stop);
+    let mut is_day_over = false;
+    let day_over = day::over(&ground.clock);
+    let mut day_over = std::pin::pin!(day_over);
     let ending = loop {
         tokio::select! {
             ending = &mut ended => break ending,
-            () = &mut stop => {
+            () = stop.as_mut() => {
+                supervisor.do_send(Shutdown);
+                break ended.await;
+            }
+            () = &mut day_over => {
+                is_day_over = true;
                 supervisor.do_send(Shutdown);
                 break ended.await;
             }
             read = reloads.next() => {
-                let taken = reloads.take(&mut settings, read, store, &ground).await;
+                let taken = reloads.take(settings, read, store, ground).await;
                 if let Some(new) = taken {
                     supervisor.do_send(new);
                 }
@@ -281,7 +320,8 @@ async fn supervise(
     if joined.is_some_and(|joined| joined.is_err()) {
         warn!("the arbiter of the actors ended in a panic");
     }
-    ending.context("the supervisor ended without a word")
+    let ending = ending.context("the supervisor ended without a word")?;
+    Ok(if is_day_over && ending == Ending::Stopped { None } else { Some(ending) })
 }
 
 /// Waits for something that blocks, but not for ever: the process ends with its exit code all the same, and what still

@@ -11,6 +11,8 @@
 mod house;
 mod state;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
@@ -47,6 +49,9 @@ pub struct SupervisorParams {
     pub clock: Clock,
     /// What is under way.
     pub in_flight: InFlight,
+    /// The highest number that a life had under this process's earlier supervisors, one for each day: numbers go on, so
+    /// that nothing of an abandoned life counts as one of these.
+    pub generations: Arc<AtomicU32>,
 }
 
 /// How a run ended.
@@ -173,6 +178,7 @@ impl<H: Household + Unpin> Supervisor<H> {
     fn give_birth(&mut self, at: usize) {
         let Some(child) = self.children.get_mut(at) else { return };
         child.generation += 1;
+        self.params.generations.fetch_max(child.generation, Ordering::Relaxed);
         child.depth = Depth::default();
         let name = child.name.clone();
         // From here on the Store refuses whatever an older life still tries to write.
@@ -422,6 +428,7 @@ impl<H: Household + Unpin> Actor for Supervisor<H> {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         info!(state = self.state.as_str(), "supervisor started");
+        let before = self.params.generations.load(Ordering::Relaxed);
         self.children = self
             .house
             .actors()
@@ -429,7 +436,7 @@ impl<H: Household + Unpin> Actor for Supervisor<H> {
             .map(|name| Child {
                 name,
                 depth: Depth::default(),
-                generation: 0,
+                generation: before,
                 ping: None,
                 alive: Instant::now(),
                 progress: 0,

@@ -35,3 +35,4 @@ mod shutdown;
 mod sizing;
 mod spreads;
 mod tokens;
+mod turning;

@@ -120,6 +120,7 @@ fn stage(at_birth: Option<(ActorName, Do)>) -> Stage {
         store: store.handle.clone(),
         clock: Clock::system(),
         in_flight: in_flight.clone(),
+        generations: Arc::default(),
     };
     let (births, links) = (Births::default(), Rc::new(RefCell::new(0)));
     let depths = Rc::default();

@@ -1,0 +1,52 @@
+//! The edge of the day (P29): when it is over, and what the next one stands on.
+
+use std::time::Duration;
+
+use tandem_actors::clock::Clock;
+use tandem_actors::instruments::Instruments;
+use tandem_actors::store::Store;
+use tandem_domain::time::TradingDay;
+use tracing::{error, info};
+
+use super::{Ground, calendar, load_instruments};
+use crate::settings::Settings;
+
+/// How often it is looked whether the day is over.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long the next try waits when the new day's instruments cannot be had. Nothing trades for hours after midnight.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Done when the clock shows another trading day.
+pub(super) async fn over(clock: &Clock) {
+    let day = clock.now().trading_day();
+    while clock.now().trading_day() == day {
+        actix_rt::time::sleep(LOOK).await;
+    }
+}
+
+impl Ground {
+    /// What of it belongs to a day is laid anew: instrument ids are reused, and another year needs other holidays. Done
+    /// when that has succeeded.
+    pub(super) async fn turn_day(&mut self, settings: &Settings, store: &Store, before: TradingDay) {
+        let day = self.clock.now().trading_day();
+        info!(%before, %day, "the day is over: everything begins anew, from what is on record");
+        self.instruments = Instruments::default();
+        loop {
+            let loaded = load_instruments(&self.instruments, &self.source, store, day, &self.clock).await;
+            match loaded.and_then(|()| calendar(settings, day)) {
+                Ok(calendar) => {
+                    self.calendar = calendar;
+                    return;
+                }
+                Err(error) => {
+                    error!(
+                        error = format!("{error:#}"),
+                        alert = "day_not_begun",
+                        "the new day cannot begin yet: nothing is copied until its instruments and holidays can be read"
+                    );
+                }
+            }
+            actix_rt::time::sleep(RETRY).await;
+        }
+    }
+}
