@@ -16,5 +16,5 @@ pub use broker::records::{FrameRecord, RequestRecord};
 pub use clock::{ClockControl, Rate, Run};
 pub use faults::{AnswerFault, Down, Fault, LoginRefusal, Operation};
 pub use settings::{Casing, SimAccount, SimCarried, SimDepth, SimSettings, SimVariants, TokenFace};
-pub use simulator::{AccountDescription, Description, Faults, SimError, Simulator};
+pub use simulator::{AccountDescription, Books, Description, Faults, SimError, Simulator};
 pub use stream::delivery::{JoinStyle, Mute};

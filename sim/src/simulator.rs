@@ -86,6 +86,12 @@ pub struct Faults {
     shared: Arc<Shared>,
 }
 
+/// The simulator's own books. Cheap to clone; the same as `GET /sim/books`.
+#[derive(Debug, Clone)]
+pub struct Books {
+    shared: Arc<Shared>,
+}
+
 /// The opened ports.
 struct Listeners {
     rest: TcpListener,
@@ -161,6 +167,11 @@ impl Simulator {
         &self.faults
     }
 
+    /// The books of every account.
+    pub fn books(&self) -> Books {
+        Books { shared: self.shared.clone() }
+    }
+
     /// The clock.
     pub fn clock(&self) -> &ClockControl {
         &self.clock
@@ -230,6 +241,13 @@ impl Faults {
     /// Ends every fault of the account.
     pub fn clear(&self, account: &DhanClientId) -> bool {
         self.inject(account, Fault::Clear)
+    }
+}
+
+impl Books {
+    /// Orders, trades, positions and funds of every account as they are now, late visibility or not.
+    pub fn as_json(&self) -> serde_json::Value {
+        self.shared.with(|broker| control::books::books(broker))
     }
 }
 

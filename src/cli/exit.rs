@@ -24,6 +24,8 @@ pub enum ExitStatus {
     UnknownFollower = 7,
     /// 8: there is no database; nothing was done.
     NoDatabase = 8,
+    /// 11: the history, or the broker's book, breaks a promise.
+    PromiseBroken = 11,
 }
 
 impl From<ExitStatus> for ExitCode {

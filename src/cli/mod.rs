@@ -12,6 +12,7 @@ mod run;
 mod sim;
 pub(crate) mod spans;
 mod status;
+mod verify;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ struct Arguments {
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 a check or the run failed, 2 bad settings or command line (nothing started), 3 another instance \
 holds the database, 4 halted by the supervisor, 5 the database cannot be written; halt and resume: 6 not recorded, 7 \
-unknown follower, 8 no database.";
+unknown follower, 8 no database; verify: 8 no database, 11 a promise is broken.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -61,6 +62,8 @@ enum Command {
     Explain(explain::Options),
     /// Run a recorded day of the leader's through the present settings, without a broker: what would have been copied.
     Preview(preview::Options),
+    /// Judge what Tandem promises by its database and, where given, the broker's book. Exit code 11: a promise is broken.
+    Verify(verify::Options),
     /// Look whether copying could start: tokens, funds, addresses, instruments, clock, database. Places nothing.
     Check {
         /// Settings file.
@@ -84,6 +87,7 @@ pub fn main() -> ExitStatus {
         Command::Status { place, json } => status::status(place, json),
         Command::Explain(options) => explain::explain(options),
         Command::Preview(options) => preview::preview(options),
+        Command::Verify(options) => verify::verify(options),
         Command::Check { config } => check::check(&config),
     };
     done.unwrap_or_else(|error| {

@@ -3,7 +3,8 @@
 //! - `day`, `day.txt`: what the leader does and what must become of it, written down.
 //! - `play`: goes through it; `trading`: what people do at the simulated broker.
 //! - `stage`: the simulator with everything in place, and the daemon's settings; `daemon`: the daemon on its thread.
-//! - `books`: what was found at the end; `compare`: where it differs from what was written down.
+//! - `books`: what was found at the end; `compare`: where it differs from what was written down; `promises`: what the
+//!   independent checker says of it.
 //! - `show`, `report`: what is seen.
 
 mod books;
@@ -11,6 +12,7 @@ mod compare;
 mod daemon;
 mod day;
 mod play;
+mod promises;
 mod report;
 mod show;
 mod stage;
@@ -95,10 +97,16 @@ async fn demo(folder: &Path) -> anyhow::Result<Ending> {
     if stopped != ExitStatus::Ok {
         differences.push(format!("the daemon ended with exit code {}", stopped as u8));
     }
+    let promises = promises::judge(&stage, &database(folder))?;
+    differences.extend(promises.broken);
     drop(log);
     say(&report::of(&day, &stage, &found, &differences, std::io::stdout().is_terminal()))?;
     let seconds = began.elapsed().as_secs_f64();
     if compare::verdict(&differences) == ExitStatus::Ok {
+        say(&format!(
+            "Checked by the daemon's history and the broker's book: {} promises judged, none broken",
+            promises.judged
+        ))?;
         say(&format!("Right: every order, fill, position and record is as written down ({seconds:.1} s)"))?;
         Ok(Ending::Right)
     } else {

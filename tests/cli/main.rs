@@ -1,4 +1,4 @@
-//! The built binary's command line: bad settings, version, status, explain, halt, preview, the simulator, and checks against it and nobody;
+//! The built binary's command line: bad settings, version, status, explain, halt, preview, verify, the simulator, and checks against it and nobody;
 //! and the page on risk.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -13,4 +13,5 @@ mod program;
 mod risk_page;
 mod simulator;
 mod status;
+mod verify;
 mod version;

@@ -25,7 +25,7 @@ fn f6_answer_lost_after_the_order_was_taken() {
     broker.quiet();
     assert_eq!(broker.placements(ASHA).len(), 1);
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn f6_server_error_after_the_order_was_taken() {
     daemon.until_filled(&order, "asha", 130);
     broker.quiet();
     assert_eq!((broker.orders(ASHA).len(), broker.placements(ASHA).len()), (1, 1));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn f7_entry_lost_before_the_broker_had_it() {
     broker.quiet();
     assert_eq!(broker.placements(ASHA).len(), 1, "an entry is not sent again");
     assert!(broker.orders(ASHA).is_empty());
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn f7_exit_lost_before_the_broker_had_it() {
     assert_ne!(intents[0].client_order_id, intents[1].client_order_id);
     assert_eq!((broker.orders(ASHA).len(), broker.placements(ASHA).len()), (2, 3));
     assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn f8_order_is_visible_only_after_seconds() {
     broker.quiet();
     assert_eq!((broker.orders(ASHA).len(), broker.placements(ASHA).len()), (2, 2));
     assert_eq!(broker.position(ASHA, option, Product::Margin), 195);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -118,5 +118,5 @@ fn f13_second_instance_on_one_database() {
     let order = broker.lead(buy(broker.option(), 260));
     daemon.until_filled(&order, "asha", 130);
     until("one order", || (broker.orders(ASHA).len() == 1).then_some(()));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }

@@ -39,7 +39,7 @@ fn c1_resting_order() {
     assert_eq!(broker.asked(ASHA), (1, 0, 1));
     daemon.until_changes(&order, "asha", &[("cancel", "ACKED")]);
     assert_gone(&broker, &daemon, &order, Some("leader_gone"));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn c2_entry_after_a_part_fill() {
     assert_eq!((mapping.copied, mapping.filled, mapping.reason.as_deref()), (65, 65, Some("left_behind")));
     // Half a rupee better on 65 units.
     assert_eq!((mapping.slippage, mapping.slippage_ticks), (Some(-325_000), Some(-10)));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// Both hold: the leader eight lots, the follower four.
@@ -104,7 +104,7 @@ fn c2_exit_after_a_part_fill() {
     let mapping = daemon.mapping(&exit, "asha").unwrap();
     assert_eq!((mapping.target, mapping.copied, mapping.filled), (130, 130, 130));
     assert!(daemon.gaps(&exit, "asha").is_empty());
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn c3_cancels_all() {
     for order in &orders {
         assert_gone(&broker, &daemon, order, Some("leader_gone"));
     }
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn c4_before_the_copy_was_sent() {
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
     assert!(daemon.changes(&second, "asha").is_empty());
     assert_eq!(daemon.mapping(&first, "asha").unwrap().outcome, "sent");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn c5_while_the_copy_is_in_flight() {
     broker.until_order(ASHA, "is cancelled", |copy| copy.status.as_str() == "CANCELLED");
     daemon.until_changes(&order, "asha", &[("cancel", "ACKED")]);
     assert_eq!(broker.asked(ASHA), (1, 0, 1));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn c6_filled_copy_is_closed_again() {
     let purposes: Vec<&str> = intents.iter().map(|intent| intent.purpose.as_str()).collect();
     assert_eq!(purposes, ["entry", "exit"]);
     assert_eq!(daemon.mapping(&order, "asha").unwrap().filled, 130, "what repairs is not counted as copied");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn c6_filled_copy_is_reported() {
     broker.pass(Duration::from_mins(1));
     assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 130);
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// The leader's exit rests, the copy of it is filled, and the leader cancels his.
@@ -266,7 +266,7 @@ fn c6_filled_exit_is_not_bought_back() {
     broker.pass(Duration::from_mins(1));
     assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 130);
     assert_eq!(broker.asked(ASHA), (2, 0, 0));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn c6_filled_exit_is_made_good_in_full() {
     let purposes: Vec<String> =
         daemon.intents(&exit, "asha").into_iter().map(|intent| intent.purpose).collect();
     assert_eq!(purposes, ["exit", "entry"]);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn c7_order_that_was_skipped() {
     broker.quiet();
     assert_eq!(broker.asked(ASHA), (0, 0, 0));
     daemon.until_refused(&order, "asha", "skipped", "not_option");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn c8_refused_in_transit() {
     assert_eq!(states.len(), cancels.len());
     assert_eq!(states.last(), Some(&("cancel".to_owned(), "ACKED".to_owned())));
     assert_gone(&broker, &daemon, &order, Some("leader_gone"));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// The answer to the cancel goes wrong in this way; what the cancels came to in the end.
@@ -340,7 +340,7 @@ fn pursued(answer: AnswerFault, expected: &[(&str, &str)]) {
     assert_eq!(broker.only_order(ASHA).status.as_str(), "CANCELLED");
     assert_eq!(broker.asked(ASHA), (1, 0, expected.len()));
     assert_gone(&broker, &daemon, &order, Some("leader_gone"));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -380,7 +380,7 @@ fn c8_a_fill_overtakes_the_cancel() {
     broker.quiet();
     assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 0);
     assert_eq!(daemon.mapping(&order, "asha").unwrap().filled, 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn c8_answer_lost_of_a_copy_that_had_filled() {
     broker.quiet();
     assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 0);
     assert_eq!(daemon.log_count("actor stopped"), 0);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -425,7 +425,7 @@ fn c10_ioc_expires() {
     assert_eq!((copy.terms.time_in_force, copy.status.as_str()), (TimeInForce::Ioc, "CANCELLED"));
     assert_eq!(broker.asked(ASHA), (1, 0, 0), "the exchange ended it, not we");
     assert_gone(&broker, &daemon, &order, None);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -441,7 +441,7 @@ fn c10_day_orders_expire_at_the_close() {
     assert_eq!(broker.only_order(ASHA).status.as_str(), "EXPIRED");
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
     assert_gone(&broker, &daemon, &order, None);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -467,5 +467,5 @@ fn c10_copy_that_outlives_the_leaders_order() {
     daemon.until_status(&order, "asha", "CANCELLED");
     until("one cancel", || (broker.asked(ASHA) == (1, 0, 1)).then_some(()));
     assert_gone(&broker, &daemon, &order, Some("leader_gone"));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }

@@ -50,7 +50,7 @@ fn b1_raise_passes_the_entry_gates() {
     let mapping = daemon.mapping(&order, "asha").unwrap();
     assert_eq!((mapping.target, mapping.copied, mapping.filled), (260, 260, 0));
     assert_eq!(mapping.reason, None);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn b1_raise_that_is_too_old_is_refused() {
     // What is there is followed as before.
     broker.change(LEADER, &order, &to_price("94.00"));
     until_terms(&broker, &limit("94.00", buy(option, 130)));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn b1_raise_is_refused_while_the_breaker_is_open() {
     // Less exposure passes.
     broker.change(LEADER, &order, &to_units(130));
     until_terms(&broker, &limit("95.00", buy(option, 65)));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn b2_lowered_in_proportion() {
         let mapping = daemon.mapping(&order, "asha").unwrap();
         ((mapping.target, mapping.copied, mapping.filled) == (130, 130, 65)).then_some(())
     });
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn b2_never_lowered_below_what_is_filled() {
     assert_eq!(broker.asked(ASHA), (1, 0, 1));
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
     daemon.until_changes(&order, "asha", &[("cancel", "ACKED")]);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn b3_price() {
     assert_eq!(broker.only_order(ASHA).modifications, 1);
     let changes = daemon.until_changes(&order, "asha", &[("modify", "ACKED")]);
     assert_eq!((changes[0].quantity, changes[0].price), (130, 963_500));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn b4_trigger() {
     assert_eq!(broker.only_order(ASHA).modifications, 1);
     let changes = daemon.until_changes(&order, "asha", &[("modify", "ACKED")]);
     assert_eq!((changes[0].order_type.as_str(), changes[0].trigger), ("STOP_LOSS", 1_125_000));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn b5_limit_to_market() {
     assert_eq!(broker.change_bodies(ASHA)[0]["orderType"], "MARKET");
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
     assert!(daemon.gaps(&order, "asha").is_empty());
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn b5_limit_to_stop_loss() {
     broker.quiet();
     assert_eq!(broker.only_order(ASHA).modifications, 1);
     daemon.until_changes(&order, "asha", &[("modify", "ACKED")]);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn b6_day_to_ioc() {
     assert_eq!(broker.asked(ASHA), (1, 1, 0), "changed, not cancelled");
     assert_eq!(broker.change_bodies(ASHA)[0]["validity"], "IOC");
     assert_eq!(daemon.mapping(&order, "asha").unwrap().outcome, "sent");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn b7_ten_changes_in_one_second_become_two() {
     assert_eq!(broker.asked(ASHA), (1, 2, 0));
     let changes = daemon.until_changes(&order, "asha", &[("modify", "ACKED"), ("modify", "ACKED")]);
     assert_eq!((changes[0].price, changes[1].price), (940_000, 855_000));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// Nothing but answers tells of Asha's orders: no stream, no reads on a period.
@@ -292,7 +292,7 @@ fn b8_change_before_the_acknowledgement() {
     daemon.until_changes(&order, "asha", &[("modify", "ACKED")]);
     assert_eq!(broker.asked(ASHA), (1, 1, 0));
     assert_eq!(broker.only_order(ASHA).modifications, 1);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn b8_change_while_the_copy_is_in_transit() {
     let (last, before) = states.split_last().unwrap();
     assert_eq!((last.0.as_str(), last.1.as_str()), ("modify", "ACKED"));
     assert!(before.iter().all(|(kind, state)| kind == "modify" && state == "REFUSED"), "{states:?}");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// The leader's buy rests, the copy of it is filled whole.
@@ -346,7 +346,7 @@ fn b9_price_of_a_filled_copy() {
     broker.quiet();
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
     assert_eq!(daemon.mapping(&order, "asha").unwrap().filled, 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn b9_lowering_of_a_filled_copy() {
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
     let mapping = daemon.mapping(&order, "asha").unwrap();
     assert_eq!((mapping.target, mapping.filled), (65, 130));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn b9_raise_of_a_filled_copy_is_a_new_child() {
     assert_ne!(intents[0].client_order_id, intents[1].client_order_id);
     let mapping = daemon.mapping(&order, "asha").unwrap();
     assert_eq!((mapping.target, mapping.copied, mapping.filled), (260, 260, 130));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn b9_raise_of_a_filled_copy_is_refused_when_it_is_too_old() {
     broker.quiet();
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
     assert_eq!(daemon.mapping(&order, "asha").unwrap().reason.as_deref(), Some("stale_entry"));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn b11_share_falls_below_one_lot() {
     until_terms(&broker, &limit("95.00", buy(option, 130)));
     broker.quiet();
     assert_eq!(broker.asked(ASHA), (2, 0, 1));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -450,7 +450,7 @@ fn b13_a_stop_that_fires_is_no_change() {
     daemon.until_filled(&order, "asha", 130);
     broker.quiet();
     assert_eq!(broker.asked(ASHA), (1, 1, 0));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -470,7 +470,7 @@ fn b13_a_stop_market_that_fires_is_no_change() {
     broker.pass(Duration::from_secs(5));
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
     assert_eq!(broker.only_order(ASHA).terms, limit("108.15", buy(option, 130)));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -491,7 +491,7 @@ fn b13_a_market_order_shown_as_a_limit_is_no_change() {
     broker.quiet();
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
     assert_eq!(daemon.mapping(&order, "asha").unwrap().outcome, "sent");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -511,7 +511,7 @@ fn b14_two_changes_of_one_second_arrive_swapped() {
     let reads = broker.requests(LEADER, Operation::Read);
     assert!(reads.iter().any(|read| read.path.ends_with("/orders")), "{reads:?}");
     assert_eq!(daemon.mapping(&order, "asha").unwrap().outcome, "sent");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -529,5 +529,5 @@ fn b14_change_in_the_second_of_a_read() {
     }
     broker.quiet();
     assert_eq!(broker.only_order(ASHA).modifications, 3);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }

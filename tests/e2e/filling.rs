@@ -31,7 +31,7 @@ fn d1_slippage_of_an_order_that_fills_at_once() {
     broker.quiet();
     assert_eq!(daemon.trades(LEADER), [(order.to_string(), 260, 1_000_000)]);
     assert_eq!(daemon.trades(ASHA), [(copy.id.to_string(), 130, 1_002_500)]);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn d1_delay_of_an_order_that_fills_later() {
     assert_eq!((mapping.slippage_ticks, mapping.slippage_bps_x100), (Some(100), Some(50_000)));
     assert_eq!(mapping.fill_delay_us, Some(3_000_000));
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// Whether none comes before the one it follows.
@@ -87,7 +87,7 @@ fn d1_delay_is_split_into_its_stretches() {
     let slippage = &status["slippage"][0];
     assert_eq!((&slippage["copies"], &slippage["quantity"]), (&json!(1), &json!(130)));
     assert_eq!(slippage["money_units"], 0);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// Units and prices of an account's fills, sorted.
@@ -129,7 +129,7 @@ fn d2_several_part_fills() {
     assert_eq!(mapping.slippage, Some(260 * 375));
     assert_eq!((mapping.target, mapping.copied, mapping.filled), (260, 260, 260));
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn d3_part_filled_copy_goes_on_working() {
     daemon.until_filled(&order, "asha", 130);
     broker.quiet();
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn d6_fill_told_by_stream_and_book_counts_once() {
     assert_eq!(daemon.until_intent(&exit, "asha", "ACKED").purpose, "exit");
     broker.quiet();
     assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn d8_slippage_above_the_level_alerts() {
     daemon.until_incident("slippage", "asha");
     broker.quiet();
     assert_eq!(daemon.incidents().len(), 1);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -217,5 +217,5 @@ fn d8_slippage_alert_switched_off() {
     assert_eq!(daemon.until_filled(&order, "asha", 130).slippage_bps_x100, Some(50_000));
     broker.quiet();
     assert!(daemon.incidents().is_empty());
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }

@@ -60,7 +60,7 @@ fn e9_a_halt_stops_entries_until_a_resume_over_a_restart() {
     // Nothing of before came back.
     assert_eq!(broker.calls(ASHA), ["POST /orders", "DELETE /orders", "POST /orders"]);
     assert_eq!(broker.calls(BALA), ["POST /orders"; 4]);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn e9_a_square_off_closes_what_was_copied_and_tells_until_flat() {
     assert!(say(&daemon, &["resume"]).contains("asha: active since "));
     broker.quiet();
     assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn e9_no_entry_leaves_once_the_halt_is_answered() {
     // One may have been on the wire.
     let arrived = broker.orders(ASHA).len();
     assert!(arrived <= sent + 1, "{arrived} after {sent}");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// Two units for each of the leader's; he may place 27 lots at once, the exchange takes no more.
@@ -153,7 +153,7 @@ fn e9_a_square_off_above_the_freeze_quantity_is_sliced() {
     daemon.until_outcome(&out, "asha", "skipped");
     broker.quiet();
     assert_eq!(broker.net(ASHA, option), 65);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn e9_a_restart_in_the_middle_of_a_square_off_goes_on_until_flat() {
     say(&daemon, &["resume"]);
     broker.pass(Duration::from_secs(5));
     assert_eq!(broker.net(ASHA, option), 0);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn e9_resume_copies_only_what_is_first_seen_afterwards() {
     assert_eq!(daemon.intents(&out, "asha"), []);
     let next = broker.lead(limit("94.00", buy(option, 260)));
     daemon.until_status(&next, "asha", "PENDING");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// Two lots of the leader's four, and his target for all four copied.
@@ -268,7 +268,7 @@ fn e9_an_exit_of_the_leaders_that_the_operator_cancelled_is_an_open_incident() {
         let open = "SELECT id FROM incidents WHERE kind = 'copy_gap' AND closed_at IS NULL";
         daemon.table(open, |row| row.get::<_, String>(0)).is_empty().then_some(())
     });
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn e9_exits_that_a_stopped_daemon_is_told_to_cancel_are_cancelled_at_its_start()
     // What he orders to close from now on is followed.
     let out = broker.lead(sell(broker.option(), 260));
     daemon.until_filled(&out, "asha", 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn e9_a_square_off_that_the_broker_rejects_goes_on_until_flat() {
     until("the incident is closed", || {
         daemon.table(open, |row| row.get::<_, String>(0)).is_empty().then_some(())
     });
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// The night between is spent switched off, as a daemon's is.
@@ -365,5 +365,5 @@ fn e9_a_square_off_closes_what_was_copied_the_day_before() {
     let id = format!("square-off-2026-12-02-{}-{}-1", option.segment, option.security_id);
     let told = say(&daemon, &["explain", &id]);
     assert!(told.contains(&format!("Your own order {id}")) && told.contains("SELL"), "{told}");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }

@@ -56,7 +56,7 @@ fn d18_only_copied_lots_are_sold() {
     broker.quiet();
     assert_eq!((broker.net(ASHA, option), sold_by_tandem(&broker)), (650, 130));
     assert_eq!(daemon.outcomes("asha"), [("sent".to_owned(), None, 3)]);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn d18_the_owner_trades_by_hand_meanwhile() {
     daemon.until_filled(&rest, "asha", 65);
     broker.quiet();
     assert_eq!((broker.net(ASHA, option), sold_by_tandem(&broker)), (0, 130));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn d18_what_the_owner_sold_of_the_copies_is_not_sold_again_nor_bought_back() {
     daemon.until_filled(&sold, "asha", 65);
     broker.quiet();
     assert_eq!((broker.net(ASHA, option), sold_by_tandem(&broker)), (0, 65));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// Both hold, and have an entry that rests, in what the broker squares off.
@@ -140,7 +140,7 @@ fn d22_intraday_square_off_of_the_follower_first() {
     broker.square_off(LEADER);
     both_flat(&broker, &daemon, option);
     assert_eq!(broker.placements(ASHA).len(), before, "no exit of ours");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn d22_intraday_square_off_of_the_leader_first() {
     broker.square_off(ASHA);
     both_flat(&broker, &daemon, option);
     assert_eq!(sold_by_tandem(&broker), 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn d22_intraday_square_off_on_both_sides_at_once() {
     held_intraday(&broker, &daemon, option);
     broker.pass_until("2026-12-01 15:20:01");
     both_flat(&broker, &daemon, option);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// The leader holds INTRADAY, Asha copied it, and he has converted all of it; his positions are read often enough to tell.
@@ -214,7 +214,7 @@ fn d23_a_conversion_of_the_leaders_is_told() {
     broker.quiet();
     assert_eq!((broker.net(ASHA, option), broker.position(ASHA, option, Product::Intraday)), (0, 0));
     assert_eq!(broker.placement_bodies(ASHA).last().unwrap()["productType"], "INTRADAY");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn d23_a_conversion_of_the_leaders_is_copied() {
     daemon.until_filled(&sold, "asha", 130);
     broker.quiet();
     assert_eq!((broker.net(ASHA, option), broker.position(ASHA, option, Product::Margin)), (0, 0));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn d24_the_leaders_baseline_is_not_copied_and_fractions_are_of_his_full_net() {
     daemon.until_outcome(&rest, "asha", "skipped");
     broker.quiet();
     assert_eq!((broker.net(ASHA, option), sold_by_tandem(&broker)), (0, 130));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn d24_the_leader_closes_only_what_he_held_before() {
     daemon.until_refused(&sold, "asha", "skipped", "nothing_to_close");
     broker.quiet();
     assert!(broker.placements(ASHA).is_empty());
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// The owner trades, and only the account's positions tell for the time being.
@@ -354,7 +354,7 @@ fn a_drift_freezes_entries_there_until_it_is_explained() {
     daemon.until_filled(&sold, "asha", 130);
     broker.quiet();
     assert_eq!((broker.net(ASHA, option), sold_by_tandem(&broker)), (195, 195));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn a_drift_caps_exits_at_what_the_account_shows() {
     daemon.until_filled(&sold, "asha", 65);
     broker.quiet();
     assert_eq!((broker.net(ASHA, option), sold_by_tandem(&broker)), (0, 65), "never short");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn a_drift_may_stop_the_account() {
     let sold = broker.lead(sell(option, 260));
     daemon.until_filled(&sold, "asha", 130);
     assert_eq!(broker.net(ASHA, option), 65);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -410,5 +410,5 @@ fn two_reads_that_differ_for_a_moment_are_no_drift() {
     assert_eq!((known, broker.net(ASHA, option)), (10, 650));
     assert_eq!(incidents(&daemon, "ledger_drift"), (0, 0));
     assert_eq!(broker.orders(ASHA)[0].filled, Quantity::new(65));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }

@@ -82,7 +82,7 @@ fn super_order_lives(variants: impl FnOnce(&mut SimVariants), filled: Leg) {
     assert_eq!(daemon.outcomes("asha"), [("sent".to_owned(), None, 1)]);
     assert_eq!(daemon.gaps(&order, "asha"), []);
     assert_eq!(daemon.incidents(), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a15_super_order_sold_short() {
     assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
     assert_eq!(broker.calls(ASHA), ["POST /super/orders"]);
     assert_eq!(daemon.gaps(&order, "asha"), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a15_super_order_at_the_market() {
     assert_eq!((copy.legs[0].leg, copy.legs[0].price), (Leg::StopLoss, rupees("80.00")));
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
     assert_eq!(broker.calls(ASHA), ["POST /super/orders"]);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// The leader's target is met by somebody who wants no more than his.
@@ -185,7 +185,7 @@ fn a15_super_order_that_the_leader_is_out_of_and_the_follower_is_not() {
     assert_eq!(broker.calls(ASHA), calls);
     assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
     assert!(broker.orders(ASHA).iter().all(tandem_sim::exchange::SimOrder::is_terminal));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a15_super_order_whose_target_is_met_a_second_after_the_leaders() {
     assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
     assert_eq!(broker.calls(ASHA), ["POST /super/orders"]);
     assert_eq!(daemon.gaps(&order, "asha"), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// A super order of four lots whose entries have filled.
@@ -283,7 +283,7 @@ fn b12_leader_moves_and_cancels_legs() {
     ];
     assert_eq!(parts, expected);
     assert_eq!(daemon.gaps(&order, "asha"), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn b12_leader_moves_a_stop_that_has_trailed() {
     until_exits(&broker, &Exits::waiting("120.00", "91.50", "2.00"));
     assert_eq!(broker.exits(LEADER), Exits::waiting("120.00", "91.50", "2.00"));
     assert_eq!(broker.calls(ASHA), ["POST /super/orders", "PUT /super/orders"]);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn b12_leader_changes_and_cancels_an_entry_that_rests() {
     assert_eq!(broker.calls(ASHA)[1 + changes.len()..], ["DELETE /super/orders/ENTRY_LEG"]);
     assert_eq!(daemon.mapping(&order, "asha").unwrap().outcome, "sent");
     assert_eq!(daemon.gaps(&order, "asha"), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -371,7 +371,7 @@ fn a17_bracket_order_goes_as_a_super_order() {
     assert_eq!(broker.calls(ASHA), ["POST /super/orders", "PUT /super/orders"]);
     assert_eq!(daemon.outcomes("asha"), [("sent".to_owned(), None, 1)]);
     assert_eq!(daemon.gaps(&order, "asha"), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn a17_cover_order_goes_as_a_super_order() {
     assert_eq!(broker.calls(ASHA), ["POST /super/orders"]);
     assert_eq!(daemon.outcomes("asha"), [("sent".to_owned(), None, 1)]);
     assert_eq!(daemon.gaps(&order, "asha"), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 const RELIANCE: u32 = 2885;
@@ -456,7 +456,7 @@ fn a16_forever_order_single() {
     assert_eq!(broker.orders(ASHA).len(), 1);
     assert_eq!(broker.calls(ASHA).len(), 2);
     assert_eq!(daemon.gaps(&order, "asha"), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -495,7 +495,7 @@ fn a16_forever_order_one_cancels_other() {
     assert_eq!(broker.orders(ASHA).len(), 2);
     assert_eq!(broker.calls(ASHA).len(), 3);
     assert_eq!(daemon.gaps(&order, "asha"), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -516,7 +516,7 @@ fn a16_forever_order_cancelled() {
     assert!(broker.orders(ASHA).is_empty());
     assert_eq!(broker.calls(ASHA), ["POST /forever/orders", "DELETE /forever/orders"]);
     assert_eq!(daemon.gaps(&order, "asha"), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -531,7 +531,7 @@ fn a16_forever_order_while_only_options_are_copied() {
     daemon.until_refused(&child, "asha", "skipped", "not_option");
     broker.quiet();
     assert_eq!(broker.writes(ASHA), []);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -554,5 +554,5 @@ fn a16_forever_order_on_a_derivative() {
     broker.quiet();
     assert_eq!(broker.calls(ASHA), ["POST /orders"]);
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }

@@ -46,7 +46,7 @@ fn d4_follower_fills_before_the_leader() {
     assert_eq!(broker.asked(ASHA), (1, 0, 0));
     assert!(daemon.gaps(&order, "asha").is_empty());
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn d5_entry_left_behind_is_cancelled() {
     let mapping = daemon.mapping(&order, "asha").unwrap();
     assert_eq!((mapping.outcome.as_str(), mapping.reason.as_deref()), ("sent", Some("left_behind")));
     assert_eq!((mapping.target, mapping.copied, mapping.filled), (0, 0, 0));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn d5_rest_of_an_entry_left_behind_is_cancelled() {
     let copy = broker.only_order(ASHA);
     assert_eq!((copy.status.as_str(), copy.filled.get()), ("CANCELLED", 195));
     assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 195);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn d5_entry_left_behind_is_kept() {
     daemon.until_filled(&order, "asha", 130);
     broker.quiet();
     assert!(daemon.gaps(&order, "asha").is_empty());
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn d5_entry_left_behind_chases_the_market() {
     assert_eq!(broker.asked(ASHA), (1, 1, 0));
     assert_eq!(broker.change_bodies(ASHA)[0]["orderType"], "MARKET");
     assert!(daemon.gaps(&order, "asha").is_empty());
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn d5_entry_chases_within_bands_of_our_own() {
     let copy = broker.only_order(ASHA);
     assert_eq!((copy.terms.price, copy.terms.order_type), (rupees("100.70"), OrderType::Limit));
     assert_eq!(broker.asked(ASHA), (1, 2, 0));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// Both hold, and the leader's exit at 110.00 has filled; the follower's rests, and nobody bids.
@@ -185,7 +185,7 @@ fn d5_exit_chases_until_flat() {
     assert_eq!((placed, cancelled), (2, 0));
     assert!((2..=8).contains(&changed), "its price is moved at doubling intervals: {changed}");
     assert!(daemon.gaps(&exit, "asha").is_empty());
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn d5_exit_chases_beyond_the_cap_of_changes() {
     assert_eq!(live().count(), 0);
     let sold: u32 = broker.orders(ASHA).iter().skip(1).map(|copy| copy.filled.get()).sum();
     assert_eq!(sold, 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// The copy is cancelled with the leader's, and a lot of it fills two seconds later all the same.
@@ -243,7 +243,7 @@ fn d7_late_fill_after_a_cancel_is_closed_again() {
     assert_eq!(broker.orders(ASHA)[0].status.as_str(), "CANCELLED");
     let (placed, _, cancelled) = broker.asked(ASHA);
     assert_eq!((placed, cancelled), (2, 1));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn d7_late_fill_after_a_cancel_is_counted() {
     let mapping = daemon.mapping(&order, "asha").unwrap();
     assert_eq!((mapping.target, mapping.copied, mapping.filled), (0, 65, 65));
     assert_eq!(broker.asked(ASHA), (1, 0, 1));
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn d7_more_than_was_ordered() {
     broker.quiet();
     assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
     assert_eq!(daemon.mapping(&order, "asha").unwrap().filled, 195);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn e3_copy_rejected_while_it_rests() {
     broker.pass(Duration::from_mins(1));
     assert_eq!(broker.asked(ASHA), (1, 0, 0), "an entry is not tried again");
     daemon.until_gap(&order, "asha", "follower_rejected", -130, "reported");
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 /// Both hold, and the leader leaves at the market; the broker rejects so many of the follower's exits.
@@ -324,7 +324,7 @@ fn e3_rejected_exit_is_tried_again() {
     let exits: Vec<_> = broker.orders(ASHA).into_iter().skip(1).collect();
     let seen: Vec<&str> = exits.iter().map(|copy| copy.status.as_str()).collect();
     assert_eq!(seen, ["REJECTED", "REJECTED", "TRADED"]);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }
 
 #[test]
@@ -337,5 +337,5 @@ fn e3_exit_rejected_three_times_is_given_up() {
     broker.pass(Duration::from_mins(1));
     assert_eq!(broker.asked(ASHA), (4, 0, 0));
     assert_eq!(broker.position(ASHA, broker.option(), Product::Margin), 130);
-    daemon.end();
+    daemon.end_at_rest(&broker);
 }

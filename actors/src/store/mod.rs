@@ -44,6 +44,7 @@ pub use codes::{FundsMark, IntentKind, OrderRole, UnknownWord, predecessors};
 pub use error::{OpenError, ReaderError, StoreError, SubmitError};
 pub use handle::{StoreHandle, StoreStats};
 pub use instruments::{InstrumentsWrite, instrument_parts};
+pub use open::SCHEMA_VERSION;
 pub use reader::*;
 pub use rows::*;
 pub use settings::StoreSettings;

@@ -37,7 +37,7 @@ const MIGRATIONS: &[Migration] = &[
 ];
 
 /// The version of the schema this program works with.
-pub(super) const SCHEMA_VERSION: usize = MIGRATIONS.len();
+pub const SCHEMA_VERSION: usize = MIGRATIONS.len();
 
 pub(super) fn migrations() -> Migrations<'static> {
     let step = |migration: &Migration| match migration.then {

@@ -8,7 +8,7 @@ use crate::server::rows;
 use crate::settings::SimVariants;
 
 /// Orders, trades, positions and funds of every account, late visibility or not.
-pub(super) fn books(broker: &Broker) -> Value {
+pub(crate) fn books(broker: &Broker) -> Value {
     let accounts: serde_json::Map<String, Value> =
         broker.accounts.iter().map(|entry| (entry.client_id.to_string(), book(broker, entry))).collect();
     json!({ "now": broker.exchange.now().to_string(), "now_us": broker.exchange.now().micros(), "accounts": accounts })

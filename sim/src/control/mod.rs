@@ -1,7 +1,7 @@
 //! The control API (`docs/simulator.md`): the app, faults, the market and the positions by hand, the books,
 //! the clock.
 
-mod books;
+pub(crate) mod books;
 mod clock_socket;
 mod orders;
 mod positions;

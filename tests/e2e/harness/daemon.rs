@@ -4,10 +4,13 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
+use tandem_checker::{Book, verify};
+use tandem_sim::Books;
 
-use super::broker::{PIN, SENTINEL, TOTP_SECRET};
+use super::broker::{Broker, PIN, SENTINEL, TOTP_SECRET};
 use super::{Records, until};
 
 /// One `tandem run`. Its folder lives on when it is started again.
@@ -16,6 +19,7 @@ pub(crate) struct Daemon {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
     records: Records,
+    books: Books,
     expected: Vec<String>,
     tolerated: Vec<String>,
 }
@@ -29,10 +33,17 @@ impl std::ops::Deref for Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn spawn(folder: tempfile::TempDir, variables: Vec<(String, String)>) -> Self {
-        let records = Records::at(&folder.path().join("tandem.db"));
-        let mut daemon =
-            Self { child: None, folder, variables, records, expected: Vec::new(), tolerated: Vec::new() };
+    /// The books are those of its broker: at the end they are compared with what it recorded.
+    pub(crate) fn spawn(folder: tempfile::TempDir, variables: Vec<(String, String)>, books: Books) -> Self {
+        let mut daemon = Self {
+            child: None,
+            records: Records::at(&folder.path().join("tandem.db")),
+            folder,
+            variables,
+            books,
+            expected: Vec::new(),
+            tolerated: Vec::new(),
+        };
         daemon.start();
         daemon
     }
@@ -183,7 +194,7 @@ impl Daemon {
         status.code()
     }
 
-    /// Stops it, then looks for what no test may leave unseen: warnings nobody expected, and secrets.
+    /// Stops it, then looks for what no test may leave unseen: warnings nobody expected, secrets, broken promises.
     pub(crate) fn end(mut self) {
         if self.child.is_some() {
             self.terminate();
@@ -204,8 +215,27 @@ impl Daemon {
             assert!(loud.iter().any(|line| line.contains(text)), "no warning or error with {text:?}");
         }
         self.assert_no_secrets();
+        self.assert_promises_kept();
         let said = fs::read_to_string(self.folder.path().join("said.txt")).unwrap();
         assert!(said.is_empty(), "said beside the log: {said}");
+    }
+
+    /// Lets so much time pass first that nothing counts as under way: the checker then asks how all of it ended.
+    #[track_caller]
+    pub(crate) fn end_at_rest(self, broker: &Broker) {
+        broker.pass(Duration::from_secs(150));
+        // What became due in that jump is done before the next.
+        broker.pass(Duration::from_secs(5));
+        self.end();
+    }
+
+    /// The independent checker over its database and the broker's books, whether it runs, has ended or was killed.
+    #[track_caller]
+    pub(crate) fn assert_promises_kept(&self) {
+        let mut book = Book::default();
+        book.take(&self.books.as_json()).unwrap();
+        let report = verify(&self.folder.path().join("tandem.db"), Some(&book), None).unwrap();
+        assert!(report.is_clean(), "broken promises: {:#?}", report.findings().collect::<Vec<_>>());
     }
 
     /// Logs, database with its journal, what was said: no secret anywhere but in the files that are there for them.

@@ -156,7 +156,7 @@ impl Setup {
         }
         fs::write(folder.path().join("tandem.toml"), self.settings(broker)).unwrap();
         self.write_secrets(broker, folder.path());
-        let daemon = Daemon::spawn(folder, self.variables());
+        let daemon = Daemon::spawn(folder, self.variables(), broker.sim.books());
         daemon.until_live(1);
         let leader = DhanClientId::new(LEADER).unwrap();
         until("the broker serves the leader's stream", || {

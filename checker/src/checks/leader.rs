@@ -1,0 +1,67 @@
+//! P12 and P13: what the leader did is known, and what came too late was left alone.
+
+use std::collections::BTreeSet;
+
+use super::Look;
+use crate::case::{Case, Child};
+use crate::history::{MappingRow, OrderRow};
+use crate::when::{self, SECOND};
+
+/// The broker's times have whole seconds, and the two clocks may differ a little.
+const COARSE: i64 = 2 * SECOND;
+
+/// P12: every order of the leader's book is in the rows, with as much filled.
+pub(super) fn none_missed(case: &Case<'_>, look: &mut Look) {
+    let leaders = case.history.mappings.iter().map(MappingRow::leader_account);
+    // An operator's own square-off of earlier days has the follower's account in the leader's place.
+    let leaders: BTreeSet<&str> = leaders.filter(|account| !case.followers.contains(account)).collect();
+    let days: BTreeSet<&str> = case.history.mappings.iter().map(MappingRow::day).collect();
+    for order in case.book.into_iter().flat_map(|book| book.orders.values()) {
+        let copied_then = order.created.is_some_and(|at| days.contains(&*when::day(at)));
+        let settled = order.updated.is_some_and(|at| case.is_settled(at));
+        if order.is_leg || !leaders.contains(&*order.account) || !copied_then || !settled {
+            continue;
+        }
+        let known = case.order(&order.account, &order.id);
+        let rows = || [vec![order.row()], known.map(OrderRow::row).into_iter().collect()].concat();
+        look.demand(known.is_some_and(|known| known.cumulative == order.filled), rows, || match known {
+            None => format!("the leader's order {} is not in the rows", order.id),
+            Some(known) => format!(
+                "the leader's order {} has {} units filled, the rows have {}",
+                order.id, order.filled, known.cumulative
+            ),
+        });
+    }
+}
+
+/// P13: no first entry for an order of the leader's that was over longer ago than entries may be old.
+pub(super) fn not_late(case: &Case<'_>, look: &mut Look) {
+    let Some(oldest) = case.history.numbers("copy.entry_age_ms_max").into_iter().max() else { return };
+    for key in case.mappings.keys() {
+        let sent = case.children_of(key).filter(|child| child.is_copy() && !child.intent.stayed_here());
+        let Some(first) = sent.min_by_key(|child| child.intent.sent) else { continue };
+        look.saw();
+        if let Some((executed, left)) = since_executed(case, first)
+            && first.intent.purpose == "entry"
+            && left - executed > oldest * 1000 + COARSE
+        {
+            look.broken(
+                format!(
+                    "an entry left at {}, {} s after the leader's order was over; {} s are allowed",
+                    when::text(left),
+                    (left - executed) / SECOND,
+                    oldest / 1000
+                ),
+                first.rows(),
+            );
+        }
+    }
+}
+
+/// When the leader's order was over, having filled, and when its copy left.
+fn since_executed(case: &Case<'_>, child: &Child<'_>) -> Option<(i64, i64)> {
+    let (_, account, id, _) = &child.intent.mirror;
+    let order = case.order(account, id)?;
+    let over = case.events(order).iter().filter(|event| event.is_end() && event.cumulative > 0);
+    Some((over.map(|event| event.ts_event).min()?, child.intent.sent?))
+}

@@ -1,0 +1,92 @@
+//! The history: the rows of Tandem's database that a promise speaks of, read in one consistent state.
+
+mod read;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+
+pub(crate) use self::rows::{
+    AuditRow, EventRow, GapRow, IncidentRow, Instrument, IntentRow, MappingRow, MirrorKey, OpeningRow,
+    OrderRow, PositionRow, TradeRow, TradingRow, is_end, masked,
+};
+
+/// Everything, as it stood when it was read.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    pub(crate) orders: Vec<OrderRow>,
+    pub(crate) events: Vec<EventRow>,
+    pub(crate) trades: Vec<TradeRow>,
+    pub(crate) mappings: Vec<MappingRow>,
+    pub(crate) intents: Vec<IntentRow>,
+    pub(crate) gaps: Vec<GapRow>,
+    pub(crate) openings: Vec<OpeningRow>,
+    pub(crate) positions: Vec<PositionRow>,
+    /// When each account's positions of a day were read last.
+    pub(crate) snapshots: BTreeMap<(String, String), i64>,
+    pub(crate) incidents: Vec<IncidentRow>,
+    pub(crate) audit: Vec<AuditRow>,
+    /// The last entry of the audit log that there should be, and its hash.
+    pub(crate) audit_head: (i64, Vec<u8>),
+    pub(crate) trading: Vec<TradingRow>,
+    /// Accounts whose money was ever read.
+    pub(crate) accounts: BTreeSet<String>,
+    /// Every value that each key of the settings ever had.
+    pub(crate) settings: BTreeMap<String, BTreeSet<String>>,
+    /// What SQLite says of the file: damage, and rows that refer to none.
+    pub(crate) damage: Vec<String>,
+    /// Stored texts that look like an access token, by table and key.
+    pub(crate) secrets: Vec<String>,
+    /// How many stored texts were looked at for that.
+    pub(crate) texts: usize,
+    /// The newest moment written anywhere.
+    pub(crate) moment: Option<i64>,
+    /// When the program started last.
+    pub(crate) started: Option<i64>,
+}
+
+impl History {
+    /// Reads everything, or all that belongs to one day.
+    pub(crate) fn read(connection: &mut Connection, day: Option<&str>) -> rusqlite::Result<Self> {
+        // One transaction: what a daemon commits meanwhile is not seen by halves.
+        let transaction = connection.transaction()?;
+        let mut history = read::everything(&transaction, day)?;
+        transaction.finish()?;
+        history.moment = history.newest();
+        history.started =
+            history.audit.iter().filter(|entry| entry.event == "started").map(|entry| entry.at).max();
+        Ok(history)
+    }
+
+    /// The days there are orders or decisions of.
+    pub(crate) fn days(&self) -> Vec<String> {
+        let days = self.orders.iter().map(|order| &order.day);
+        let days: BTreeSet<&String> = days.chain(self.intents.iter().map(|intent| &intent.day)).collect();
+        days.into_iter().cloned().collect()
+    }
+
+    fn newest(&self) -> Option<i64> {
+        let orders = self.orders.iter().map(|order| order.updated);
+        let intents = self.intents.iter().map(|intent| intent.updated);
+        let audit = self.audit.iter().map(|entry| entry.at);
+        let incidents = self.incidents.iter().map(|incident| incident.closed.unwrap_or(incident.opened));
+        let read = self.snapshots.values().copied();
+        let health = self.moment;
+        orders.chain(intents).chain(audit).chain(incidents).chain(read).chain(health).max()
+    }
+
+    /// The numbers that a setting ever was, of any follower: `copy.entry_age_ms_max` is `follower[0].copy...` too.
+    pub(crate) fn numbers(&self, key: &str) -> Vec<i64> {
+        let is_it = |known: &str| {
+            known == key
+                || known.strip_prefix("follower[").and_then(|rest| rest.split_once("].")).is_some_and(
+                    |(_, own)| {
+                        own == key || own.strip_prefix("broker_limits.") == key.strip_prefix("broker.limits.")
+                    },
+                )
+        };
+        let known = self.settings.iter().filter(|(known, _)| is_it(known));
+        known.flat_map(|(_, values)| values.iter().filter_map(|value| value.parse().ok())).collect()
+    }
+}
