@@ -251,15 +251,13 @@ async fn day_after_day(
     let mut stop = std::pin::pin!(stop);
     loop {
         let day = ground.clock.now().trading_day();
-        match supervise(&mut settings, store, &ground, &writer_death, &mut stop, &mut reloads).await? {
-            Some(ending) => return Ok(ending),
-            None => {
-                let turned = ground.turn_day(&settings, store, day);
-                tokio::select! {
-                    () = turned => {}
-                    () = &mut stop => return Ok(Ending::Stopped),
-                }
-            }
+        let ending = supervise(&mut settings, store, &ground, &writer_death, &mut stop, &mut reloads).await?;
+        if let Some(ending) = ending {
+            return Ok(ending);
+        }
+        tokio::select! {
+            () = ground.turn_day(&settings, store, day) => {}
+            () = &mut stop => return Ok(Ending::Stopped),
         }
     }
 }

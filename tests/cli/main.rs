@@ -1,5 +1,5 @@
 //! The built binary's command line: bad settings, version, status, explain, halt, preview, verify, the simulator, and checks against it and nobody;
-//! and the page on risk.
+//! and the pages on risk and on promises.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;
@@ -10,6 +10,7 @@ mod halt;
 mod made;
 mod preview;
 mod program;
+mod promises_page;
 mod risk_page;
 mod simulator;
 mod status;
