@@ -2,6 +2,7 @@
 //!
 //! One path for a first start and for a restart (P20): lock, check, migrate, load, then arm.
 
+mod backups;
 mod day;
 pub(crate) mod following;
 mod operators;
@@ -23,6 +24,7 @@ use tandem_actors::instruments::{InstrumentFile, InstrumentSource, Instruments};
 use tandem_actors::lent_clock;
 use tandem_actors::store::{
     AuditEntry, ConfigSnapshot, Job, OpenError, Store, StoreHandle, Write, WriterId, instrument_parts,
+    sqlite_version,
 };
 use tandem_actors::supervisor::{Ending, House, Shutdown, Supervisor, SupervisorParams};
 use tandem_actors::token_keeper::{Renewal, TokenCare};
@@ -34,6 +36,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use self::backups::{DailyBackup, remedy};
 use self::operators::Operators;
 pub use self::reload::Reloads;
 use crate::cli::ExitStatus;
@@ -66,7 +69,7 @@ pub async fn copy(
 ) -> anyhow::Result<ExitStatus> {
     // Tells this run from all others, in the log and in the audit log.
     let run = Uuid::new_v4();
-    info!(%run, version = env!("CARGO_PKG_VERSION"), "tandem starts");
+    info!(%run, version = env!("CARGO_PKG_VERSION"), sqlite = sqlite_version(), "tandem starts");
     let writer_death = WriterDeath::default();
     let store = match open_store(&settings, Arc::clone(&writer_death)) {
         Ok(store) => store,
@@ -74,14 +77,40 @@ pub async fn copy(
             error!(error = %refused, "not started: this database is in use");
             return Ok(ExitStatus::AlreadyRunning);
         }
+        Err(refused) if refused.is_damage() => {
+            error!(error = %refused, "not started: the database is damaged; {}", remedy(&settings));
+            return Ok(ExitStatus::Damaged);
+        }
         Err(refused) => {
-            error!(error = %anyhow::Error::new(refused), "not started: the database cannot be used");
+            // One line, with every cause.
+            error!(
+                error = format!("{:#}", anyhow::Error::new(refused)),
+                "not started: the database cannot be used"
+            );
             return Ok(ExitStatus::StorageFault);
         }
     };
     let ending = match Ground::lay(&settings, &store, run).await {
-        Ok(ground) => day_after_day(settings, &store, ground, writer_death, stop, reloads).await,
+        Ok(ground) => {
+            let backups = DailyBackup::new(&settings, store.handle.clone(), ground.clock.clone())
+                .map(|daily| actix_rt::spawn(daily.run()));
+            let death = Arc::clone(&writer_death);
+            let ending = day_after_day(settings.clone(), &store, ground, death, stop, reloads).await;
+            if let Some(backups) = backups {
+                backups.abort();
+            }
+            ending
+        }
         Err(error) => Err(error),
+    };
+    let death = writer_death.get().cloned().or_else(|| store.handle.damage());
+    let ending = match (ending, &death) {
+        // It began before there were actors that could have told.
+        (Err(error), Some(death)) => {
+            error!(%error, cause = %death.reason, "not started");
+            Ok(Ending::StorageFault)
+        }
+        (ending, _) => ending,
     };
     // Until everything queued is durable. A writer that hangs must not keep the exit code from being told.
     let patience = if matches!(ending, Ok(Ending::StorageFault)) { END_PATIENCE } else { STORE_PATIENCE };
@@ -92,6 +121,10 @@ pub async fn copy(
             error!(%actor, "halted: an actor failed too often");
             ExitStatus::Halted
         }
+        Ending::StorageFault if death.is_some_and(|death| death.is_damage) => {
+            error!("halted: the database is damaged; {}", remedy(&settings));
+            ExitStatus::Damaged
+        }
         Ending::StorageFault => {
             error!("halted: nothing can be recorded any more, so nothing is sent");
             ExitStatus::StorageFault
@@ -100,9 +133,9 @@ pub async fn copy(
 }
 
 fn open_store(settings: &Settings, death: WriterDeath) -> Result<Store, OpenError> {
-    Store::open(&settings.store.open_settings(), move |cause| {
+    Store::open(&settings.store.open_settings(), move |end| {
         // Only the first cause counts.
-        death.set(cause).ok();
+        death.set(end).ok();
     })
 }
 

@@ -2,7 +2,7 @@
 //! [`StoreHandle`], without a detour over this actor's mailbox.
 //!
 //! Takes pings; gives the figures of the writer; owns the open database, so that a shutdown can end it last. When the
-//! writer ends by itself, or answers nothing any more, this actor dies, and with it the process: without a record nothing is sent (P22).
+//! writer ends by itself, or answers nothing any more, or a reader finds the file damaged, this actor dies, and with it the process: without a record nothing is sent (P22).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use serde_json::json;
 
-use crate::store::{StoreHandle, StoreStats};
+use crate::store::{StoreDeath, StoreHandle, StoreStats};
 use crate::vitals::{Health, Ping, Vitals};
 
 /// How often the keeper looks whether the writer lives.
@@ -20,8 +20,8 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// under a second: longer than this and the disk does not answer.
 const WRITER_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Why the writer ended; empty while it lives.
-pub type WriterDeath = Arc<std::sync::OnceLock<Arc<str>>>;
+/// Why the store ended; empty while it lives.
+pub type WriterDeath = Arc<std::sync::OnceLock<StoreDeath>>;
 
 /// The actor.
 #[derive(Debug)]
@@ -73,8 +73,12 @@ impl Actor for Store {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(WATCH_INTERVAL, |keeper, ctx| {
-            if let Some(cause) = keeper.death.get() {
-                keeper.vitals.dying_of(cause);
+            if let Some(damage) = keeper.handle.damage() {
+                // Whatever came first stays the cause.
+                keeper.death.set(damage).ok();
+            }
+            if let Some(death) = keeper.death.get() {
+                keeper.vitals.dying_of(&death.reason);
                 return ctx.stop();
             }
             match keeper.watch.look(keeper.handle.stats(), Instant::now()) {

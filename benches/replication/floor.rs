@@ -82,7 +82,7 @@ async fn run(
     broker: &str,
     database: &Path,
 ) -> anyhow::Result<()> {
-    let store = Store::open(&StoreSettings::at(database), |cause| end(&cause))?;
+    let store = Store::open(&StoreSettings::at(database), |death| end(&death.reason))?;
     let commit = if manner == "inline" {
         store.stop();
         Commit::Inline { database: Box::new(Inline::open(database)?), answers: Cell::new(0) }

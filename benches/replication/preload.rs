@@ -20,7 +20,7 @@ const A_DAY: Duration = Duration::from_hours(24);
 
 /// Makes such a database.
 pub(crate) fn make(path: &Path) -> anyhow::Result<()> {
-    let store = Store::open(&StoreSettings::at(path), |cause| crate::floor::end(&cause))?;
+    let store = Store::open(&StoreSettings::at(path), |death| crate::floor::end(&death.reason))?;
     let yesterday = Clock::system().now().minus(A_DAY);
     let (follower, sizing) = (Follower::numbered(0)?, sizing()?);
     let (told, answers) = std::sync::mpsc::channel();

@@ -24,6 +24,10 @@ pub enum ExitStatus {
     UnknownFollower = 7,
     /// 8: there is no database; nothing was done.
     NoDatabase = 8,
+    /// 9: a row of the audit log was changed, is missing or stands in another's place.
+    AuditBroken = 9,
+    /// 10: the database, or the backup named, is damaged: restore a backup that is sound.
+    Damaged = 10,
     /// 11: the history, or the broker's book, breaks a promise.
     PromiseBroken = 11,
 }

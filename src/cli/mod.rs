@@ -1,5 +1,7 @@
 //! The command line: one module for each command.
 
+mod audit;
+mod backup;
 mod check;
 mod clock_skew;
 mod exit;
@@ -7,6 +9,7 @@ mod explain;
 mod halt;
 mod place;
 mod preview;
+mod restore;
 mod resume;
 mod run;
 mod sim;
@@ -32,7 +35,8 @@ struct Arguments {
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 a check or the run failed, 2 bad settings or command line (nothing started), 3 another instance \
 holds the database, 4 halted by the supervisor, 5 the database cannot be written; halt and resume: 6 not recorded, 7 \
-unknown follower, 8 no database; verify: 8 no database, 11 a promise is broken.";
+unknown follower; 8 no database, 9 the audit log was tampered with, 10 the database or a backup is damaged; verify: 11 a \
+promise is broken.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -64,6 +68,13 @@ enum Command {
     Preview(preview::Options),
     /// Judge what Tandem promises by its database and, where given, the broker's book. Exit code 11: a promise is broken.
     Verify(verify::Options),
+    /// Copy the database into a folder, beside a running daemon or without one, and check the copy.
+    Backup(backup::Options),
+    /// Put a backup in the place of the database, and halt every follower. Only while no daemon runs.
+    Restore(restore::Options),
+    /// Look whether the audit log is as it was written.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look whether copying could start: tokens, funds, addresses, instruments, clock, database. Places nothing.
     Check {
         /// Settings file.
@@ -88,6 +99,9 @@ pub fn main() -> ExitStatus {
         Command::Explain(options) => explain::explain(options),
         Command::Preview(options) => preview::preview(options),
         Command::Verify(options) => verify::verify(options),
+        Command::Backup(options) => backup::backup(options),
+        Command::Restore(options) => restore::restore(options),
+        Command::Audit(command) => audit::audit(command),
         Command::Check { config } => check::check(&config),
     };
     done.unwrap_or_else(|error| {

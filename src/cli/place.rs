@@ -8,7 +8,7 @@ use tandem_actors::store::Reader;
 
 use super::{ExitStatus, say_error};
 use crate::control::socket::beside;
-use crate::settings::{Sources, StoreOnly};
+use crate::settings::{BackupSettings, Sources, StoreOnly};
 
 /// Where the database is named.
 #[derive(Debug, clap::Args)]
@@ -40,6 +40,14 @@ impl Place {
         Ok(Located { database, socket })
     }
 
+    /// Where the database is, and what the settings say of its backups. Faults of the settings are said at once.
+    pub(super) fn with_backups(self) -> Result<(PathBuf, BackupSettings), ExitStatus> {
+        match self.database {
+            Some(path) => load(Sources::new()).map(|defaults| (path, defaults.backup)),
+            None => configured(self.config.as_deref()).map(|found| (found.store.path, found.backup)),
+        }
+    }
+
     /// A reader of the database, whether its daemon runs or not. Faults of the settings are said at once.
     pub(super) fn open(self) -> anyhow::Result<Result<Reader, ExitStatus>> {
         let path = match self.database {
@@ -61,6 +69,10 @@ fn configured(config: Option<&Path>) -> Result<StoreOnly, ExitStatus> {
     if let Some(path) = config {
         sources = sources.file(path);
     }
+    load(sources)
+}
+
+fn load(sources: Sources) -> Result<StoreOnly, ExitStatus> {
     sources.load_store().map_err(|faults| {
         say_error(&faults.to_string());
         ExitStatus::BadSettings

@@ -78,6 +78,7 @@ impl StoreSettings {
         store::StoreSettings {
             readers: self.readers,
             queue_capacity: self.queue_jobs_max,
+            pages_max: self.size_mb_max.map(|size| size.saturating_mul(store::PAGES_PER_MB)),
             ..store::StoreSettings::at(&self.path)
         }
     }

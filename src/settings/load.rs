@@ -10,7 +10,8 @@ use super::fault::{BUILT_IN, Fault, Faults, Origin};
 use super::layer::Layer;
 use super::schema::{FOLLOWER, FOLLOWER_TABLES};
 use super::{
-    ControlSettings, LogSettings, Settings, StoreSettings, TokenRenewal, environment, file, validate,
+    BackupSettings, ControlSettings, LogSettings, Settings, StoreSettings, TokenRenewal, environment, file,
+    validate,
 };
 
 /// Every key with its default; the lowest layer, and the documentation.
@@ -38,6 +39,8 @@ pub struct Sources {
 pub struct StoreOnly {
     /// Where the database is.
     pub store: StoreSettings,
+    /// Where its backups are.
+    pub backup: BackupSettings,
     /// Where its daemon listens, if that is set.
     pub socket: Option<PathBuf>,
     /// Where log lines go.
@@ -129,6 +132,7 @@ impl Sources {
             let control = Option::<ControlSettings>::deserialize(&tree["control"])?;
             Ok(StoreOnly {
                 store: StoreSettings::deserialize(&tree["store"])?,
+                backup: BackupSettings::deserialize(&tree["backup"])?,
                 socket: control.and_then(|control| control.socket),
                 log: LogSettings::deserialize(&tree["log"])?,
             })

@@ -36,9 +36,9 @@ pub use fault::{Fault, Faults, Origin};
 pub use load::{Purpose, Sources, StoreOnly};
 pub use risk::{RiskSettings, SpreadSettings};
 pub use sections::{
-    AlertsSettings, BreakerSettings, BrokerLimits, BrokerSettings, ClockSettings, ControlSettings,
-    FollowerSettings, LeaderSettings, LogSettings, RecoverySettings, SessionSettings, StoreSettings,
-    SupervisorSettings, TokenSettings,
+    AlertsSettings, BackupSettings, BreakerSettings, BrokerLimits, BrokerSettings, ClockSettings,
+    ControlSettings, FollowerSettings, LeaderSettings, LogSettings, RecoverySettings, SessionSettings,
+    StoreSettings, SupervisorSettings, TokenSettings,
 };
 pub use value::{ClockSource, LogFormat, TokenRenewal};
 
@@ -77,6 +77,8 @@ pub struct Settings {
     pub supervisor: SupervisorSettings,
     /// The database.
     pub store: StoreSettings,
+    /// Copies of the database.
+    pub backup: BackupSettings,
     /// Where a running Tandem is told to halt or to resume.
     #[serde(default)]
     pub control: ControlSettings,

@@ -1,10 +1,13 @@
 //! One struct for each section of the settings; those about copying and about risk have rooms of their own. `config/default.toml` gives every key its unit and reason.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
+use tandem_actors::store::backups_beside;
 use tandem_domain::breaker::BreakerLimits;
 use tandem_domain::ids::{DhanClientId, FollowerId};
 use tandem_domain::pacing::{PacingLimits, Window};
@@ -14,7 +17,7 @@ use tandem_domain::sizing::CapitalBasis;
 
 use super::copying::{CopySettings, PartingSettings, SizingSettings};
 use super::risk::{RiskSettings, SpreadSettings};
-use super::value::{ClockSource, LogFormat, TokenRenewal, millis, money, seconds};
+use super::value::{ClockSource, LogFormat, TokenRenewal, millis, money, seconds, time_of_day};
 
 /// `[broker]`: where the broker is and how long it is waited for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -308,6 +311,30 @@ pub struct StoreSettings {
     pub readers: u32,
     /// Jobs that may wait for the writer; beyond it the caller waits.
     pub queue_jobs_max: usize,
+    /// How large the file may grow, in MiB; the disk's own bound when not set.
+    pub size_mb_max: Option<u32>,
+}
+
+/// `[backup]`: copies of the database.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupSettings {
+    /// Whether a running Tandem makes one every day.
+    pub enabled: bool,
+    /// When, by the clock in India.
+    #[serde(with = "time_of_day")]
+    pub at: NaiveTime,
+    /// How many are kept.
+    pub keep: NonZeroUsize,
+    /// Their folder; `backups` beside the database when not set.
+    pub dir: Option<PathBuf>,
+}
+
+impl BackupSettings {
+    /// The folder in which backups of this database are.
+    pub fn folder(&self, database: &Path) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| backups_beside(database))
+    }
 }
 
 /// `[control]`: where a running Tandem is told to halt or to resume.

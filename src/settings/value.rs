@@ -142,6 +142,28 @@ pub(super) mod optional_time {
     }
 }
 
+/// A time of the day as text.
+pub(super) mod time_of_day {
+    use chrono::NaiveTime;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference to the field")]
+    pub(in crate::settings) fn serialize<S: Serializer>(
+        time: &NaiveTime,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        time.format(super::TIME_OF_DAY).to_string().serialize(serializer)
+    }
+
+    pub(in crate::settings) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<NaiveTime, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        super::parse_time(&text).ok_or_else(|| D::Error::custom("no time of the day"))
+    }
+}
+
 /// Durations written as whole milliseconds; the key ends in `_ms`.
 pub(super) mod millis {
     use std::time::Duration;

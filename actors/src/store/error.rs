@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tandem_domain::ids::ClientOrderId;
 use thiserror::Error;
 
+use super::backup::is_damage;
+
 /// Why a job was not committed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreError {
@@ -95,6 +97,15 @@ pub enum OpenError {
         /// What it must say.
         wanted: String,
     },
+    /// A restore was begun and not ended, so this is not the database that should be here.
+    #[error("a restore was cut short ({} is still there): run `tandem restore` again", .0.display())]
+    RestoreUnfinished(PathBuf),
+    /// The file is at the bound that was set for it, or beyond.
+    #[error("the database has {mb} MiB, more than `store.size_mb_max` lets it have")]
+    TooLarge {
+        /// Its size.
+        mb: u32,
+    },
     /// `quick_check` found damage. Restore the last backup.
     #[error("the database is damaged: {0}")]
     Damaged(String),
@@ -115,6 +126,33 @@ pub enum OpenError {
     /// The pool of readers could not be filled.
     #[error("open the readers")]
     Pool(#[from] r2d2::Error),
+}
+
+impl OpenError {
+    /// Whether the file itself is damaged, so that only a backup helps.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged(_) => true,
+            Self::Sqlite(error) => is_damage(error),
+            Self::Migrate(rusqlite_migration::Error::RusqliteError { err, .. }) => is_damage(err),
+            _ => false,
+        }
+    }
+}
+
+/// Why the store has ended by itself: it can record no more (P22).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreDeath {
+    /// In words.
+    pub reason: Arc<str>,
+    /// Whether the file itself is damaged, so that only a backup helps.
+    pub is_damage: bool,
+}
+
+impl From<rusqlite::Error> for StoreDeath {
+    fn from(error: rusqlite::Error) -> Self {
+        Self { is_damage: is_damage(&error), reason: error.to_string().into() }
+    }
 }
 
 /// Why a query gave nothing.

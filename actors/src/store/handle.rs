@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::error::SubmitError;
+use super::backup::is_damage;
+use super::error::{StoreDeath, SubmitError};
 use super::write::Job;
 
 /// What goes through the queue.
@@ -19,6 +20,8 @@ pub(super) enum Message {
 pub(super) struct Shared {
     /// The newest generation of each actor. The writer holds this lock from the check to the end of the commit.
     generations: Mutex<HashMap<Arc<str>, u32>>,
+    /// What a reader found: the file is damaged, and nothing is written any more.
+    damage: OnceLock<StoreDeath>,
     pub(super) queued: AtomicUsize,
     pub(super) jobs: AtomicU64,
     pub(super) commits: AtomicU64,
@@ -30,6 +33,19 @@ impl Shared {
     pub(super) fn generations(&self) -> MutexGuard<'_, HashMap<Arc<str>, u32>> {
         // A map of numbers is whole at every moment, whoever panicked.
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps an error in mind that says that the file is damaged.
+    pub(super) fn heed(&self, error: &rusqlite::Error) {
+        if is_damage(error) {
+            let death = StoreDeath { reason: format!("a read failed: {error}").into(), is_damage: true };
+            // The first is enough.
+            self.damage.set(death).ok();
+        }
+    }
+
+    pub(super) fn damage(&self) -> Option<StoreDeath> {
+        self.damage.get().cloned()
     }
 }
 
@@ -93,6 +109,17 @@ impl StoreHandle {
                 generations.insert(actor.into(), generation);
             }
         }
+    }
+
+    /// Why nothing is committed any more though the writer lives: a reader has found the file damaged.
+    pub fn damage(&self) -> Option<StoreDeath> {
+        self.shared.damage()
+    }
+
+    /// Tells the store of damage that was found past it. Nothing is committed any more.
+    pub fn damaged(&self, reason: &str) {
+        // The first is enough.
+        self.shared.damage.set(StoreDeath { reason: reason.into(), is_damage: true }).ok();
     }
 
     /// How the writer is doing.

@@ -9,7 +9,14 @@ use super::error::OpenError;
 /// Held while the writer lives.
 #[derive(Debug)]
 pub(super) struct InstanceLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for InstanceLock {
+    fn drop(&mut self) {
+        // Closing alone would leave it to a child process that was forked a moment ago and has not closed its copy yet.
+        self.file.unlock().ok();
+    }
 }
 
 impl InstanceLock {
@@ -32,7 +39,7 @@ impl InstanceLock {
             .and_then(|()| file.rewind())
             .and_then(|()| write!(file, "{}", std::process::id()))
             .map_err(fault("write the lock"))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

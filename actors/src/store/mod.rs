@@ -13,12 +13,14 @@
 //! - `writer`: the thread; group commit and checkpoints.
 //! - `apply`: one statement or few for each [`Write`].
 //! - `audit`: the audit log's chain of hashes.
+//! - [`back_up`], [`restore`]: copies that can be relied on, and the way back to one.
 //! - [`control_stopped`]: what an operator may write while no daemon runs.
 //! - [`Reader`]: typed queries, also on the database of a running daemon.
 //! - [`redact`]: what request and response texts go through before they are stored.
 
 mod apply;
 mod audit;
+mod backup;
 mod codes;
 mod error;
 mod handle;
@@ -27,6 +29,7 @@ mod lock;
 mod open;
 mod reader;
 pub mod redact;
+mod restore;
 mod rows;
 mod settings;
 mod settings_changes;
@@ -40,18 +43,27 @@ mod tests;
 use std::sync::Arc;
 
 pub use audit::{AuditFault, AuditHash, AuditHead, AuditReport};
+pub use backup::{
+    Backup, BackupError, Sound, Unsound, back_up, backups_beside, newest_backup_at, newest_sound_backup,
+};
 pub use codes::{FundsMark, IntentKind, OrderRole, UnknownWord, predecessors};
-pub use error::{OpenError, ReaderError, StoreError, SubmitError};
+pub use error::{OpenError, ReaderError, StoreDeath, StoreError, SubmitError};
 pub use handle::{StoreHandle, StoreStats};
 pub use instruments::{InstrumentsWrite, instrument_parts};
 pub use open::SCHEMA_VERSION;
 pub use reader::*;
+pub use restore::{RestoreError, Restored, restore};
 pub use rows::*;
-pub use settings::StoreSettings;
+pub use settings::{PAGES_PER_MB, StoreSettings};
 pub use settings_changes::settings_changes;
 pub use stopped::{ControlError, control_stopped};
 pub use tandem_domain::mirror::IntentState;
 pub use write::{Committed, Job, Reply, Write, WriterId};
+
+/// The version of SQLite that is built in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
 
 /// An open store. Dropping it does not end the writer; [`Store::stop`] does, as does the last handle's drop.
 #[derive(Debug)]
@@ -70,7 +82,7 @@ impl Store {
     /// or by its last handle's drop. By then the lock is free, and every job taken was answered.
     pub fn open(
         settings: &StoreSettings,
-        on_death: impl FnOnce(Arc<str>) + Send + 'static,
+        on_death: impl FnOnce(StoreDeath) + Send + 'static,
     ) -> Result<Self, OpenError> {
         if let Some(folder) = settings.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|source| OpenError::File {
@@ -81,10 +93,13 @@ impl Store {
         }
         let lock = lock::InstanceLock::take(&settings.path)?;
         let (connection, epoch) = open::open_writer(settings)?;
-        let reader = Reader::open(&settings.path, settings.readers, settings.busy_timeout)?;
+        let shared = Arc::new(handle::Shared::default());
+        let reader = Reader::open(&settings.path, settings.readers, settings.busy_timeout)?
+            .watched_by(Arc::clone(&shared));
         let (handle, thread) = writer::start(
             writer::Database { connection, epoch, path: settings.path.clone(), _lock: lock },
             settings.queue_capacity,
+            shared,
             Box::new(on_death),
         )?;
         Ok(Self { handle, reader, thread })

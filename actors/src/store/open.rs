@@ -11,7 +11,8 @@ use rusqlite_migration::{HookResult, M, Migrations};
 use super::audit;
 use super::error::OpenError;
 use super::lock::owner_only;
-use super::settings::StoreSettings;
+use super::restore::unfinished_restore;
+use super::settings::{PAGES_PER_MB, StoreSettings};
 
 /// 3.51.3, as SQLite writes it in one number.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -59,6 +60,9 @@ fn check_sqlite() -> Result<(), OpenError> {
 /// caller holds the lock. Returns the connection and its epoch.
 pub(super) fn open_writer(settings: &StoreSettings) -> Result<(Connection, i64), OpenError> {
     check_sqlite()?;
+    if let Some(incoming) = unfinished_restore(&settings.path) {
+        return Err(OpenError::RestoreUnfinished(incoming));
+    }
     // Made by us, so that it and the log files that take its mode are the owner's alone.
     owner_only(&settings.path).map_err(|source| OpenError::File {
         doing: "make the database",
@@ -84,7 +88,7 @@ pub(super) fn open_writer(settings: &StoreSettings) -> Result<(Connection, i64),
     quick_check(&connection)?;
     migrations().to_latest(&mut connection)?;
     if let Some(pages) = settings.pages_max {
-        set_and_check(&connection, "max_page_count", &pages.to_string(), &pages.to_string())?;
+        bound(&connection, pages)?;
     }
     let epoch = connection.query_row(
         "INSERT INTO writer_epoch (id, epoch, pid) VALUES (1, 1, ?1)
@@ -93,6 +97,17 @@ pub(super) fn open_writer(settings: &StoreSettings) -> Result<(Connection, i64),
         |row| row.get(0),
     )?;
     Ok((connection, epoch))
+}
+
+/// Bounds the size of the file.
+fn bound(connection: &Connection, pages: u32) -> Result<(), OpenError> {
+    connection.pragma_update(None, "max_page_count", pages)?;
+    // What is there already is never refused.
+    let found: u32 = connection.query_row("PRAGMA max_page_count", [], |row| row.get(0))?;
+    if found > pages {
+        return Err(OpenError::TooLarge { mb: found.div_ceil(PAGES_PER_MB) });
+    }
+    Ok(())
 }
 
 /// Opens a pool of readers on a database of the right version.
@@ -132,14 +147,15 @@ fn set_up_reader(connection: &Connection, busy_timeout: Duration) -> Result<(), 
     // Readers never write; were one to, it would not weaken what P1 stands on.
     set_and_check(connection, "synchronous", "FULL", "2")?;
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    if mode != "wal" {
+    // A backup has no log beside it; what a writer has, always has.
+    if mode != "wal" && mode != "delete" {
         return Err(OpenError::Pragma { pragma: "journal_mode", found: mode, wanted: "wal".to_owned() });
     }
     Ok(())
 }
 
 /// Sets a pragma and reads it back: some are ignored without a word.
-fn set_and_check(
+pub(super) fn set_and_check(
     connection: &Connection,
     pragma: &'static str,
     value: &str,

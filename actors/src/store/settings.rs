@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Pages of 4 KiB in a MiB.
+pub const PAGES_PER_MB: u32 = 256;
+
 /// Settings of the store.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {

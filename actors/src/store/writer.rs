@@ -15,7 +15,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::apply::{self, ApplyError};
-use super::error::{OpenError, StoreError};
+use super::error::{OpenError, StoreDeath, StoreError};
 use super::handle::{Message, Shared, StoreHandle};
 use super::lock::InstanceLock;
 use super::write::{Committed, Job};
@@ -27,7 +27,7 @@ const WAL_IDLE_BYTES: u64 = 2 * 1024 * 1024;
 /// From here on it is copied whatever waits: a longer log costs every reader, and the copying gets no shorter.
 const WAL_BUSY_BYTES: u64 = 16 * 1024 * 1024;
 
-pub(super) type OnDeath = Box<dyn FnOnce(Arc<str>) + Send>;
+pub(super) type OnDeath = Box<dyn FnOnce(StoreDeath) + Send>;
 
 /// What the writer owns. The lock is declared last, so that it is given back after the connection is closed.
 pub(super) struct Database {
@@ -41,10 +41,10 @@ pub(super) struct Database {
 pub(super) fn start(
     database: Database,
     queue_capacity: usize,
+    shared: Arc<Shared>,
     on_death: OnDeath,
 ) -> Result<(StoreHandle, JoinHandle<()>), OpenError> {
     let (sender, queue) = sync_channel(queue_capacity.max(1));
-    let shared = Arc::new(Shared::default());
     let page_bytes = database.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let path = database.path.clone();
     let writer = Writer { database, queue, shared: shared.clone(), page_bytes };
@@ -57,7 +57,7 @@ pub(super) fn start(
             let end = writer.run();
             match end {
                 Ok(()) => guard.on_death = None,
-                Err(reason) => guard.tell(reason),
+                Err(death) => guard.tell(death),
             }
         })
         .map_err(|source| OpenError::File { doing: "start the writer of", path, source })?;
@@ -70,16 +70,16 @@ struct DeathGuard {
 }
 
 impl DeathGuard {
-    fn tell(&mut self, reason: Arc<str>) {
+    fn tell(&mut self, death: StoreDeath) {
         if let Some(on_death) = self.on_death.take() {
-            on_death(reason);
+            on_death(death);
         }
     }
 }
 
 impl Drop for DeathGuard {
     fn drop(&mut self) {
-        self.tell("the writer panicked".into());
+        self.tell(StoreDeath { reason: "the writer panicked".into(), is_damage: false });
     }
 }
 
@@ -107,13 +107,13 @@ enum Intake {
 }
 
 impl Writer {
-    fn run(self) -> Result<(), Arc<str>> {
+    fn run(self) -> Result<(), StoreDeath> {
         let mut batch = Vec::with_capacity(JOBS_PER_COMMIT_MAX);
         loop {
             let intake = self.take(&mut batch);
             self.serve(&mut batch)
                 .and_then(|()| self.checkpoint())
-                .inspect_err(|reason| self.refuse_rest(reason))?;
+                .inspect_err(|death| self.refuse_rest(&death.reason))?;
             if intake == Intake::Stopping {
                 return Ok(());
             }
@@ -137,13 +137,17 @@ impl Writer {
     }
 
     /// Commits and answers a batch, and leaves it empty.
-    fn serve(&self, batch: &mut Vec<Job>) -> Result<(), Arc<str>> {
+    fn serve(&self, batch: &mut Vec<Job>) -> Result<(), StoreDeath> {
         if batch.is_empty() {
             return Ok(());
         }
         let (shared, count) = (&self.shared, batch.len());
         let started = Instant::now();
-        let outcome = self.commit(batch).map_err(|error| Arc::from(describe(&error)));
+        // What one reader cannot read, nothing may be built on any more.
+        let outcome = match shared.damage() {
+            Some(damage) => Err(damage),
+            None => self.commit(batch).map_err(StoreDeath::from),
+        };
         let commit_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         shared.queued.fetch_sub(count, Ordering::Relaxed);
         shared.jobs.fetch_add(count as u64, Ordering::Relaxed);
@@ -156,11 +160,12 @@ impl Writer {
                 }
                 Ok(())
             }
-            Err(reason) => {
+            Err(death) => {
                 for job in batch.drain(..) {
-                    (job.reply)(Committed { result: Err(StoreError::Fatal(Arc::clone(&reason))), commit_us });
+                    let result = Err(StoreError::Fatal(Arc::clone(&death.reason)));
+                    (job.reply)(Committed { result, commit_us });
                 }
-                Err(reason)
+                Err(death)
             }
         }
     }
@@ -247,7 +252,7 @@ impl Writer {
                 Ok(()) => continue,
                 Err(ApplyError::Refused(refusal)) => refusal,
                 Err(ApplyError::Sqlite(error)) if is_about_the_row(&error) => {
-                    StoreError::Constraint { write: write.name(), text: describe(&error).into() }
+                    StoreError::Constraint { write: write.name(), text: error.to_string().into() }
                 }
                 Err(ApplyError::Sqlite(error)) => return Err(error),
             };
@@ -273,18 +278,17 @@ impl Writer {
     }
 
     /// Copies the log into the database, between commits and after the answers. PASSIVE: waits for no reader.
-    fn checkpoint(&self) -> Result<(), Arc<str>> {
-        let told = |error: rusqlite::Error| Arc::<str>::from(describe(&error));
+    fn checkpoint(&self) -> Result<(), StoreDeath> {
         let pages = |mode| -> Result<u64, rusqlite::Error> {
             let mut statement = self.database.connection.prepare_cached(mode)?;
             let (log, copied): (i64, i64) = statement.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
             Ok(u64::try_from(log - copied).unwrap_or(0))
         };
-        let bytes = pages("PRAGMA wal_checkpoint(NOOP)").map_err(told)? * self.page_bytes;
+        let bytes = pages("PRAGMA wal_checkpoint(NOOP)")? * self.page_bytes;
         self.shared.wal_bytes.store(bytes, Ordering::Relaxed);
         let idle = self.shared.queued.load(Ordering::Relaxed) == 0;
         if bytes >= WAL_BUSY_BYTES || (idle && bytes >= WAL_IDLE_BYTES) {
-            let rest = pages("PRAGMA wal_checkpoint(PASSIVE)").map_err(told)? * self.page_bytes;
+            let rest = pages("PRAGMA wal_checkpoint(PASSIVE)")? * self.page_bytes;
             self.shared.wal_bytes.store(rest, Ordering::Relaxed);
         }
         Ok(())
@@ -312,8 +316,4 @@ fn is_about_the_row(error: &rusqlite::Error) -> bool {
         rusqlite::Error::ToSqlConversionFailure(_) => true,
         other => other.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation),
     }
-}
-
-fn describe(error: &rusqlite::Error) -> String {
-    error.to_string()
 }

@@ -78,7 +78,7 @@ impl Reader {
 
     /// The newest instrument master that was stored completely, with its day.
     pub fn instruments(&self) -> Result<Option<(TradingDay, InstrumentTable)>, ReaderError> {
-        let connection = self.pool.get()?;
+        self.look(|connection| {
         let snapshot = connection.unchecked_transaction()?;
         let newest = snapshot
             .query_row("SELECT day FROM instrument_days ORDER BY day DESC LIMIT 1", [], |row| day(row, "day"))
@@ -95,6 +95,7 @@ impl Reader {
             table.push(instrument_row(row)?);
         }
         Ok(Some((newest, table.build())))
+        })
     }
 }
 

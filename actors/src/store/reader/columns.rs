@@ -65,7 +65,7 @@ pub(super) fn account(row: &Row<'_>, column: &str) -> rusqlite::Result<DhanClien
     convert(row, column, |text: String| DhanClientId::new(text))
 }
 
-pub(super) fn follower(row: &Row<'_>, column: &str) -> rusqlite::Result<FollowerId> {
+pub(in crate::store) fn follower(row: &Row<'_>, column: &str) -> rusqlite::Result<FollowerId> {
     convert(row, column, |text: String| FollowerId::new(text))
 }
 

@@ -95,26 +95,27 @@ impl Reader {
         account: &DhanClientId,
         today: TradingDay,
     ) -> Result<Vec<Carried>, ReaderError> {
-        let connection = self.pool.get()?;
-        // One transaction: all queries see the same commits.
-        let snapshot = connection.unchecked_transaction()?;
-        let newest = snapshot
-            .prepare_cached(NEWEST_DAY)?
-            .query_row(params![follower.as_str(), account.as_str(), today.to_string()], |row| {
-                word_or_none(row, "trading_day")
-            })?;
-        let Some(newest) = newest else { return Ok(Vec::new()) };
-        let mut left = fills(&snapshot, account, newest)?;
-        add_openings(&snapshot, follower, account, newest, &mut left)?;
-        let mut carried = Vec::new();
-        for (instrument, holdings) in left {
-            for (product, units) in holdings.into_iter().filter(|(_, units)| *units != 0) {
-                let (symbol, expiry) = named(&snapshot, follower, newest, instrument)?;
-                let trading_day = newest;
-                carried.push(Carried { instrument, product, units, symbol, expiry, trading_day });
+        self.look(|connection| {
+            // One transaction: all queries see the same commits.
+            let snapshot = connection.unchecked_transaction()?;
+            let newest = snapshot
+                .prepare_cached(NEWEST_DAY)?
+                .query_row(params![follower.as_str(), account.as_str(), today.to_string()], |row| {
+                    word_or_none(row, "trading_day")
+                })?;
+            let Some(newest) = newest else { return Ok(Vec::new()) };
+            let mut left = fills(&snapshot, account, newest)?;
+            add_openings(&snapshot, follower, account, newest, &mut left)?;
+            let mut carried = Vec::new();
+            for (instrument, holdings) in left {
+                for (product, units) in holdings.into_iter().filter(|(_, units)| *units != 0) {
+                    let (symbol, expiry) = named(&snapshot, follower, newest, instrument)?;
+                    let trading_day = newest;
+                    carried.push(Carried { instrument, product, units, symbol, expiry, trading_day });
+                }
             }
-        }
-        Ok(carried)
+            Ok(carried)
+        })
     }
 
     /// How each of the leader's orders of a day has filled, as far as it was seen: oldest first, without those that have
@@ -123,8 +124,7 @@ impl Reader {
         &self,
         of: TradingDay,
     ) -> Result<HashMap<BrokerOrderId, Vec<FillPoint>>, ReaderError> {
-        let connection = self.pool.get()?;
-        Ok(fill_points(&connection, of)?)
+        self.look(|connection| fill_points(connection, of))
     }
 }
 

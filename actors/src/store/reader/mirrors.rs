@@ -78,7 +78,7 @@ pub(super) const INTENT_COLUMNS: &str = "
 impl Reader {
     /// All mirrors of a follower on a day, in the order in which the leader's orders were first seen, as of one moment.
     pub fn mirrors(&self, day: TradingDay, follower: &FollowerId) -> Result<Vec<MirrorRows>, ReaderError> {
-        let connection = self.pool.get()?;
+        self.look(|connection| {
         // One transaction: all queries see the same commits.
         let snapshot = connection.unchecked_transaction()?;
         let mut fills = fill_points(&snapshot, day)?;
@@ -156,6 +156,7 @@ impl Reader {
             }
         }
         Ok(mirrors)
+        })
     }
 
     /// The leader's orders of a day, in the order in which they were first seen. Legs of his super orders are part of

@@ -46,6 +46,11 @@ pub struct DayCounts {
     pub unknown_intents: u64,
 }
 
+/// The ids in the settings that were loaded last: `follower[0].id` and so on.
+pub(in crate::store) const CONFIGURED_FOLLOWERS: &str = "
+SELECT value FROM config WHERE key GLOB 'follower[[]*].id'
+    AND version = (SELECT version FROM config ORDER BY loaded_at DESC LIMIT 1)";
+
 impl Reader {
     /// The newest day anything is known of.
     pub fn newest_trading_day(&self) -> Result<Option<TradingDay>, ReaderError> {
@@ -140,8 +145,7 @@ impl Reader {
     /// Walks the audit log's chain of hashes, as it is at one moment, and says where it breaks first. `noted` is the head
     /// that an earlier walk gave.
     pub fn verify_audit(&self, noted: Option<&AuditHead>) -> Result<AuditReport, ReaderError> {
-        let connection = self.pool.get()?;
-        Ok(audit::verify(&connection, noted)?)
+        self.look(|connection| audit::verify(connection, noted))
     }
 
     /// Frame received to request written, of every request of a day that has it, in microseconds, ascending.
@@ -158,11 +162,7 @@ impl Reader {
 
     /// The followers that the settings named when they were loaded last, those left out of copying included.
     pub fn configured_followers(&self) -> Result<Vec<FollowerId>, ReaderError> {
-        // `follower[0].id`
-        let sql = "SELECT value FROM config WHERE key GLOB 'follower[[]*].id'
-                AND version = (SELECT version FROM config ORDER BY loaded_at DESC LIMIT 1)
-             ORDER BY key";
-        self.rows(sql, [], |row| follower(row, "value"))
+        self.rows(&format!("{CONFIGURED_FOLLOWERS} ORDER BY key"), [], |row| follower(row, "value"))
     }
 
     /// The fills of a day compared, for the mirrors that have fills on both sides.

@@ -122,21 +122,22 @@ impl Reader {
     /// The story of a leader order, found by its id, by that of one of its legs or by that of a follower's order; of the
     /// newest day that knows the id, unless a day is given.
     pub fn story(&self, id: &str, of: Option<TradingDay>) -> Result<Found, ReaderError> {
-        let connection = self.pool.get()?;
-        // One transaction: all queries see the same commits.
-        let snapshot = connection.unchecked_transaction()?;
-        let Some(order) = newest_order(&snapshot, id, of)? else {
-            return Ok(nothing(&snapshot, of)?);
-        };
-        let leader = match order.role {
-            OrderRole::Leader => leader_of_leg(&snapshot, &order)?,
-            OrderRole::Follower => leader_of_copy(&snapshot, &order)?,
-            OrderRole::External => None,
-        };
-        match leader {
-            Some(leader) => Ok(Found::Story(Box::new(story(&snapshot, leader)?))),
-            None => Ok(Found::External(Box::new(order))),
-        }
+        self.look(|connection| {
+            // One transaction: all queries see the same commits.
+            let snapshot = connection.unchecked_transaction()?;
+            let Some(order) = newest_order(&snapshot, id, of)? else {
+                return nothing(&snapshot, of);
+            };
+            let leader = match order.role {
+                OrderRole::Leader => leader_of_leg(&snapshot, &order)?,
+                OrderRole::Follower => leader_of_copy(&snapshot, &order)?,
+                OrderRole::External => None,
+            };
+            match leader {
+                Some(leader) => Ok(Found::Story(Box::new(story(&snapshot, leader)?))),
+                None => Ok(Found::External(Box::new(order))),
+            }
+        })
     }
 }
 

@@ -86,7 +86,7 @@ impl Bench {
 pub(super) fn open(settings: &StoreSettings) -> (Store, Receiver<Arc<str>>) {
     let (deaths, death) = channel();
     // The test may have ended before the store.
-    let store = Store::open(settings, move |reason| drop(deaths.send(reason))).unwrap();
+    let store = Store::open(settings, move |death| drop(deaths.send(death.reason))).unwrap();
     (store, death)
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod auditing;
+mod backing_up;
 mod changes;
 mod fixtures;
 mod gaps;
