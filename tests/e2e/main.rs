@@ -34,5 +34,6 @@ mod sessions;
 mod shutdown;
 mod sizing;
 mod spreads;
+mod storing;
 mod tokens;
 mod turning;

@@ -12,6 +12,7 @@ mod legs;
 mod migrating;
 mod opening;
 mod orders;
+mod power_loss;
 mod reading;
 mod restoring;
 mod settings_changes;
