@@ -3,9 +3,10 @@
 //! Nothing is frozen at first sight: at every step the leader's fills, in the order of their times, and then what still
 //! works of his orders, in the order of their placing, are allotted to closing what he holds, and only then to opening
 //! (design, section 4). Beside his net goes what the follower may hold for each of his openings, cut by the same fraction
-//! each time he closes. The *pool* is what the copies have filled, up to that: what is not filled shrinks first, and a
-//! fill that comes after the cut is within it, whenever it came. What the follower should hold is the pool to the nearest
-//! lot, a half closing; so it is nothing when the leader holds nothing, whatever was rounded or refused before.
+//! each time he closes. Of the sum of that, to the nearest lot, each opening keeps whole lots: what is not filled of them
+//! shrinks first, and a fill that comes after the cut is within them, whenever it came. The *pool* is the sum less what of
+//! these lots has not filled. What the follower should hold is the pool to the nearest lot, a half closing; so it is nothing
+//! when the leader holds nothing, whatever was rounded or refused before.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::flaw::flawed;
 use crate::instrument::coded_enum;
 use crate::order::Side;
 use crate::quantity::{LotSize, Lots, Quantity};
-use crate::sizing::{Share, Sizing, nearest_lots, reduced};
+use crate::sizing::{Share, Sizing, nearest_lots, reduced, whole_lots};
 use crate::time::Timestamp;
 
 /// How far an order had come at a moment.
@@ -192,6 +193,8 @@ struct State {
     /// What the follower may open for what the leader has opened, and what of that the leader has not closed since.
     entitled: Share,
     stays: Share,
+    /// What of the entitled is kept in whole lots: together as much as stays of all, to the nearest lot.
+    keeps: Share,
 }
 
 struct Walk<'a> {
@@ -267,10 +270,7 @@ impl Walk<'_> {
     fn close(&mut self, chunk: &Chunk, units: u64) {
         let (from, to) = (self.leader.unsigned_abs(), self.leader.unsigned_abs() - units);
         let before = nearest(self.pool());
-        self.before = reduced(self.before, from, to);
-        for state in &mut self.states {
-            state.stays = reduced(state.stays, from, to);
-        }
+        self.cut(from, to);
         let due = before.saturating_sub(nearest(self.pool()));
         let state = &mut self.states[chunk.of];
         state.closes += units;
@@ -288,24 +288,51 @@ impl Walk<'_> {
         }
         state.opened += units;
         let may_open = entitled(entry, state, self.lot, units);
-        state.entitled = state.entitled.saturating_add(may_open);
-        state.stays = state.stays.saturating_add(may_open);
+        for share in [&mut state.entitled, &mut state.stays, &mut state.keeps] {
+            *share = share.saturating_add(may_open);
+        }
     }
 
-    /// What the follower holds of what it may hold.
+    /// What may be held, cut as the leader's position went from so many units to so many. Each entry by itself cannot be
+    /// rounded, or every one of them would be a part of a lot short: what is kept of all so far, the oldest first, is what
+    /// stays of them to the nearest lot. Nothing that was taken from an entry comes back to it.
+    fn cut(&mut self, from: u64, to: u64) {
+        self.before = reduced(self.before, from, to);
+        for state in &mut self.states {
+            state.stays = reduced(state.stays, from, to);
+            // Once he is flat, it all begins anew.
+            state.keeps = if to == 0 { Share::ZERO } else { state.keeps };
+        }
+        let sum = |share: fn(&State) -> Share| {
+            self.states.iter().map(share).fold(self.before, Share::saturating_add)
+        };
+        let (kept, stay) = (nearest(sum(|state| state.keeps)), nearest(sum(|state| state.stays)));
+        let mut too_many = kept.saturating_sub(stay);
+        let (mut keep, mut stay) = (self.before, self.before);
+        for state in &mut self.states {
+            stay = stay.saturating_add(state.stays);
+            let kept = keep.saturating_add(state.keeps);
+            let taken = nearest(kept).saturating_sub(nearest(stay)).min(too_many);
+            too_many -= taken;
+            state.keeps = state.keeps.saturating_sub(Share::from_lots(Lots(taken)));
+            keep = keep.saturating_add(state.keeps);
+        }
+    }
+
+    /// What the follower holds of what it may hold: all that stays but the lots that it keeps and has not filled.
     fn pool(&self) -> Share {
-        self.pool_at(self.leader.unsigned_abs())
+        let stays = self.states.iter().map(|state| state.stays).fold(self.before, Share::saturating_add);
+        let unfilled = self.entries.iter().zip(&self.states).map(|(entry, state)| {
+            state.keeps.saturating_sub(opened_by(entry, state, self.lot)).max(Share::ZERO)
+        });
+        unfilled.fold(stays, Share::saturating_sub).max(Share::ZERO)
     }
 
-    /// The same, had the leader so many units left of what he holds.
-    fn pool_at(&self, left: u64) -> Share {
-        let cut = |share: Share| reduced(share, self.leader.unsigned_abs(), left);
-        let held = self
-            .entries
-            .iter()
-            .zip(&self.states)
-            .map(|(entry, state)| opened_by(entry, state, self.lot).min(cut(state.stays)));
-        held.fold(cut(self.before), Share::saturating_add)
+    /// The lots of it, had the leader so many units left of what he holds.
+    fn lots_at(&self, left: u64) -> u32 {
+        let mut then = Self { states: self.states.clone(), ..*self };
+        then.cut(self.leader.unsigned_abs(), left);
+        nearest(then.pool())
     }
 
     /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
@@ -322,10 +349,14 @@ impl Walk<'_> {
             let entry = &self.entries[index];
             let (kind, mut units) = (entry.kind.index(), u64::from(entry.working));
             let closes = units.min(left[kind]);
-            let rests =
-                nearest(self.pool_at(left[kind])).saturating_sub(nearest(self.pool_at(left[kind] - closes)));
+            let is_exit = self.leader != 0 && entry.side.sign() != self.leader.signum();
+            let rests = if is_exit {
+                self.lots_at(left[kind]).saturating_sub(self.lots_at(left[kind] - closes))
+            } else {
+                0
+            };
             let state = &mut self.states[index];
-            if self.leader != 0 && entry.side.sign() != self.leader.signum() {
+            if is_exit {
                 state.resting += rests;
                 state.closes += closes;
                 (left[kind], units) = (left[kind] - closes, units - closes);
@@ -372,14 +403,15 @@ fn entitled(entry: &Entry<'_>, state: &State, lot: LotSize, units: u64) -> Share
     let Some(sizing) = entry.sizing else { return Share::ZERO };
     let executed = entry.fills.last().map_or(0, |last| u64::from(last.cumulative.get()));
     let follows_nothing = state.closes + state.missed + state.undone;
-    let opens = (executed + u64::from(entry.working)).saturating_sub(follows_nothing).max(units);
+    let opens = (executed + u64::from(entry.working)).saturating_sub(follows_nothing).max(state.opened);
     let whole = sizing.quantity_of(sizing.lots(quantity(opens), sizing.credit));
     let may_open =
         u64::from(whole.get()).min(entry.admitted.unwrap_or(u64::MAX)).saturating_sub(entry.missing);
     let filled = entry.filled.saturating_sub(u64::from(state.due) * u64::from(lot.get()));
     let may_hold = if entry.is_over { may_open.max(filled) } else { may_open };
-    let part = u128::from(may_hold) * u128::from(units) / u128::from(opens.max(1));
-    share_of(u64::try_from(part).unwrap_or(u64::MAX), lot)
+    // As a difference of sums, for parts of a unit are not to be lost at each of its fills.
+    let until = |units: u64| reduced(share_of(may_hold, lot), opens, units);
+    until(state.opened).saturating_sub(until(state.opened - units))
 }
 
 /// What an order should open in all. When the leader has closed a fraction since, what the follower has not filled of it
@@ -388,7 +420,7 @@ fn opening(entry: &Entry<'_>, state: &State, lot: LotSize) -> Lots {
     let leader_opens = state.opened + state.opens_yet;
     let Some(sizing) = entry.sizing.filter(|_| leader_opens > 0) else { return Lots(0) };
     let whole = sizing.lots(quantity(leader_opens), sizing.credit);
-    if state.stays == state.entitled || flawed!(EntriesLeftAfterExit) {
+    if state.keeps == state.entitled || flawed!(EntriesLeftAfterExit) {
         return whole;
     }
     let opened = opened_by(entry, state, lot);
@@ -397,10 +429,9 @@ fn opening(entry: &Entry<'_>, state: &State, lot: LotSize) -> Lots {
         .saturating_sub(state.entitled)
         .saturating_sub(share_of(entry.missing, lot))
         .max(Share::ZERO);
-    let may_hold = state.stays.saturating_add(coming).max(opened);
+    let may_hold = state.keeps.saturating_add(coming).max(opened);
     let total = may_hold.saturating_add(share_of(entry.missing, lot));
-    let lots = i128::from(total.billionths()) / BILLION;
-    Lots(u32::try_from(lots).unwrap_or(u32::MAX)).min(whole)
+    whole_lots(total).min(whole)
 }
 
 /// What the follower has opened by an order: what it filled beyond what it had to close.

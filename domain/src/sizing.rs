@@ -19,7 +19,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use ratio::{Ratio, RatioError};
-pub use share::{Share, nearest_lots, reduced};
+pub use share::{Share, nearest_lots, reduced, whole_lots};
 
 use crate::gates::DeniedReason;
 use crate::instrument::coded_enum;

@@ -151,9 +151,7 @@ impl World {
         let held = lots(self.held(instrument));
         let each_rounds = !self.policies.remainder || self.policies.minimum == Minimum::OneLot;
         let rounded = if each_rounds { openers } else { 1 };
-        // An entry that shrinks is cut to whole lots once more.
-        let cut = i64::from(self.shrunk.contains(&instrument));
-        let bound = Fraction::whole(rounded + cut) + Fraction::new(1, 2);
+        let bound = Fraction::whole(rounded) + Fraction::new(1, 2);
         let away = (held - ideal).abs();
         hold!(away <= bound, "{held:?} lots are held, perfect copying would hold {ideal:?}");
         Ok(())

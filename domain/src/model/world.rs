@@ -124,8 +124,6 @@ pub(super) struct World {
     pub(super) blots: Vec<BTreeSet<&'static str>>,
     /// Instruments in which our rows and the account are said to differ.
     pub(super) drifted: BTreeSet<u32>,
-    /// Instruments in which an entry worked while the leader closed.
-    pub(super) shrunk: BTreeSet<u32>,
     pub(super) operator: Operator,
     pub(super) left: Vec<(i64, Purpose)>,
     /// Entries placed.
@@ -188,7 +186,6 @@ impl World {
             blind: BTreeSet::new(),
             seen: Vec::new(),
             drifted: BTreeSet::new(),
-            shrunk: BTreeSet::new(),
             operator: Operator::default(),
             left: Vec::new(),
             entries_placed: 0,
@@ -297,15 +294,11 @@ impl World {
                 order: number,
                 units: if asked.buy { i64::from(units) } else { -i64::from(units) },
             };
-            let shrinks = opens_yet && tally.closes(growth.units);
-            if shrinks {
+            if opens_yet && tally.closes(growth.units) {
                 tally.dispute();
             }
             if !tally.grow(growth, order.status.is_terminal(), ratio) {
                 self.blot(asked.instrument, "told late");
-            }
-            if shrinks {
-                self.shrunk.insert(asked.instrument);
             }
         }
     }

@@ -92,6 +92,11 @@ pub fn nearest_lots(pool: Share) -> Lots {
     pool.rounded(Rounding::Nearest)
 }
 
+/// The whole lots in a pool; what is within a millionth of one more counts as that. Never below none.
+pub fn whole_lots(pool: Share) -> Lots {
+    pool.rounded(Rounding::Down)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
@@ -120,7 +125,7 @@ mod tests {
         ];
         for (billionths, down, nearest, up) in table {
             let share = Share::from_billionths(billionths);
-            assert_eq!(share.rounded(Rounding::Down), Lots(down), "{billionths} down");
+            assert_eq!(whole_lots(share), Lots(down), "{billionths} down");
             assert_eq!(share.rounded(Rounding::Nearest), Lots(nearest), "{billionths} nearest");
             assert_eq!(nearest_lots(share), Lots(nearest), "{billionths} nearest");
             assert_eq!(share.rounded(Rounding::Up), Lots(up), "{billionths} up");

@@ -104,6 +104,42 @@ fn d19_the_cancel_that_frees_goes_first_and_the_exit_waits_until_it_is_proven() 
     }
 }
 
+/// One for one: he has bought 1,300 by six orders and sells 390, while the copies of all six are on their way. The first
+/// three fill whole before they can be changed.
+#[test]
+fn entries_that_wait_when_the_leader_closes_are_rounded_as_one() {
+    let mut desk = Desk::new();
+    let bought = [("1", 260), ("2", 260), ("3", 260), ("4", 260), ("5", 130), ("6", 130)];
+    let mut ours = Vec::new();
+    for (id, units) in bought {
+        ours.push(desk.sent(id, terms(BUY, units)));
+        desk.leader_fills(id, units);
+    }
+    assert_eq!(requests(&desk.executed("S", market(390))), vec![], "nothing is held yet");
+    let mut sold = Vec::new();
+    let mut cut = Vec::new();
+    for (copy, (id, units)) in ours.iter().zip(bought) {
+        let mut effects = desk.accepted(copy, &format!("b-{id}"));
+        if sold.len() < 3 {
+            effects = desk.shows(copy, BrokerStatus::Traded, units);
+            let exit = placed(&effects);
+            assert_eq!(exit.purpose, Purpose::Exit);
+            desk.accepted(&exit.client_order_id, &format!("s-{id}"));
+            desk.shows(&exit.client_order_id, BrokerStatus::Traded, exit.terms.quantity.get());
+            sold.push(exit.terms.quantity.get());
+        } else {
+            cut.extend(changes(&effects));
+            desk.answer_to(copy, 1, Answer::Accepted(broker_id(&format!("b-{id}"))));
+            let left = desk.child(id).terms.quantity.get();
+            assert_eq!(requests(&desk.shows(copy, BrokerStatus::Traded, left)), vec![]);
+        }
+        desk.passes(SECOND);
+    }
+    assert_eq!(sold, [65, 65, 130]);
+    assert_eq!(cut, ["1 modify to 195 at 100.00", "1 modify to 65 at 100.00"], "the fifth stays whole");
+    assert_eq!(desk.position(), 910);
+}
+
 #[test]
 fn d20_where_the_broker_bears_one_exit_only_the_stop_is_kept() {
     let mut desk = Desk::new();
