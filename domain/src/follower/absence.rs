@@ -32,7 +32,7 @@ pub struct BookRead {
 /// An order whose fate is not proven.
 #[derive(Debug)]
 pub(super) struct Unknown {
-    /// The earliest it may have been sent: orders of others that stood in the book by then are not it.
+    /// The earliest it may have been sent: orders of others that stood in the book before then are not it.
     sent_from: Timestamp,
     /// The latest it may have been sent: from then on the broker has the settle time to show it.
     sent_until: Timestamp,
@@ -129,10 +129,10 @@ fn shows_all_known(read: &BookRead, around: &Surroundings<'_>) -> bool {
     })
 }
 
-/// Somebody else's order is explained only if it stood in the book before ours was sent.
+/// Somebody else's order is explained only if it stood in the book before ours was sent; at the same moment is not before.
 fn looks_like(report: &OrderReport, child: &Child, sent_from: Timestamp, around: &Surroundings<'_>) -> bool {
     let explained = around.client_of.contains_key(&report.broker_order_id)
-        || around.external.get(&report.broker_order_id).is_some_and(|known| known.first_seen <= sent_from);
+        || around.external.get(&report.broker_order_id).is_some_and(|known| known.first_seen < sent_from);
     !explained
         && report.terms.instrument == child.terms.instrument
         && report.terms.side == child.terms.side

@@ -1,5 +1,6 @@
 //! From the Sizer's word to a request: planning, the gates of the moment, the queue, the budget.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::waiting::{Wait, raised_by};
@@ -199,6 +200,7 @@ impl FollowerBook {
     pub(super) fn release(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.requeue();
         let mut given_up = Vec::new();
+        let mut denied: HashSet<ClientOrderId> = HashSet::new();
         while let Some(id) = self.queue.front(now).filter(|_| !self.stopping) {
             let what = self.child(&id).and_then(|(mirror, child)| {
                 let wait = self.wait(mirror, child, now);
@@ -214,6 +216,11 @@ impl FollowerBook {
                 continue;
             };
             if let Some(reason) = denial {
+                if !denied.insert(id.clone()) {
+                    // Given up, and asked for again: it waits for the next step, for nothing may go round and round here.
+                    self.hold_back(&id, Wait::Stopped, effects);
+                    continue;
+                }
                 self.queue.remove(&id);
                 given_up.extend(self.give_up(&id, reason, now, effects));
                 continue;

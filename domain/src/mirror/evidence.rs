@@ -248,6 +248,8 @@ impl Mirror {
             // What was over before it could be changed ended as it was.
             Change::Modify { terms, .. } => {
                 if child.terms != terms && (is_seen || child.is_live()) {
+                    // Its row shows what was taken; what the broker shows next is news beside that.
+                    child.shown = child.shown.map(|shown| shown.max(terms.quantity));
                     let before = std::mem::replace(&mut child.terms, terms);
                     if !child.asked_before.contains(&before) {
                         child.asked_before.push(before);

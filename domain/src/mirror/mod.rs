@@ -517,11 +517,16 @@ impl Mirror {
         self.is_stopped = self.outcome == Outcome::Detached && self.reason == Some(DeniedReason::Halted);
     }
 
-    /// Units that the gates let pass, as the children show.
+    /// Units that the gates let pass, as the children show: what entries come to beyond what closes. One order may do
+    /// both.
     fn admitted_so_far(&self) -> u32 {
+        let units = |child: &Child| if child.is_live() { child.ordered() } else { child.cumulative };
+        let all: u32 = self.of(COPY).map(|child| units(child).get()).sum();
         let entries = self.of(COPY).filter(|child| child.purpose == Purpose::Entry);
-        let units = entries.map(|child| if child.is_live() { child.ordered() } else { child.cumulative });
-        units.map(Quantity::get).sum()
+        let entries: u32 = entries.map(|child| units(child).get()).sum();
+        let recorded = self.recorded.map(|row| row.closing.get());
+        let closing = self.allotment.map(|allotment| allotment.closing).or(recorded).unwrap_or(0);
+        entries.min(all.saturating_sub(closing))
     }
 
     /// Whether what came to nothing for want of quantity may come to something yet.

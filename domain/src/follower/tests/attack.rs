@@ -431,3 +431,18 @@ fn a_cancel_that_was_refused_is_not_ours_when_somebody_else_cancels() {
     desk.reads(vec![cancelled]);
     assert_eq!(desk.outcome("L").0, Outcome::Detached);
 }
+
+#[test]
+fn a_raise_denied_as_it_leaves_of_an_order_that_closes_too_is_given_up_once() {
+    let mut desk = Desk::new();
+    let bought = desk.works("L1", terms(BUY, 65));
+    // He sells what he is about to buy, and two lots more.
+    let sold = desk.works("L2", terms(SELL, 195));
+    assert_eq!(desk.child("L2").terms.quantity, Quantity::new(130));
+    desk.shows(&sold, BrokerStatus::PartTraded, 65);
+    desk.step(Event::Breaker { open: true });
+    let effects = desk.shows(&bought, BrokerStatus::Traded, 65);
+    assert_eq!(requests(&effects), vec![]);
+    assert_eq!(desk.outcome("L2"), (Outcome::Sent, Some(DeniedReason::BreakerOpen)));
+    assert_eq!((requests(&desk.passes(SECOND)), desk.book.waiting_count()), (vec![], 0));
+}

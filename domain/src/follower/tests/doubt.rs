@@ -146,11 +146,26 @@ fn a_manual_order_that_stood_there_before_is_no_look_alike() {
     let mut desk = Desk::new();
     let (known, twin) = (desk.holds(65), manual("by-hand", terms(SELL, 65)));
     desk.reads(vec![known.clone(), twin.clone()]);
+    desk.passes(SECOND);
     let client_order_id = desk.sent("L1", terms(SELL, 65));
     desk.answer(&client_order_id, Answer::Lost);
     desk.now = desk.now.plus(SETTLE);
     desk.reads(vec![known.clone(), twin.clone()]);
     assert_eq!(placements(&desk.reads(vec![known, twin])).len(), 1);
+}
+
+#[test]
+fn a_look_alike_seen_at_the_moment_of_sending_may_be_ours() {
+    let mut desk = Desk::new();
+    let (known, twin) = (desk.holds(65), manual("untagged", terms(SELL, 65)));
+    let client_order_id = desk.sent("L1", terms(SELL, 65));
+    desk.reads(vec![known.clone(), twin.clone()]);
+    desk.answer(&client_order_id, Answer::Lost);
+    desk.now = desk.now.plus(SETTLE);
+    for _ in 0..3 {
+        assert_eq!(placements(&desk.reads(vec![known.clone(), twin.clone()])), vec![]);
+    }
+    assert_eq!(desk.book.unknown_count(), 1);
 }
 
 #[test]

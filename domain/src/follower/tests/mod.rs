@@ -17,6 +17,7 @@ mod property;
 mod restart;
 mod review;
 mod spreads;
+mod world;
 
 use super::*;
 use crate::decision::Wish;

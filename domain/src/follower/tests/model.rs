@@ -261,6 +261,7 @@ impl Rows {
             child.serial = *serial;
             child.changes += u16::from(!change.is_cancel);
             child.cancel_asked |= change.is_cancel;
+            child.sent_before.extend(child.ts_changed);
             child.ts_changed = Some(change.sent_at);
             let state = match change.state {
                 IntentState::Acked if !change.is_cancel => {
