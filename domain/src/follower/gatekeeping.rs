@@ -181,7 +181,8 @@ impl FollowerBook {
         if fits >= terms.quantity {
             return;
         }
-        let is_cut = is_of_copy && !fits.is_zero() && self.cut(id, fits, now, effects);
+        let is_cut =
+            is_of_copy && !fits.is_zero() && self.cut(id, fits, DeniedReason::MarginShort, now, effects);
         if !is_cut {
             let records = self.give_up(id, DeniedReason::MarginShort, now, effects);
             if !records.is_empty() {
@@ -196,10 +197,11 @@ impl FollowerBook {
     }
 
     /// Lets so many units of what waits through, and no more. Says whether it has become less by that.
-    fn cut(
+    pub(super) fn cut(
         &mut self,
         id: &ClientOrderId,
         units: Quantity,
+        reason: DeniedReason,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) -> bool {
@@ -209,7 +211,7 @@ impl FollowerBook {
             children.iter().map(|child| u64::from(child.at_most().get())).sum::<u64>()
         };
         let before = most(self);
-        let event = MirrorEvent::Cut(id.clone(), units, DeniedReason::MarginShort);
+        let event = MirrorEvent::Cut(id.clone(), units, reason);
         let is_cut = self.drive(&order, event, now, effects).is_ok() && most(self) < before;
         self.commit_mirror(&order, effects);
         is_cut

@@ -247,7 +247,7 @@ pub enum Alert {
     Drift(InstrumentKey, i64),
     /// More was closed than was held: the excess is bought or sold back at once.
     Overshot(InstrumentKey, i64),
-    /// A sell that the leader has covered was not copied, because the follower's cover is missing.
+    /// A sell that the leader has covered was not copied, or not whole, because the follower's cover is missing.
     CoverMissing(BrokerOrderId),
     /// The broker closed a copied position by itself.
     SquaredOffByBroker(InstrumentKey, i64),

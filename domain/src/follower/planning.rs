@@ -221,6 +221,9 @@ impl FollowerBook {
                     self.hold_back(&id, Wait::Stopped, effects);
                     continue;
                 }
+                if reason == DeniedReason::CoverMissing && self.cut_to_cover(&id, now, effects) {
+                    continue;
+                }
                 self.queue.remove(&id);
                 given_up.extend(self.give_up(&id, reason, now, effects));
                 continue;
@@ -245,6 +248,17 @@ impl FollowerBook {
             let rest = given_up.split_off(given_up.len().min(GIVEN_UP_PER_COMMIT));
             effects.push(Effect::Commit { records: std::mem::replace(&mut given_up, rest), then: None });
         }
+    }
+
+    /// Of a sell whose cover is missing, what is covered leaves all the same. Says whether there is such a part.
+    fn cut_to_cover(&mut self, id: &ClientOrderId, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
+        let Some((mirror, child)) = self.child(id) else { return false };
+        let (covered, order) = (self.covered_part(mirror, child), mirror.leader.broker_order_id.clone());
+        let is_cut = !covered.is_zero() && self.cut(id, covered, DeniedReason::CoverMissing, now, effects);
+        if is_cut {
+            effects.push(Effect::Alert(Alert::CoverMissing(order)));
+        }
+        is_cut
     }
 
     pub(super) fn give_up(

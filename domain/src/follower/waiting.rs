@@ -13,6 +13,7 @@ use crate::order::lifecycle::ChildState;
 use crate::order::{OrderTerms, Side};
 use crate::pacing::Purpose;
 use crate::policy::MissingCover;
+use crate::quantity::{LotSize, Quantity};
 use crate::time::Timestamp;
 use crate::trading::TradingState;
 
@@ -102,35 +103,7 @@ impl FollowerBook {
 
     /// A sell that opens, where the leader has bought what covers it: the follower's own cover must have filled.
     fn waits_for_cover(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<Wait> {
-        if child.terms.side != Side::Sell || child.key.leg != COPY {
-            return None;
-        }
-        let own = self.lines.get(&child.terms.instrument)?;
-        let instrument = own.instrument.as_deref()?;
-        instrument.option?;
-        let (mut leader_long, mut leader_short) = (0_u64, 0_u64);
-        let (mut long, mut short) = (0_u64, 0_u64);
-        for (key, line) in &self.lines {
-            if !line.instrument.as_deref().is_some_and(|other| hedges(instrument, other)) {
-                continue;
-            }
-            let is_own = *key == child.terms.instrument;
-            leader_short += line.leader.min(0).unsigned_abs();
-            short += line.closable().min(0).unsigned_abs() + self.selling(line, &child.client_order_id);
-            if !is_own {
-                leader_long += line.leader.max(0).unsigned_abs() + line.leader_buys;
-                long += line.closable().max(0).unsigned_abs();
-            }
-        }
-        let leader_left = mirror.leader.standing_quantity().saturating_sub(mirror.leader.cumulative);
-        let leader_short = (leader_short + u64::from(leader_left.get())).max(1);
-        if leader_long == 0 {
-            return None;
-        }
-        // Where he has covered a part, that part of ours is to be covered.
-        let units = u64::from(child.terms.quantity.get());
-        let needed = (short + units) * leader_long.min(leader_short) / leader_short;
-        if long >= needed {
+        if self.spread_of(mirror, child)?.covers(child.terms.quantity.get()) {
             return None;
         }
         let since = mirror.leader.ts_first_seen;
@@ -142,6 +115,40 @@ impl FollowerBook {
             MissingCover::Skip => Some(Wait::CoverMissing),
             MissingCover::Send => None,
         }
+    }
+
+    /// Units, in whole lots, of a sell whose cover is missing that are covered all the same.
+    pub(super) fn covered_part(&self, mirror: &Mirror, child: &Child) -> Quantity {
+        let lot = mirror.sizing.map_or(LotSize::ONE, |sizing| sizing.lot_size).get();
+        let Some(spread) = self.spread_of(mirror, child) else { return Quantity::ZERO };
+        let fewer = (1..child.terms.quantity.get().div_ceil(lot)).rev().map(|lots| lots * lot);
+        fewer.into_iter().find(|units| spread.covers(*units)).map_or(Quantity::ZERO, Quantity::new)
+    }
+
+    /// What both hold of the options that may cover a sell; none where it needs no cover, for the leader has none.
+    fn spread_of(&self, mirror: &Mirror, child: &Child) -> Option<SpreadHeld> {
+        if child.terms.side != Side::Sell || child.key.leg != COPY {
+            return None;
+        }
+        let own = self.lines.get(&child.terms.instrument)?;
+        let instrument = own.instrument.as_deref()?;
+        instrument.option?;
+        let mut held = SpreadHeld::default();
+        for (key, line) in &self.lines {
+            if !line.instrument.as_deref().is_some_and(|other| hedges(instrument, other)) {
+                continue;
+            }
+            let is_own = *key == child.terms.instrument;
+            held.leader_short += line.leader.min(0).unsigned_abs();
+            held.short += line.closable().min(0).unsigned_abs() + self.selling(line, &child.client_order_id);
+            if !is_own {
+                held.leader_long += line.leader.max(0).unsigned_abs() + line.leader_buys;
+                held.long += line.closable().max(0).unsigned_abs();
+            }
+        }
+        let leader_left = mirror.leader.standing_quantity().saturating_sub(mirror.leader.cumulative);
+        held.leader_short = (held.leader_short + u64::from(leader_left.get())).max(1);
+        (held.leader_long > 0).then_some(held)
     }
 
     /// Whether an exit of the other kind works for the same units.
@@ -239,6 +246,23 @@ impl FollowerBook {
             }
             Wait::Room | Wait::CoverMissing | Wait::Stopped => {}
         }
+    }
+}
+
+/// Units of the options of a spread.
+#[derive(Debug, Default)]
+struct SpreadHeld {
+    leader_long: u64,
+    leader_short: u64,
+    long: u64,
+    short: u64,
+}
+
+impl SpreadHeld {
+    /// Whether so many units more may be sold: where the leader has covered a part, that part of ours is to be covered.
+    fn covers(&self, units: u32) -> bool {
+        let needed = (self.short + u64::from(units)) * self.leader_long.min(self.leader_short);
+        self.long >= needed / self.leader_short
     }
 }
 

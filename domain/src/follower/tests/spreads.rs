@@ -47,6 +47,21 @@ fn a_sell_whose_cover_does_not_come_is_skipped() {
 }
 
 #[test]
+fn of_a_sell_whose_cover_comes_in_part_that_part_goes() {
+    // As where the sale is larger than its cover by what roundings had left over.
+    let mut desk = Desk::new();
+    let cover = desk.works("C", call(26_200, BUY, 195));
+    assert_eq!(placements(&desk.plan("S", call(26_000, SELL, 195))), vec![]);
+    assert_eq!(placements(&desk.shows(&cover, BrokerStatus::PartTraded, 130)), vec![], "it waits for all");
+    let effects = desk.passes(COVER_WAIT);
+    assert_eq!(placed(&effects).terms.quantity.get(), 130);
+    assert_eq!(alerts(&effects), [&Alert::CoverMissing(broker_id("S"))]);
+    assert_eq!(desk.outcome("S"), (Outcome::Sent, Some(DeniedReason::CoverMissing)));
+    // Late is too late.
+    assert_eq!(requests(&desk.shows(&cover, BrokerStatus::Traded, 195)), vec![]);
+}
+
+#[test]
 fn a_sell_whose_cover_does_not_come_is_sent_where_the_owner_says_so() {
     let (mut desk, _) = spread(|settings| settings.spread.on_missing_cover = MissingCover::Send);
     assert_eq!(placed(&desk.passes(COVER_WAIT)).terms.side, SELL);
