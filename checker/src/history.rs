@@ -78,15 +78,34 @@ impl History {
 
     /// The numbers that a setting ever was, of any follower: `copy.entry_age_ms_max` is `follower[0].copy...` too.
     pub(crate) fn numbers(&self, key: &str) -> Vec<i64> {
-        let is_it = |known: &str| {
-            known == key
-                || known.strip_prefix("follower[").and_then(|rest| rest.split_once("].")).is_some_and(
-                    |(_, own)| {
-                        own == key || own.strip_prefix("broker_limits.") == key.strip_prefix("broker.limits.")
-                    },
-                )
-        };
-        let known = self.settings.iter().filter(|(known, _)| is_it(known));
+        let known = self.settings.iter().filter(|(known, _)| is_named(known, key));
         known.flat_map(|(_, values)| values.iter().filter_map(|value| value.parse().ok())).collect()
+    }
+}
+
+/// Whether a recorded key is this one, for all or for one follower. A follower's own of `broker.limits` are `broker_limits`.
+fn is_named(recorded: &str, key: &str) -> bool {
+    let of_follower = recorded.strip_prefix("follower[").and_then(|rest| rest.split_once("]."));
+    let Some((_, own)) = of_follower else { return recorded == key };
+    own == key
+        || key
+            .strip_prefix("broker.limits.")
+            .is_some_and(|limit| own.strip_prefix("broker_limits.") == Some(limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_named;
+
+    #[test]
+    fn a_followers_own_setting_is_known_by_its_name() {
+        for recorded in ["broker.limits.orders_per_second", "follower[12].broker_limits.orders_per_second"] {
+            assert!(is_named(recorded, "broker.limits.orders_per_second"), "{recorded}");
+            assert!(!is_named(recorded, "broker.limits.orders_per_minute"), "{recorded}");
+        }
+        assert!(is_named("follower[0].copy.entry_age_ms_max", "copy.entry_age_ms_max"));
+        for other in ["follower[0].sizing.fixed_lots", "follower[0].id", "copy.on"] {
+            assert!(!is_named(other, "copy.entry_age_ms_max"), "{other}");
+        }
     }
 }

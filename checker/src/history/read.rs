@@ -131,7 +131,8 @@ fn mapping(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
 const INTENTS: &str = "
 SELECT client_order_id, kind, serial, part, trading_day, leader_account, leader_order_id, follower_id, leg, slice, attempt,
     account, event_fingerprint, purpose, state, segment, security_id, side, quantity, after_market, broker_order_id,
-    refusal_http IS NOT NULL OR refusal_code IS NOT NULL OR refusal_text IS NOT NULL AS is_refused, ts_committed, ts_sent,
+    refusal_http IS NOT NULL OR refusal_code IS NOT NULL OR refusal_text IS NOT NULL AS is_refused, ts_decided, ts_committed,
+    ts_sent,
     created_at, updated_at
 FROM intents WHERE ?1 IS NULL OR trading_day = ?1 ORDER BY created_at, client_order_id, serial";
 
@@ -156,6 +157,7 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
         after_market: row.get("after_market")?,
         broker_order_id: row.get("broker_order_id")?,
         is_refused_on_record: row.get("is_refused")?,
+        decided: row.get("ts_decided")?,
         committed: row.get("ts_committed")?,
         sent: row.get("ts_sent")?,
         created: row.get("created_at")?,

@@ -158,6 +158,7 @@ pub(crate) struct IntentRow {
     pub(crate) broker_order_id: Option<String>,
     /// Whether a refusal of the broker's is on record: its status, code or words.
     pub(crate) is_refused_on_record: bool,
+    pub(crate) decided: Option<i64>,
     pub(crate) committed: Option<i64>,
     pub(crate) sent: Option<i64>,
     pub(crate) created: i64,
