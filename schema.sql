@@ -158,6 +158,15 @@ CREATE TABLE copy_mappings (
     updated_at        INTEGER NOT NULL,
     -- The units of the target that close what the follower holds of the copies; the rest opens.
     closing_quantity  INTEGER NOT NULL DEFAULT 0 CHECK (closing_quantity >= 0),
+    -- What the entry gates have let it open, and the opening that they cut or refused; none in rows of earlier versions.
+    admitted_quantity INTEGER CHECK (admitted_quantity >= 0),
+    refused_quantity  INTEGER CHECK (refused_quantity >= 0),
+    -- Whether it was denied as an entry and lives for what it closes alone; whether it was stopped by an operator or a
+    -- limit. No restart undoes either.
+    opens_no_more     INTEGER NOT NULL DEFAULT 0 CHECK (opens_no_more IN (0, 1)),
+    is_stopped        INTEGER NOT NULL DEFAULT 0 CHECK (is_stopped IN (0, 1)),
+    -- What it was wanted for last.
+    purpose           TEXT    CHECK (purpose IN ('entry', 'exit')),
     PRIMARY KEY (trading_day, leader_account, leader_order_id, follower_id),
     FOREIGN KEY (leader_account, trading_day, leader_order_id)
         REFERENCES orders (account, trading_day, broker_order_id),
@@ -224,6 +233,10 @@ CREATE TABLE intents (
     added_latency_us  INTEGER CHECK (added_latency_us >= 0),
     created_at        INTEGER NOT NULL,
     updated_at        INTEGER NOT NULL,
+    -- Of a placing: whether what it left unfilled is free for another child; none in rows of earlier versions.
+    is_retired        INTEGER CHECK (is_retired IN (0, 1)),
+    -- And whether its stop has fired: it is a limit since, whatever it was changed to.
+    has_fired         INTEGER CHECK (has_fired IN (0, 1)),
     PRIMARY KEY (client_order_id, serial),
     FOREIGN KEY (trading_day, leader_account, leader_order_id, follower_id)
         REFERENCES copy_mappings (trading_day, leader_account, leader_order_id, follower_id),
@@ -411,6 +424,36 @@ CREATE TABLE ledger_openings (
     expiry            TEXT,
     recorded_at       INTEGER NOT NULL,
     PRIMARY KEY (follower_id, trading_day, segment, security_id)
+) STRICT, WITHOUT ROWID;
+
+-- Instruments in which our rows and the account differ (P11), and by how many units; zero once they agree again.
+CREATE TABLE drifts (
+    follower_id       TEXT    NOT NULL CHECK (follower_id <> ''),
+    trading_day       TEXT    NOT NULL CHECK (trading_day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    segment           TEXT    NOT NULL,
+    security_id       INTEGER NOT NULL,
+    units             INTEGER NOT NULL,
+    updated_at        INTEGER NOT NULL,
+    PRIMARY KEY (follower_id, trading_day, segment, security_id)
+) STRICT, WITHOUT ROWID;
+
+-- Positions that the leader converted to another product, and what of it was converted for the follower: written before
+-- the request leaves; without a copy where there is none, or where the broker provably did not do it.
+CREATE TABLE conversions (
+    follower_id       TEXT    NOT NULL CHECK (follower_id <> ''),
+    trading_day       TEXT    NOT NULL CHECK (trading_day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    segment           TEXT    NOT NULL,
+    security_id       INTEGER NOT NULL,
+    seen_at           INTEGER NOT NULL,
+    leader_from       TEXT    NOT NULL,
+    leader_to         TEXT    NOT NULL,
+    leader_units      INTEGER NOT NULL,
+    copied_from       TEXT,
+    copied_to         TEXT,
+    copied_units      INTEGER,
+    updated_at        INTEGER NOT NULL,
+    PRIMARY KEY (follower_id, trading_day, segment, security_id, seen_at),
+    CHECK ((copied_from IS NULL) = (copied_to IS NULL) AND (copied_to IS NULL) = (copied_units IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- What may be sent for each follower. Read at start and never set back by one (P17); a follower without a row was never

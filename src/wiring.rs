@@ -420,6 +420,7 @@ fn house(
             .any(|follower| follower.copy.instrument_kinds.contains(&InstrumentKind::Equity))
             .then_some(settings.leader.forever_poll),
         store: store.handle.clone(),
+        reader: store.reader.clone(),
         clock: ground.clock.clone(),
         in_flight: ground.in_flight.clone(),
         frames: ground.frames.clone(),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler, SpawnHandle};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, WrapFuture};
 use serde_json::json;
 use tandem_dhan::rest::{AccountClient, ClientError};
 use tandem_dhan::stream::{StreamFrame, StreamSettings};
@@ -33,7 +33,7 @@ use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
 use crate::messages::{Addresses, Drain, FundsRead, GoLive, Link};
 use crate::order_stream::{OrderStreamLink, connect};
-use crate::store::StoreHandle;
+use crate::store::{Reader, StoreHandle};
 use crate::token_keeper::{self, TokenKeeper};
 use crate::vitals::{Health, Ping, Vitals};
 
@@ -50,6 +50,8 @@ pub struct LeaderParams {
     pub forever_poll: Option<Duration>,
     /// Where fills and funds are recorded.
     pub store: StoreHandle,
+    /// Where the day's orders are read at the start.
+    pub reader: Reader,
     /// The clock.
     pub clock: Clock,
     /// Counts what is under way.
@@ -68,6 +70,8 @@ pub struct LeaderStream {
     client: Option<AccountClient>,
     addresses: Option<Arc<Addresses>>,
     book: LeaderBook,
+    /// Whether the book was told what is on record of the day.
+    is_recalled: bool,
     state: StreamState,
     wanted: bool,
     link: OrderStreamLink,
@@ -146,6 +150,7 @@ impl LeaderStream {
             vitals,
             client: None,
             addresses: None,
+            is_recalled: false,
             state: StreamState::Waiting,
             wanted: false,
             link,
@@ -164,7 +169,8 @@ impl LeaderStream {
     /// Connects once that is wanted and the followers know what the leader holds: what he holds from before is no copy's
     /// to close. Positions that cannot be read do not keep exits from being copied for ever.
     fn connect_when_ready(&mut self, ctx: &mut Context<Self>) {
-        if self.wanted && self.state == StreamState::Waiting && self.holdings.are_known_or_given_up() {
+        let is_ready = self.is_recalled && self.holdings.are_known_or_given_up();
+        if self.wanted && self.state == StreamState::Waiting && is_ready {
             connect(self, ctx);
         }
     }
@@ -175,6 +181,28 @@ impl LeaderStream {
         self.read_positions(ctx);
         Self::wait_for_positions(ctx);
         self.read_on_a_period(ctx);
+    }
+
+    /// What an earlier life of the day knew is read before anything is listened to.
+    fn recall(&self, ctx: &mut Context<Self>) {
+        let (reader, account) = (self.params.reader.clone(), self.params.account.account.clone());
+        let day = self.book.trading_day();
+        // Reading blocks: never on the arbiter that serves sockets.
+        let reading = actix_rt::task::spawn_blocking(move || reader.leader_orders(day, &account));
+        ctx.spawn(reading.into_actor(self).map(|orders, actor, ctx| {
+            actor.vitals.progressed();
+            let failed = match orders {
+                Ok(Ok(orders)) => {
+                    actor.book.remember(orders);
+                    actor.is_recalled = true;
+                    return actor.connect_when_ready(ctx);
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(error) => error.to_string(),
+            };
+            actor.vitals.dying_of(format!("read the leader's orders of the day: {failed}"));
+            actix::ActorContext::stop(ctx);
+        }));
     }
 
     fn enter(&mut self, state: StreamState) {
@@ -208,6 +236,7 @@ impl Actor for LeaderStream {
                 actix::ActorContext::stop(ctx);
             }
         }
+        self.recall(ctx);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the actors say to each other. Facts are domain types; addresses travel only in [`Link`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use actix::Message;
@@ -176,6 +177,25 @@ pub struct Reload {
 #[rtype(result = "()")]
 pub struct ReloadPolicies(pub Vec<FollowerPolicy>);
 
+/// Whether a command is still the newest that was said to its follower.
+#[derive(Debug, Clone)]
+pub struct Newest {
+    newest: Arc<AtomicU64>,
+    number: u64,
+}
+
+impl Newest {
+    /// The next command of a follower whose commands are counted here: older ones are overtaken from now on.
+    pub fn next(newest: &Arc<AtomicU64>) -> Self {
+        Self { newest: Arc::clone(newest), number: newest.fetch_add(1, Ordering::AcqRel) + 1 }
+    }
+
+    /// Whether something was said after it.
+    pub fn is_overtaken(&self) -> bool {
+        self.newest.load(Ordering::Acquire) != self.number
+    }
+}
+
 /// Control socket to follower: an operator asks this. Whoever sends it has shut the follower's
 /// [`TradingFence`](crate::trading_fence::TradingFence) before, where it stops something; he opens it himself after a
 /// `Resume` was answered as recorded. A reply that is dropped means: not taken in, ask again.
@@ -184,10 +204,21 @@ pub struct ReloadPolicies(pub Vec<FollowerPolicy>);
 pub struct ControlSaid {
     /// What is asked; the same may be asked twice. None asks only how the account stands.
     pub control: Option<Control>,
+    /// Whether it is the newest. A resume that is not comes to nothing: it may have waited for an actor that hung while a
+    /// halt was recorded past him.
+    pub newest: Option<Newest>,
     /// Where the answer goes, once the state's row is durable or is known not to be. Its other end may be gone.
     pub reply: oneshot::Sender<TradingNow>,
     /// Kept until it is answered.
     pub underway: Underway,
+}
+
+impl ControlSaid {
+    /// What it asks for by now.
+    pub fn meant(&self) -> Option<Control> {
+        let is_overtaken = self.newest.as_ref().is_some_and(Newest::is_overtaken);
+        self.control.filter(|control| !(is_overtaken && *control == Control::Resume))
+    }
 }
 
 /// Follower to control socket: how the account stands now.
@@ -207,3 +238,30 @@ pub struct TradingNow {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Drain;
+
+#[cfg(test)]
+mod tests {
+    use tandem_domain::trading::HaltCause;
+
+    use super::*;
+    use crate::in_flight::InFlight;
+
+    #[test]
+    fn a_resume_that_something_newer_overtook_is_not_meant_any_more() {
+        let counted = Arc::default();
+        let said = |control| ControlSaid {
+            control: Some(control),
+            newest: Some(Newest::next(&counted)),
+            reply: oneshot::channel().0,
+            underway: InFlight::default().begin(),
+        };
+        let resume = said(Control::Resume);
+        assert_eq!(resume.meant(), Some(Control::Resume));
+        let halt = Control::Halt { cause: HaltCause::Operator, cancel_working: false };
+        let halted = said(halt);
+        assert_eq!((resume.meant(), halted.meant()), (None, Some(halt)));
+        let again = said(Control::Resume);
+        // What stops is never too old.
+        assert_eq!((again.meant(), halted.meant()), (Some(Control::Resume), Some(halt)));
+    }
+}

@@ -15,9 +15,9 @@ use tandem_domain::trading::{HaltCause, Trading};
 use tracing::warn;
 
 use crate::store::{
-    AccountOrder, FillComparison, GapRow, IntentChange, IntentKind, IntentRow, IntentTiming, Job,
-    LeaderEvent, MappingRow, MirrorKey, OpeningRow, OrderRole, RefusalRow, StoreHandle, TradingRow, Write,
-    WriterId,
+    AccountOrder, ChildNoteRow, ConvertedRow, DriftRow, FillComparison, GapRow, IntentChange, IntentKind,
+    IntentRow, IntentTiming, Job, LeaderEvent, MappingRow, MirrorKey, OpeningRow, OrderRole, RefusalRow,
+    StoreHandle, TradingRow, Write, WriterId,
 };
 use crate::vitals::{ActorName, Vitals};
 
@@ -105,6 +105,7 @@ fn write(record: Record, owner: Owner<'_>, around: &Circumstances) -> Write {
             closing: state.closing,
             copied: state.copied,
             filled: state.filled,
+            permit: state.permit,
             updated_at: around.now,
         })),
         Record::Intent { child, before: None, leader_account, event } => {
@@ -112,6 +113,9 @@ fn write(record: Record, owner: Owner<'_>, around: &Circumstances) -> Write {
         }
         Record::Intent { child, before: Some(before), .. } => {
             Write::IntentChange(Box::new(changed_intent(*child, before, around)))
+        }
+        Record::ChildNote { client_order_id, note } => {
+            Write::ChildNote(ChildNoteRow { client_order_id, note, updated_at: around.now })
         }
         Record::Change { change, leader_account, event } => match change.before {
             None => Write::Intent(Box::new(new_change(*change, leader_account, event, account, around))),
@@ -148,6 +152,19 @@ fn write(record: Record, owner: Owner<'_>, around: &Circumstances) -> Write {
             follower: owner.follower.clone(),
             trading,
             actor: asked_by(&trading, owner.follower),
+            at: around.now,
+        }),
+        Record::Drift(instrument, units) => Write::Drift(DriftRow {
+            trading_day: around.now.trading_day(),
+            follower: owner.follower.clone(),
+            instrument,
+            units,
+            at: around.now,
+        }),
+        Record::Converted(converted) => Write::Converted(ConvertedRow {
+            trading_day: converted.at.trading_day(),
+            follower: owner.follower.clone(),
+            converted,
             at: around.now,
         }),
         Record::Opening(opening) => Write::Opening(OpeningRow {
@@ -223,7 +240,7 @@ fn new_intent(
     account: &DhanClientId,
     around: &Circumstances,
 ) -> IntentRow {
-    let timing = timing(&child, around);
+    let (timing, note) = (timing(&child, around), child.note());
     IntentRow {
         state: child.intent_state(),
         client_order_id: child.client_order_id,
@@ -235,6 +252,7 @@ fn new_intent(
         account: account.clone(),
         event: Some(event),
         purpose: child.purpose,
+        note: Some(note),
         terms: child.terms,
         broker_order_id: child.broker_order_id,
         refusal: None,
@@ -261,7 +279,7 @@ fn changed_intent(child: Child, before: IntentState, around: &Circumstances) -> 
     let timing = timing(&child, around);
     IntentChange {
         state,
-        terms: (was_held && state == IntentState::Sending).then_some(child.terms),
+        terms: was_held.then_some(child.terms),
         purpose: Some(child.purpose),
         client_order_id: child.client_order_id,
         kind: IntentKind::Place,
@@ -300,6 +318,7 @@ fn new_change(
         account: account.clone(),
         event: Some(event),
         purpose: change.purpose,
+        note: None,
         terms: change.terms,
         broker_order_id: change.broker_order_id,
         refusal: None,

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tandem_domain::follower::{Effect, FollowerBook, MappingState, Opening};
-use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId};
+use tandem_domain::follower::{Converted, Effect, FollowerBook, MappingState, Opening};
+use tandem_domain::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::instrument::{Instrument, InstrumentKey};
 use tandem_domain::mirror::{
-    COPY, Change, ChangeRequest, ChangeState, Child, ChildLeg, Mirror, OrderPart, Target,
+    COPY, Change, ChangeRequest, ChangeState, Child, ChildLeg, ChildNote, Mirror, OrderPart, Target,
 };
 use tandem_domain::order::lifecycle::ChildState;
-use tandem_domain::order::{BrokerStatus, Leg, OrderTerms, OrderType};
+use tandem_domain::order::{BrokerStatus, Leg, OrderTerms};
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::{Timestamp, TradingDay};
 use tandem_domain::trading::Trading;
@@ -29,6 +29,8 @@ pub(crate) struct Day {
     external: Vec<ExternalOrder>,
     pub(crate) trading: Option<Trading>,
     pub(crate) openings: Vec<Opening>,
+    drifts: Vec<(InstrumentKey, i64)>,
+    conversions: Vec<Converted>,
     /// What copies of earlier days may hold still.
     pub(crate) carried: BTreeMap<InstrumentKey, i64>,
     /// And their instruments, as far as the day knows them.
@@ -52,6 +54,8 @@ impl Day {
             trading: reader.trading(follower)?,
             openings: reader.openings(day, follower)?,
             carried_instruments: carried.iter().filter_map(|held| instruments.get(held.instrument)).collect(),
+            drifts: reader.drifts(day, follower)?,
+            conversions: reader.conversions(day, follower)?,
             carried: units_held(&carried, day),
         })
     }
@@ -70,6 +74,8 @@ impl Day {
         book.restore_openings(self.openings);
         let external = self.external.into_iter();
         book.restore_external(external.map(|known| (known.order.report, known.first_seen_at)));
+        book.restore_drifts(self.drifts);
+        book.restore_conversions(self.conversions);
         book.restore(restored(self.mirrors), now)
     }
 }
@@ -97,6 +103,8 @@ fn restore(rows: MirrorRows) -> Mirror {
     mirror.fills = rows.fills;
     let (placings, changes): (Vec<IntentRow>, Vec<IntentRow>) =
         rows.intents.into_iter().partition(|intent| intent.kind == IntentKind::Place);
+    let notes: Vec<(ClientOrderId, Option<ChildNote>)> =
+        placings.iter().map(|placing| (placing.client_order_id.clone(), placing.note)).collect();
     mirror.children = placings.into_iter().map(|intent| restore_child(intent, &rows.orders)).collect();
     for change in changes {
         let mut children = mirror.children.iter_mut();
@@ -107,8 +115,11 @@ fn restore(rows: MirrorRows) -> Mirror {
     for child in &mut mirror.children {
         let order =
             rows.orders.iter().find(|order| order.client_order_id.as_ref() == Some(&child.client_order_id));
-        let is_limit = order.is_some_and(|order| order.report.terms.order_type == OrderType::Limit);
-        if child.terms.order_type.is_stop() && is_limit {
+        let Some(shown) = order.map(|order| &order.report.terms) else { continue };
+        if !child.is_live() {
+            child.end_as(shown);
+        }
+        if child.is_fired_as(shown) {
             child.fire();
         }
     }
@@ -120,11 +131,17 @@ fn restore(rows: MirrorRows) -> Mirror {
         });
         // What was withdrawn because less was wanted has no reason beside it; what was given up has one.
         let is_withdrawn = mirror.children[at].state == ChildState::Voided && mapping.reason.is_none();
-        mirror.children[at].is_retired = is_replaced || is_withdrawn;
+        let child = &mut mirror.children[at];
+        let note = notes.iter().find(|(id, _)| *id == child.client_order_id).and_then(|(_, note)| *note);
+        // Rows of an earlier version do not tell.
+        child.is_retired = note.map_or(is_replaced || is_withdrawn, |note| note.is_retired);
+        child.has_fired |= note.is_some_and(|note| note.has_fired);
+        child.noted = child.note();
     }
     mirror.outcome = mapping.outcome;
     mirror.reason = mapping.reason;
     mirror.sizing = mapping.sizing;
+    mirror.is_size_recorded = mapping.sizing.is_some();
     mirror.note = mapping.note.as_deref().and_then(|note| note.parse().ok());
     // A repair stands on the other side.
     let copies = mirror.children.iter().filter(|child| child.key.leg == COPY);
@@ -139,6 +156,7 @@ fn restore(rows: MirrorRows) -> Mirror {
         closing: mapping.closing,
         copied: mapping.copied,
         filled: mapping.filled,
+        permit: mapping.permit,
     });
     // What was sized stands until the Sizer speaks again.
     if let Some(child) = mirror.children.last() {
@@ -155,7 +173,8 @@ fn restore_child(intent: IntentRow, orders: &[AccountOrder]) -> Child {
     let broker_order_id =
         intent.broker_order_id.clone().or_else(|| report.map(|report| report.broker_order_id.clone()));
     let ts_sent = match intent.state {
-        IntentState::Planned | IntentState::Voided => None,
+        IntentState::Planned => None,
+        IntentState::Voided => intent.timing.sent,
         _ => intent.timing.sent.or(intent.timing.committed).or(Some(intent.created_at)),
     };
     let mut child = Child::planned(intent.child, intent.terms, intent.purpose);
@@ -163,6 +182,7 @@ fn restore_child(intent: IntentRow, orders: &[AccountOrder]) -> Child {
     child.state = child_state(intent.state, broker_order_id.as_ref(), report.map(|report| &report.status));
     child.ts_sent = ts_sent;
     child.recorded = Some(intent.state);
+    child.noted_quantity = child.terms.quantity;
     child.reason =
         report.and_then(|report| report.reason.clone()).or(intent.refusal.map(|refusal| refusal.text));
     if let Some(report) = report {
@@ -238,8 +258,10 @@ fn restore_change(child: &mut Child, intent: IntentRow) {
             let before = std::mem::replace(&mut child.terms, terms);
             child.asked_before.push(before);
         }
-        // Should it have come about late, it is still no human's hand.
-        (IntentState::Absent, Change::Modify { terms, .. }) => child.asked_before.push(terms),
+        // Should it have come about, now or late, it is no human's hand.
+        (IntentState::Sending | IntentState::Unknown | IntentState::Absent, Change::Modify { terms, .. }) => {
+            child.asked_before.push(terms);
+        }
         (IntentState::Acked, Change::Cancel { part }) => child.forget_leg(part),
         _ => {}
     }
@@ -266,6 +288,9 @@ fn child_state(
         _ => ChildState::Sending,
     }
 }
+
+#[cfg(test)]
+mod histories;
 
 #[cfg(test)]
 mod tests {

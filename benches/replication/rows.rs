@@ -197,6 +197,7 @@ impl Copy {
                 closing: Quantity::ZERO,
                 copied: self.child.terms.quantity,
                 filled: Quantity::ZERO,
+                permit: None,
             },
             sizing: Some(self.sizing),
         }

@@ -1,5 +1,7 @@
 //! Whether an account trades: the state that an operator or a limit puts it in, which outlives restarts (P17).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::instrument::coded_enum;
@@ -49,6 +51,9 @@ pub struct Trading {
     pub stopped_at: Option<Timestamp>,
 }
 
+/// The least by which two times differ.
+const TICK: Duration = Duration::from_micros(1);
+
 impl Trading {
     /// A follower that nobody ever stopped.
     pub const ACTIVE: Self = Self {
@@ -64,11 +69,13 @@ impl Trading {
     /// halted, and keeps its first cause and time. Only a resume allows more, and ends a square-off; said to an account
     /// that trades it changes nothing, so that no order in hand is taken for one of before.
     #[must_use]
-    pub const fn after(self, control: Control, now: Timestamp) -> Self {
+    pub fn after(self, control: Control, now: Timestamp) -> Self {
         let stopped_at = if control.stops_exits() { Some(now) } else { self.stopped_at };
         let (state, cause) = match (control, self.state) {
             (Control::Resume, TradingState::Active) => return self,
             (Control::Resume, _) => {
+                // Later than the one before, whatever the clock says (P28): which of two states is newer is told by it.
+                let now = self.resumed_at.map_or(now, |before| now.max(before.plus(TICK)));
                 let resumed_at = Some(now);
                 return Self {
                     state: TradingState::Active,

@@ -1,13 +1,13 @@
 //! What is done with a command: shut the doors, tell the actors, record where they do not answer, say what is durable.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tandem_actors::clock::Clock;
 use tandem_actors::in_flight::InFlight;
-use tandem_actors::messages::{ControlSaid, Directory, TradingNow};
+use tandem_actors::messages::{ControlSaid, Directory, Newest, TradingNow};
 use tandem_actors::store::{Reader, StoreHandle};
 use tandem_actors::trading_fence::TradingFence;
 use tandem_domain::ids::FollowerId;
@@ -57,7 +57,7 @@ struct Post {
     follower: FollowerId,
     fence: TradingFence,
     /// The number of the newest command; what an older one still has in hand comes to nothing.
-    newest: AtomicU64,
+    newest: Arc<AtomicU64>,
     /// Held by whoever records past the actor, and taken by a resume before it tells the actor: the older state must not
     /// be written over the newer one.
     recording: Mutex<()>,
@@ -68,20 +68,20 @@ struct Post {
 struct Errand {
     post: Arc<Post>,
     control: Control,
-    number: u64,
+    newest: Newest,
 }
 
 impl Post {
     /// From here on nothing leaves that the command forbids, whatever becomes of it.
     fn begin(self: &Arc<Self>, control: Control) -> Errand {
         // The number before the door: a resume that is just opening sees one or the other.
-        let number = self.newest.fetch_add(1, Ordering::AcqRel) + 1;
+        let newest = Newest::next(&self.newest);
         match control {
             Control::Reduce(_) => self.fence.shut(TradingState::Reducing),
             Control::Halt { .. } | Control::SquareOff(_) => self.fence.shut(TradingState::Halted),
             Control::Resume => {}
         }
-        Errand { post: Arc::clone(self), control, number }
+        Errand { post: Arc::clone(self), control, newest }
     }
 
     fn standing(&self, trading: Trading) -> Standing {
@@ -103,7 +103,7 @@ impl Post {
 
 impl Errand {
     fn is_overtaken(&self) -> bool {
-        self.post.newest.load(Ordering::Acquire) != self.number
+        self.newest.is_overtaken()
     }
 }
 
@@ -114,7 +114,7 @@ impl Desk {
             Arc::new(Post {
                 follower: follower.clone(),
                 fence: fence.clone(),
-                newest: AtomicU64::new(0),
+                newest: Arc::default(),
                 recording: Mutex::new(()),
             })
         };
@@ -158,7 +158,7 @@ impl Desk {
         let mut control = Some(errand.control);
         while !errand.is_overtaken() {
             let mark = errand.post.fence.mark();
-            let Some(now) = self.ask(&errand.post, control).await else {
+            let Some(now) = self.ask(&errand.post, control, Some(&errand.newest)).await else {
                 tokio::time::sleep(RETRY_PAUSE).await;
                 continue;
             };
@@ -176,10 +176,16 @@ impl Desk {
     }
 
     /// None when there is no actor, or it died before it answered.
-    async fn ask(&self, post: &Post, control: Option<Control>) -> Option<TradingNow> {
+    async fn ask(
+        &self,
+        post: &Post,
+        control: Option<Control>,
+        newest: Option<&Newest>,
+    ) -> Option<TradingNow> {
         let actor = self.params.directory.orders_of(&post.follower)?;
         let (reply, answer) = oneshot::channel();
-        actor.tell(ControlSaid { control, reply, underway: self.params.in_flight.begin() });
+        let underway = self.params.in_flight.begin();
+        actor.tell(ControlSaid { control, newest: newest.cloned(), reply, underway });
         answer.await.ok()
     }
 
@@ -220,7 +226,7 @@ impl Desk {
     async fn look(&self, post: &Post) -> Standing {
         let asking = async {
             loop {
-                match self.ask(post, None).await {
+                match self.ask(post, None, None).await {
                     Some(now) => break now,
                     None => tokio::time::sleep(RETRY_PAUSE).await,
                 }

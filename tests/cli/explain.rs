@@ -118,6 +118,7 @@ fn mapping(follower: &str, outcome: Outcome, reason: Option<DeniedReason>, milli
         closing: Quantity::ZERO,
         copied: Quantity::new(copied),
         filled: Quantity::ZERO,
+        permit: None,
         updated_at: ms(millis),
     }))
 }
@@ -144,6 +145,7 @@ fn request(follower: &str, kind: IntentKind, serial: u32, terms: OrderTerms, mil
         account: DhanClientId::new(FOLLOWER).unwrap(),
         event: None,
         purpose: Purpose::Entry,
+        note: None,
         state: IntentState::Sending,
         terms,
         broker_order_id: (kind != IntentKind::Place).then(|| id(COPY)),

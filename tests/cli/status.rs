@@ -63,6 +63,7 @@ fn a_day() -> Vec<Write> {
             closing: Quantity::ZERO,
             copied: Quantity::new(0),
             filled: Quantity::new(0),
+            permit: None,
             updated_at: at(2),
         })),
         Write::AccountOrder(Box::new(AccountOrder {
@@ -173,6 +174,7 @@ fn a_filled_day() -> Vec<Write> {
             closing: Quantity::ZERO,
             copied: Quantity::new(65),
             filled: Quantity::new(65),
+            permit: None,
             updated_at: at(5),
         }))
     };
@@ -192,6 +194,7 @@ fn a_filled_day() -> Vec<Write> {
             account: filled.account.clone(),
             event: None,
             purpose: Purpose::Entry,
+            note: None,
             state: IntentState::Acked,
             terms: filled.terms.clone(),
             broker_order_id: Some(filled.broker_order_id.clone()),

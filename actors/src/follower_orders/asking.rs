@@ -86,6 +86,10 @@ impl FollowerOrderActor {
         match outcome {
             Ok(()) => info!(follower = %self.id(), %instrument, %from, %to, units, "position converted"),
             Err(error) => {
+                // Without an answer it may have been done: the positions of tomorrow tell.
+                if !matches!(error, OrderRequestError::Unknown { .. }) {
+                    self.step(Event::NotConverted(*conversion), ctx);
+                }
                 self.vitals.failed(&error);
                 self.raise(AlertText {
                     kind: "conversion_failed",

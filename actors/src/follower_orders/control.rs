@@ -40,7 +40,8 @@ impl FollowerOrderActor {
     /// The state that results is answered once it is durable: with the commit of its row, or, where nothing changed, with
     /// a commit of nothing, before which everything is decided.
     fn take_control(&mut self, said: ControlSaid, ctx: &mut Context<Self>) {
-        let ControlSaid { control, reply, underway } = said;
+        let control = said.meant();
+        let ControlSaid { reply, underway, .. } = said;
         self.controls.waiting = Some(Waiting { reply, _underway: underway });
         if let Some(control) = control {
             info!(follower = %self.id(), ?control, "an operator speaks");

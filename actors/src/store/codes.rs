@@ -98,6 +98,7 @@ pub const fn predecessors(state: IntentState, kind: IntentKind) -> &'static [Int
             &[S::Planned, S::Sending, S::Unknown, S::Absent, S::NotSent, S::Refused, S::Voided, S::Acked]
         }
         (S::Refused | S::Unknown, _) => &[S::Sending, S::Unknown],
+        (S::NotSent, IntentKind::Place) => &[S::Sending, S::NotSent],
         (S::NotSent, _) => &[S::Sending],
         (S::Absent, _) => &[S::Unknown],
     }

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use tandem_domain::account::{Funds, PositionReport};
-use tandem_domain::follower::Opening;
+use tandem_domain::follower::{Converted, Opening};
 use tandem_domain::gap::Gap;
 use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::leader::LeaderOrder;
-use tandem_domain::mirror::{IntentState, OrderPart, Outcome};
+use tandem_domain::mirror::{ChildNote, IntentState, OrderPart, Outcome, Permit};
 use tandem_domain::order::{OrderReport, OrderTerms};
 use tandem_domain::pacing::Purpose;
 use tandem_domain::price::{Money, Price};
@@ -100,6 +100,8 @@ pub struct MappingRow {
     pub copied: Quantity,
     /// Units filled so far.
     pub filled: Quantity,
+    /// What it may open. None in rows of earlier versions; written, it leaves what is stored.
+    pub permit: Option<Permit>,
     /// When this was decided.
     pub updated_at: Timestamp,
 }
@@ -167,6 +169,8 @@ pub struct IntentRow {
     pub event: Option<i64>,
     /// Exit or entry.
     pub purpose: Purpose,
+    /// Of a placing, what may change of it while its state stays. None of changes, and in rows of earlier versions.
+    pub note: Option<ChildNote>,
     /// `Planned` when held, `Sending` when it may go at once.
     pub state: IntentState,
     /// Terms asked for; of a cancel, the terms of the order it cancels. A change of one leg states all of the order.
@@ -234,6 +238,45 @@ pub struct IntentChange {
     pub timing: IntentTiming,
     /// When this became known.
     pub updated_at: Timestamp,
+}
+
+/// What changed of the intent to place a child order beside its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChildNoteRow {
+    /// Which child order.
+    pub client_order_id: ClientOrderId,
+    /// What its row should say.
+    pub note: ChildNote,
+    /// When this was decided.
+    pub updated_at: Timestamp,
+}
+
+/// By how many units our rows and the account differ in an instrument. Takes the place of what stood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftRow {
+    /// The day.
+    pub trading_day: TradingDay,
+    /// The follower.
+    pub follower: FollowerId,
+    /// The instrument.
+    pub instrument: InstrumentKey,
+    /// Units, signed; zero when they agree again.
+    pub units: i64,
+    /// When this was seen.
+    pub at: Timestamp,
+}
+
+/// A conversion of the leader's, as one follower's book saw it. Takes the place of what stood under its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConvertedRow {
+    /// The day.
+    pub trading_day: TradingDay,
+    /// The follower.
+    pub follower: FollowerId,
+    /// What was converted.
+    pub converted: Converted,
+    /// When this was decided.
+    pub at: Timestamp,
 }
 
 /// Where a follower parted from the leader, and what was done about it: one row for each mirror and kind of gap. Written

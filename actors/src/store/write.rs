@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::error::StoreError;
 use super::instruments::InstrumentsWrite;
 use super::rows::{
-    AccountOrder, AuditEntry, ConfigSnapshot, DayCapital, FillComparison, FundsSnapshot, GapRow, HealthRow,
-    IncidentRow, IntentChange, IntentRow, LeaderEvent, MappingRow, OpeningRow, PositionsSnapshot, TradingRow,
+    AccountOrder, AuditEntry, ChildNoteRow, ConfigSnapshot, ConvertedRow, DayCapital, DriftRow,
+    FillComparison, FundsSnapshot, GapRow, HealthRow, IncidentRow, IntentChange, IntentRow, LeaderEvent,
+    MappingRow, OpeningRow, PositionsSnapshot, TradingRow,
 };
 use tandem_domain::order::TradeReport;
 use tandem_domain::time::{Timestamp, TradingDay};
@@ -31,6 +32,12 @@ pub enum Write {
     Intent(Box<IntentRow>),
     /// A change of an intent's state.
     IntentChange(Box<IntentChange>),
+    /// What a child is for, and whether its quantity is free for another, where its state stays.
+    ChildNote(ChildNoteRow),
+    /// By how many units rows and account differ in an instrument.
+    Drift(DriftRow),
+    /// What the leader converted, and what of it was copied.
+    Converted(ConvertedRow),
     /// What was held in an instrument when the day's copying began; a figure that is on record stands.
     Opening(OpeningRow),
     /// A follower's trading state, with its entry of the audit log; one that stands already changes nothing.
@@ -80,6 +87,9 @@ impl Write {
             Self::Gap(_) => "copy gap",
             Self::Intent(_) => "intent",
             Self::IntentChange(_) => "intent change",
+            Self::ChildNote(_) => "child note",
+            Self::Drift(_) => "drift",
+            Self::Converted(_) => "conversion",
             Self::Opening(_) => "opening",
             Self::Trading(_) => "trading state",
             Self::Trade { .. } => "trade",

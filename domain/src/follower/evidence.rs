@@ -7,7 +7,7 @@ use super::{Alert, BookRead, Effect, External, FollowerBook, Record, absence};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, Tag};
 use crate::mirror::{ATTEMPTS_MAX, Answer, Child, ChildReport, MirrorEvent};
 use crate::order::lifecycle::ChildState;
-use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, TradeReport};
+use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, OrderTerms, TradeReport};
 use crate::pacing::Purpose;
 use crate::quantity::Quantity;
 use crate::time::Timestamp;
@@ -181,9 +181,9 @@ impl FollowerBook {
                 (known.status, known.cumulative) = (status, cumulative);
             }
             Entry::Vacant(unseen) => {
-                unseen.insert(External { first_seen: now, status, cumulative });
-                // Whether it came over the API, where it counts in the broker's windows, nothing tells: it counts (E14).
-                if now.since(report.ts_created.unwrap_or(report.ts_event)) < EXTERNAL_COUNTS {
+                let counts = counts_in_windows(report, now);
+                unseen.insert(External { first_seen: now, status, cumulative, counts });
+                if counts {
                     self.pacer.record(now);
                 }
             }
@@ -266,6 +266,12 @@ impl FollowerBook {
     }
 }
 
+/// Whether an order of somebody else, first seen then, counts in the broker's windows: whether it came over the API
+/// nothing tells, so it does (E14) unless it was old.
+pub(super) fn counts_in_windows(report: &OrderReport, first_seen: Timestamp) -> bool {
+    first_seen.since(report.ts_created.unwrap_or(report.ts_event)) < EXTERNAL_COUNTS
+}
+
 /// Whether the broker told something of an order that was not known.
 fn differs(before: &Child, after: &Child) -> bool {
     (&before.state, &before.status, before.cumulative, &before.reason, before.shown, before.has_fired)
@@ -284,7 +290,8 @@ fn taken(
         broker_order_id,
         exchange_order_id: None,
         tag: Some(Tag::from(&child.client_order_id)),
-        terms: child.terms.clone(),
+        // Until the book shows a change the larger quantity counts, in a new life too (P5).
+        terms: OrderTerms { quantity: child.ordered(), ..child.terms.clone() },
         status: child.status.clone().unwrap_or(BrokerStatus::Transit),
         cumulative: child.cumulative,
         average_price: child.average_price,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::shares::Shares;
-use super::{Alert, Effect, FollowerBook, Opening};
+use super::{Alert, Converted, Effect, FollowerBook, Opening};
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
 use crate::gates::{CopyPolicy, DeniedReason};
@@ -57,8 +57,8 @@ pub(super) struct Line {
     pub(super) by_product: BTreeMap<Product, i64>,
     /// Units of the copies of earlier days that an order of the operator's own has closed today.
     carried_closed: u64,
-    /// What the leader has converted, by product.
-    pub(super) leader_converted: HashMap<Product, i64>,
+    /// What the leader has converted today.
+    pub(super) converted: Vec<Converted>,
     /// The leader's net, signed, and buys of his that still work.
     pub(super) leader: i64,
     pub(super) leader_buys: u64,
@@ -305,7 +305,9 @@ fn is_settled(mirror: &Mirror) -> bool {
     let Some(allotment) = mirror.allotment else { return false };
     let is_decided = !matches!(mirror.outcome, Outcome::AwaitingLeader | Outcome::Waiting);
     let has_left = mirror.filled() >= u64::from(allotment.closing);
-    mirror.leader.status.is_terminal()
+    // Of what a new life has not heard of yet nobody knows whether it is as it should be.
+    mirror.is_heard()
+        && mirror.leader.status.is_terminal()
         && !mirror.leader.legs_alive()
         && !mirror.children.iter().any(Child::is_live)
         && mirror.wake().is_none()
@@ -335,7 +337,7 @@ fn entry_of<'a>(mirror: &'a Mirror, copy: &CopyPolicy, gap: GapPolicy) -> Entry<
         // What is closed again as too much is in no pool.
         filled: mirror.opened().saturating_sub(mirror.surplus(gap)),
         missing: missing(mirror),
-        admitted: mirror.cut_to(),
+        admitted: admitted(mirror),
         sizing: mirror.sizing.as_ref().filter(|_| takes_part(mirror)),
     }
 }
@@ -362,6 +364,12 @@ fn missing(mirror: &Mirror) -> u64 {
     };
     let lost = mirror.children.iter().filter(is_lost);
     lost.map(|child| u64::from(child.terms.quantity.saturating_sub(child.cumulative).get())).sum()
+}
+
+/// The most that it may open yet, where that is less than its share: nothing more comes of what is left alone.
+fn admitted(mirror: &Mirror) -> Option<u64> {
+    let is_over = mirror.is_left_alone() && !mirror.children.iter().any(Child::is_live);
+    if is_over { Some(mirror.opened() + missing(mirror)) } else { mirror.cut_to() }
 }
 
 /// Whether it counts as copied, whatever the broker made of it.

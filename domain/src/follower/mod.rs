@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use absence::BookRead;
-pub use record::{MappingState, Opening, Record};
+pub use record::{Converted, MappingState, Opening, Record};
 
 use self::absence::Unknown;
 use self::gatekeeping::{MarginAsked, Reservation};
@@ -168,6 +168,8 @@ pub enum Event {
         /// The money.
         required: Option<Money>,
     },
+    /// The broker did not convert what the leader had converted, provably.
+    NotConverted(Conversion),
     /// The owner changed his settings.
     Settings(Box<FollowerSettings>),
     /// Send nothing new: the process is stopping. What waits is on record, and waits for the next start.
@@ -360,6 +362,8 @@ struct External {
     first_seen: Timestamp,
     status: BrokerStatus,
     cumulative: Quantity,
+    /// Whether it counts in the broker's windows.
+    counts: bool,
 }
 
 impl FollowerBook {
@@ -498,6 +502,7 @@ impl FollowerBook {
             Event::Margin { client_order_id, required } => {
                 self.on_margin(&client_order_id, required, now, &mut effects);
             }
+            Event::NotConverted(conversion) => self.on_not_converted(conversion, &mut effects),
             Event::Settings(settings) => self.on_settings(*settings),
             Event::Tick => {}
         }

@@ -32,7 +32,7 @@ impl FollowerBook {
         let fingerprint = order.fingerprint();
         let mirror = self.mirrors.entry(id.clone()).or_insert_with(|| Mirror::new(Arc::clone(&order)));
         let same_news = mirror.recorded.is_some() && mirror.leader.fingerprint() == fingerprint;
-        let order = first_seen_before(order, &mirror.leader);
+        let order = as_first_seen(order, &mirror.leader);
         mirror.leader = Arc::clone(&order);
         self.enlist(&id, instrument);
         if !same_news && let Some(line) = self.lines.get_mut(&instrument) {
@@ -101,6 +101,7 @@ impl FollowerBook {
                 let sizing = Sizing { credit, quantity, ..sizing };
                 if let Some(mirror) = self.mirrors.get_mut(id) {
                     mirror.sizing = Some(sizing);
+                    mirror.is_size_recorded = false;
                 }
             }
             // Closing needs no ratio.
@@ -318,12 +319,17 @@ impl FollowerBook {
     }
 }
 
-/// A new life of the leader's stream sees everything for the first time; what is on record was seen before.
-fn first_seen_before(order: Arc<LeaderOrder>, known: &LeaderOrder) -> Arc<LeaderOrder> {
-    if known.ts_first_seen >= order.ts_first_seen {
+/// An order as it is told now, as old as it was known to be: to a new life of the leader's stream all of his orders are new,
+/// and what was there when trading resumed would not be of before any more (P17).
+fn as_first_seen(order: Arc<LeaderOrder>, known: &LeaderOrder) -> Arc<LeaderOrder> {
+    if order.ts_first_seen <= known.ts_first_seen && order.ts_first_event <= known.ts_first_event {
         return order;
     }
-    Arc::new(LeaderOrder { ts_first_seen: known.ts_first_seen, ..LeaderOrder::clone(&order) })
+    Arc::new(LeaderOrder {
+        ts_first_seen: order.ts_first_seen.min(known.ts_first_seen),
+        ts_first_event: order.ts_first_event.min(known.ts_first_event),
+        ..LeaderOrder::clone(&order)
+    })
 }
 
 enum Waits {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Alert, Conversion, Effect, FollowerBook, Opening, Record};
+use super::{Alert, Conversion, Converted, Effect, FollowerBook, Opening, Record};
 use crate::account::PositionReport;
 use crate::gates::entry::Figure;
 use crate::instrument::{Instrument, InstrumentKey};
@@ -32,6 +32,26 @@ impl FollowerBook {
     pub fn restore_openings(&mut self, openings: impl IntoIterator<Item = Opening>) {
         for opening in openings {
             self.lines.entry(opening.instrument).or_default().opening = Some(opening);
+        }
+    }
+
+    /// Takes back in which instruments our rows and the account differ, and by how many units: what is frozen stays so until
+    /// a read of the positions shows that they agree (P11).
+    pub fn restore_drifts(&mut self, drifts: impl IntoIterator<Item = (InstrumentKey, i64)>) {
+        for (instrument, units) in drifts.into_iter().filter(|(_, units)| *units != 0) {
+            self.lines.entry(instrument).or_default().drift = Some(units);
+        }
+    }
+
+    /// Takes back what was converted today: neither is it converted a second time, nor looked for where it was before.
+    pub fn restore_conversions(&mut self, conversions: impl IntoIterator<Item = Converted>) {
+        for converted in conversions {
+            let line = self.lines.entry(converted.leader.instrument).or_default();
+            line.converted.push(converted);
+            if let Some(copy) = converted.copy {
+                line.move_product(copy.from, -copy.units);
+                line.move_product(copy.to, copy.units);
+            }
         }
     }
 
@@ -102,6 +122,8 @@ impl FollowerBook {
             let difference = net - (line.own() + line.held());
             if difference == 0 {
                 if line.drift.take().is_some() {
+                    let records = vec![Record::Drift(instrument, 0)];
+                    effects.push(Effect::Commit { records, then: None });
                     effects.push(Effect::Over(Alert::Drift(instrument, 0)));
                     self.dirty.insert(instrument);
                 }
@@ -116,6 +138,8 @@ impl FollowerBook {
             if is_proven && !is_known {
                 line.drift = Some(difference);
                 self.dirty.insert(instrument);
+                let records = vec![Record::Drift(instrument, difference)];
+                effects.push(Effect::Commit { records, then: None });
                 effects.push(Effect::Alert(Alert::Drift(instrument, difference)));
                 self.on_drift(now, effects);
             }
@@ -179,8 +203,9 @@ impl FollowerBook {
                     break;
                 }
             }
-            for (product, units) in &line.leader_converted {
-                *expected.entry(*product).or_default() += units;
+            for Converted { leader, .. } in &line.converted {
+                *expected.entry(leader.from).or_default() -= leader.units;
+                *expected.entry(leader.to).or_default() += leader.units;
             }
             let Some((from, to, units)) = moved(&expected, shown) else { continue };
             seen.insert(*instrument, (from, to, units));
@@ -193,21 +218,39 @@ impl FollowerBook {
     }
 
     fn on_leader_converted(&mut self, conversion: Conversion, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some(line) = self.lines.get_mut(&conversion.instrument) else { return };
-        *line.leader_converted.entry(conversion.from).or_default() -= conversion.units;
-        *line.leader_converted.entry(conversion.to).or_default() += conversion.units;
+        let Some(line) = self.lines.get(&conversion.instrument) else { return };
         let (held, leader) = (line.closable(), line.leader);
-        effects.push(Effect::Alert(Alert::LeaderConverted(conversion)));
         let map = |product: Product| self.settings.copy.product_map.get(&product).copied().unwrap_or(product);
         let (from, to) = (map(conversion.from), map(conversion.to));
         // All of his, all of ours; of a part there is no telling which lots he means.
         let is_whole = conversion.units.abs() >= leader.abs() && leader != 0;
-        if self.settings.risk.conversions == Conversions::Copy && is_whole && held != 0 && from != to {
-            let units = held;
+        let is_copied =
+            self.settings.risk.conversions == Conversions::Copy && is_whole && held != 0 && from != to;
+        let copy =
+            is_copied.then_some(Conversion { instrument: conversion.instrument, from, to, units: held });
+        let converted = Converted { leader: conversion, copy, at: now };
+        if let Some(line) = self.lines.get_mut(&conversion.instrument) {
+            line.converted.push(converted);
+        }
+        let records = vec![Record::Converted(converted)];
+        effects.push(Effect::Commit { records, then: None });
+        effects.push(Effect::Alert(Alert::LeaderConverted(conversion)));
+        if let Some(copy) = copy {
             // The broker counts it as it counts orders (`dhanhq-v2.md` section 9.1).
             self.pacer.record(now);
-            effects.push(Effect::Convert(Conversion { instrument: conversion.instrument, from, to, units }));
+            effects.push(Effect::Convert(copy));
             effects.push(Effect::ReadPositions);
+        }
+    }
+
+    /// What is held stays where it was: the record must not say otherwise tomorrow.
+    pub(super) fn on_not_converted(&mut self, conversion: Conversion, effects: &mut Vec<Effect>) {
+        let Some(line) = self.lines.get_mut(&conversion.instrument) else { return };
+        let of_it = line.converted.iter_mut().rfind(|converted| converted.copy == Some(conversion));
+        if let Some(converted) = of_it {
+            converted.copy = None;
+            let records = vec![Record::Converted(*converted)];
+            effects.push(Effect::Commit { records, then: None });
         }
     }
 

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use super::Conversion;
 use crate::gap::Gap;
 use crate::gates::DeniedReason;
 use crate::ids::{ClientOrderId, DhanClientId, FollowerId};
 use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
-use crate::mirror::{ChangeRecord, Child, IntentState, Mirror, Outcome, Target};
+use crate::mirror::{ChangeRecord, Child, ChildNote, IntentState, Mirror, Outcome, Permit, Target};
 use crate::order::{OrderReport, TradeReport};
 use crate::quantity::Quantity;
 use crate::sizing::Sizing;
 use crate::slippage::FillComparison;
+use crate::time::Timestamp;
 use crate::trading::Trading;
 use crate::translate::Note;
 
@@ -41,6 +43,13 @@ pub enum Record {
         leader_account: DhanClientId,
         /// Which state of the leader's order led to it.
         event: i64,
+    },
+    /// Something of a child has changed though its state has not.
+    ChildNote {
+        /// Our id of it.
+        client_order_id: ClientOrderId,
+        /// What its row should say.
+        note: ChildNote,
     },
     /// A step of a request to change or cancel a child.
     Change {
@@ -84,8 +93,24 @@ pub enum Record {
     Trading(Trading),
     /// What was held in an instrument before anything of this day was copied.
     Opening(Opening),
+    /// By how many units our rows and the account differ in an instrument (P11); zero once they agree again.
+    Drift(InstrumentKey, i64),
+    /// The leader converted a position, and what was made of it. Takes the place of what stood under its time.
+    Converted(Converted),
     /// A fill.
     Trade(TradeReport),
+}
+
+/// A conversion of the leader's, and what of it was copied: where what is held is held can be told by it in a new life, and
+/// on the next day (`dhanhq-v2.md` section 4.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Converted {
+    /// The leader's, in his products.
+    pub leader: Conversion,
+    /// The follower's, in his: none where it is not copied.
+    pub copy: Option<Conversion>,
+    /// When it was seen: what tells it from others in the same instrument.
+    pub at: Timestamp,
 }
 
 /// What is held in an instrument at the start of a day's copying: recorded once, so that what is copied can be told from
@@ -119,6 +144,8 @@ pub struct MappingState {
     pub copied: Quantity,
     /// Units filled.
     pub filled: Quantity,
+    /// What it may open; none in rows of before this was recorded.
+    pub permit: Option<Permit>,
 }
 
 impl MappingState {
@@ -136,6 +163,7 @@ impl MappingState {
             closing: target.min(Quantity::new(mirror.allotment.map_or(0, |allotment| allotment.closing))),
             copied: units(mirror.worst_case()),
             filled: units(mirror.filled()),
+            permit: Some(mirror.permit()),
         }
     }
 }
@@ -145,8 +173,10 @@ impl Record {
     pub(super) fn of(mirror: &mut Mirror, follower: &FollowerId) -> Vec<Self> {
         let mut records = Vec::new();
         let state = MappingState::of(mirror);
-        if mirror.recorded != Some(state) {
+        let is_size_recorded = mirror.sizing.is_none() || mirror.is_size_recorded;
+        if mirror.recorded != Some(state) || !is_size_recorded {
             mirror.recorded = Some(state);
+            mirror.is_size_recorded = mirror.sizing.is_some();
             records.push(Self::Mapping {
                 leader: Arc::clone(&mirror.leader),
                 follower: follower.clone(),
@@ -155,19 +185,36 @@ impl Record {
             });
         }
         let (leader_account, event) = (mirror.leader.account.clone(), mirror.leader.fingerprint());
-        for child in &mut mirror.children {
-            let (before, state) = (child.recorded, child.intent_state());
-            if before == Some(state) {
-                continue;
-            }
-            child.recorded = Some(state);
-            let child = Box::new(child.clone());
+        let of_change = |change: ChangeRecord| Self::Change {
+            change: Box::new(change),
+            leader_account: leader_account.clone(),
+            event,
+        };
+        // What has become of a request makes room for what follows from it.
+        let (news, new): (Vec<_>, Vec<_>) =
+            mirror.change_records.drain(..).partition(|change| change.before.is_some());
+        records.extend(news.into_iter().map(of_change));
+        // What is held as something else counts as that from now on: before another of them is judged beside it.
+        for child in mirror.children.iter_mut().filter(|child| child.is_held_otherwise()) {
+            child.noted_quantity = child.terms.quantity;
+            let (before, child) = (child.recorded, Box::new(child.clone()));
             records.push(Self::Intent { child, before, leader_account: leader_account.clone(), event });
         }
-        for change in mirror.change_records.drain(..) {
-            let change = Box::new(change);
-            records.push(Self::Change { change, leader_account: leader_account.clone(), event });
+        for child in &mut mirror.children {
+            let (before, state) = (child.recorded, child.intent_state());
+            let note = child.note();
+            let is_noted = before.is_none() || child.noted == note;
+            (child.recorded, child.noted) = (Some(state), note);
+            if before != Some(state) {
+                child.noted_quantity = child.terms.quantity;
+                let child = Box::new(child.clone());
+                records.push(Self::Intent { child, before, leader_account: leader_account.clone(), event });
+            }
+            if !is_noted {
+                records.push(Self::ChildNote { client_order_id: child.client_order_id.clone(), note });
+            }
         }
+        records.extend(new.into_iter().map(of_change));
         if mirror.gap != mirror.recorded_gap {
             mirror.recorded_gap = mirror.gap;
             let (leader, follower) = (Arc::clone(&mirror.leader), follower.clone());

@@ -1,11 +1,13 @@
 //! Taking back what the rows of today say.
 
 use super::absence::Unknown;
+use super::evidence::counts_in_windows;
 use super::{Effect, External, FollowerBook};
 use crate::ids::{BrokerOrderId, ClientOrderId};
 use crate::mirror::{Answer, ChangeState, Child, Mirror, MirrorEvent, Outcome};
-use crate::order::OrderReport;
 use crate::order::lifecycle::ChildState;
+use crate::order::{BrokerStatus, OrderReport};
+use crate::pacing::Purpose;
 use crate::time::Timestamp;
 
 impl FollowerBook {
@@ -44,13 +46,19 @@ impl FollowerBook {
             self.count_in(&mirror);
             self.enlist(&id, mirror.leader.terms.instrument);
             self.mirrors.insert(id.clone(), mirror);
+            let is_news = !lost.is_empty();
             for (client_order_id, serial) in lost {
                 let event = MirrorEvent::Answer { client_order_id, serial, answer: Answer::Lost };
-                if self.drive(&id, event, now, &mut effects).is_ok() {
-                    self.commit_mirror(&id, &mut effects);
-                }
+                // What is illegal in it was told; the others are unknown all the same.
+                let _ = self.drive(&id, event, now, &mut effects);
+            }
+            // Once for all of them: until then what is not known yet of one looks like news of another.
+            if is_news {
+                self.commit_mirror(&id, &mut effects);
             }
         }
+        sent.extend(self.external.values().filter(|order| order.counts).map(|order| order.first_seen));
+        self.count_rejections();
         sent.sort_unstable();
         for at in sent {
             self.pacer.record(at);
@@ -73,7 +81,30 @@ impl FollowerBook {
         let line = self.lines.entry(instrument).or_default();
         line.copied += units;
         line.move_product(child.terms.product, units);
+        // That is what it was retired for: the broker bears one exit only for the same units.
+        line.refuses_overlap |= child.is_retired
+            && child.purpose == Purpose::Exit
+            && matches!(child.state, ChildState::Refused | ChildState::Rejected);
         self.orders_today += u32::from(child.ts_sent.is_some());
+    }
+
+    /// What became of each order was counted in the life that heard it. Those in a row that the broker did not take since
+    /// the account was last stopped or let trade again count on.
+    fn count_rejections(&mut self) {
+        let children = self.mirrors.values().flat_map(|mirror| &mirror.children);
+        let mut judged: Vec<(Timestamp, ClientOrderId, bool)> = children
+            .filter_map(|child| {
+                let is_taken = child.status.as_ref().is_some_and(BrokerStatus::is_accepted);
+                let is_refused = matches!(child.state, ChildState::Refused | ChildState::Rejected);
+                let id = child.client_order_id.clone();
+                (is_refused || is_taken).then_some((child.ts_sent?, id, is_refused))
+            })
+            .collect();
+        judged.sort();
+        let since = self.trading.since;
+        let recent = judged.iter().rev().take_while(|(sent, _, is_refused)| *is_refused && *sent > since);
+        self.rejections = u32::try_from(recent.count()).unwrap_or(u32::MAX);
+        self.judged.extend(judged.into_iter().map(|(_, id, is_refused)| (id, is_refused)));
     }
 
     /// Takes back what is on record of orders that others placed today, and when each was first seen.
@@ -83,7 +114,8 @@ impl FollowerBook {
             let line = self.lines.entry(report.terms.instrument).or_default();
             line.external += units;
             line.move_product(report.terms.product, units);
-            let known = External { first_seen, status: report.status, cumulative: report.cumulative };
+            let counts = counts_in_windows(&report, first_seen);
+            let known = External { first_seen, status: report.status, cumulative: report.cumulative, counts };
             self.external.insert(report.broker_order_id, known);
         }
     }

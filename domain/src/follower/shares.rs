@@ -59,7 +59,9 @@ impl Shares<'_> {
             // leader.
             let filled = mirror.filled().max(closing[index]);
             let free = &mut free[usize::from(entries[index].side == Side::Sell)];
-            let closes = total.saturating_sub(filled).min(*free);
+            // What it missed to open for good claims nothing, nor does what is left alone.
+            let yet = total.saturating_sub(filled).saturating_sub(entries[index].missing);
+            let closes = if mirror.is_left_alone() { 0 } else { yet.min(*free) };
             *free -= closes;
             let closing = if closes > 0 { filled + closes } else { closing[index] };
             let units = |units: u64| u32::try_from(units).unwrap_or(u32::MAX);

@@ -41,6 +41,8 @@ pub struct LeaderBook {
     legs: BTreeMap<(BrokerOrderId, LegKind), LegOrder>,
     /// Which order a leg belongs to, by the list of super orders.
     parents: BTreeMap<BrokerOrderId, BrokerOrderId>,
+    /// What an earlier life knew of orders that this one has not seen yet.
+    remembered: BTreeMap<BrokerOrderId, Arc<LeaderOrder>>,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,16 @@ impl LeaderBook {
             forevers: BTreeMap::new(),
             legs: BTreeMap::new(),
             parents: BTreeMap::new(),
+            remembered: BTreeMap::new(),
         }
+    }
+
+    /// What an earlier life made of the day's orders, to be told before any evidence. It makes no order by itself: what the
+    /// broker shows does. But what it shows of a fired stop is a limit, and that this was no change of the leader's, when
+    /// an order was first seen and which forever order left it only the record tells.
+    pub fn remember(&mut self, orders: impl IntoIterator<Item = Arc<LeaderOrder>>) {
+        let today = orders.into_iter().filter(|order| order.trading_day == self.trading_day);
+        self.remembered.extend(today.map(|order| (order.broker_order_id.clone(), order)));
     }
 
     /// The day this book is of.
@@ -210,10 +221,15 @@ impl LeaderBook {
         let may_be_child = report.leg == Leg::Single && report.terms.form == OrderForm::Ordinary;
         let mut forevers = self.forevers.iter_mut().filter(|_| may_be_child);
         let forever_parent = forevers.find_map(|(id, forever)| forever.takes(report).then(|| id.clone()));
+        let known = self.remembered.remove(&report.broker_order_id);
+        let mut evidence = Evidence::first(report, now);
+        if let Some(known) = &known {
+            evidence.recall(known);
+        }
         let entry = Entry {
-            evidence: Evidence::first(report, now),
+            evidence,
             exits: Exits::default(),
-            forever_parent,
+            forever_parent: forever_parent.or_else(|| known.and_then(|known| known.forever_parent.clone())),
             state: None,
         };
         self.orders.insert(report.broker_order_id.clone(), entry);

@@ -71,6 +71,14 @@ impl Evidence {
         }
     }
 
+    /// Takes in what an earlier life knew of what the leader asked for, and since when.
+    pub(super) fn recall(&mut self, known: &LeaderOrder) {
+        let terms = OrderTerms { form: OrderForm::Ordinary, ..known.terms.clone() };
+        self.show(Shown { at: known.ts_event, read: None, by_leader: false, terms });
+        self.ts_first_event = self.ts_first_event.min(known.ts_first_event);
+        self.ts_first_seen = self.ts_first_seen.min(known.ts_first_seen);
+    }
+
     /// Takes a report in; says whether it told anything about terms, status or fills.
     pub(super) fn add(&mut self, report: &OrderReport, now: Timestamp) -> bool {
         let mut is_news = self.show(Shown::of(report, now));

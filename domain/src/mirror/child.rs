@@ -84,6 +84,10 @@ pub struct Child {
     pub ts_sent: Option<Timestamp>,
     /// The state its intent row was last given; none while it has no row.
     pub recorded: Option<IntentState>,
+    /// What its row was last given beside the state.
+    pub noted: ChildNote,
+    /// The quantity its row was last given while it was held.
+    pub noted_quantity: Quantity,
     /// The change or cancel that is wanted, under way or not confirmed.
     pub request: Option<Box<ChangeRequest>>,
     /// Number of the last request to change or cancel it.
@@ -110,6 +114,17 @@ pub struct Child {
     pub refused_change: Option<Box<OrderTerms>>,
     /// Its exit legs, where it has some that were seen.
     pub legs: Vec<ChildLeg>,
+}
+
+/// What may change of a child though its state does not, and nothing else on record tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChildNote {
+    /// Exit or entry, by now.
+    pub purpose: Purpose,
+    /// Whether what it left unfilled is free for another.
+    pub is_retired: bool,
+    /// Whether its stop has fired.
+    pub has_fired: bool,
 }
 
 /// An exit leg of a super order of ours, as the account's book shows it.
@@ -235,6 +250,8 @@ impl Child {
             reason: None,
             ts_sent: None,
             recorded: None,
+            noted: ChildNote { purpose, is_retired: false, has_fired: false },
+            noted_quantity: Quantity::ZERO,
             request: None,
             serial: 0,
             changes: 0,
@@ -275,6 +292,18 @@ impl Child {
             | ChildState::Expired
             | ChildState::Rejected => IntentState::Acked,
         }
+    }
+
+    /// What its row should say beside the state.
+    pub const fn note(&self) -> ChildNote {
+        ChildNote { purpose: self.purpose, is_retired: self.is_retired, has_fired: self.has_fired }
+    }
+
+    /// Whether it is held and its row still names another quantity: the rows of a mirror are judged together (P5).
+    pub fn is_held_otherwise(&self) -> bool {
+        self.state == ChildState::Planned
+            && self.recorded == Some(self.intent_state())
+            && self.noted_quantity != self.terms.quantity
     }
 
     /// Whether it may still trade.

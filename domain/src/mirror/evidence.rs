@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::child::{Change, ChangeState, ChildLeg, IntentState, OrderPart};
+use super::child::{Change, ChangeRequest, ChangeState, ChildLeg, IntentState, OrderPart};
 use super::{Mirror, MirrorEffect, Moment, Outcome, REPAIR};
 use crate::flaw::flawed;
 use crate::gates::DeniedReason;
@@ -149,6 +149,13 @@ impl Mirror {
                 self.record_change(index, before, IntentState::NotSent);
                 self.forget_cancel(index);
                 self.children[index].failures = self.children[index].failures.saturating_add(1);
+                let is_change = matches!(
+                    self.children[index].request.as_deref(),
+                    Some(ChangeRequest { change: Change::Modify { .. }, .. })
+                );
+                // The broker counts what it gets.
+                let changes = self.children[index].changes;
+                self.children[index].changes = changes.saturating_sub(u16::from(is_change));
                 self.drop_request(index, at);
             }
             // "Too many" is no proof that it was not done: taken for refused, its effect would look like a human's hand.

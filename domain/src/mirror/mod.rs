@@ -24,7 +24,8 @@ use std::time::Duration;
 
 pub use allotment::Allotment;
 pub use child::{
-    Approved, Ask, Change, ChangeRequest, ChangeState, Child, ChildLeg, IntentState, OrderPart, Request,
+    Approved, Ask, Change, ChangeRequest, ChangeState, Child, ChildLeg, ChildNote, IntentState, OrderPart,
+    Request,
 };
 pub use drive::ATTEMPTS_MAX;
 pub use evidence::{Answer, ChildReport, LegNews, Refused};
@@ -79,6 +80,21 @@ coded_enum! {
         /// Sent, then changed or cancelled by a human's hand: left alone from then on.
         Detached = "detached",
     }
+}
+
+/// What a mirror may open, as the gates and those who stop it have had it so far. Nothing else on record tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Permit {
+    /// Units that the entry gates have let it open.
+    pub admitted: u32,
+    /// The opening that they cut or refused: it is not asked for again until the leader changes his mind.
+    pub refused: Option<u32>,
+    /// Whether it was denied as an entry: it lives for what it closes alone.
+    pub opens_no_more: bool,
+    /// Whether it was stopped.
+    pub is_stopped: bool,
+    /// What it was wanted for last: what is held too much, and the way it is left, hang on it after its end, too.
+    pub purpose: Option<Purpose>,
 }
 
 /// What a mirror is told once.
@@ -286,6 +302,8 @@ pub struct Mirror {
     pub gap: Option<Gap>,
     /// What its row was last given; none while it has no row.
     pub recorded: Option<MappingState>,
+    /// Whether its row was given the size.
+    pub is_size_recorded: bool,
     /// The gap its row was last given.
     pub recorded_gap: Option<Gap>,
     /// Child orders, in the order they were planned.
@@ -323,6 +341,7 @@ impl Mirror {
             is_stopped: false,
             gap: None,
             recorded: None,
+            is_size_recorded: false,
             recorded_gap: None,
             children: Vec::new(),
             change_records: Vec::new(),
@@ -444,6 +463,11 @@ impl Mirror {
         of_it.map(|child| u64::from(child.cumulative.get())).sum()
     }
 
+    /// Whether nothing more is asked for it: it was stopped, or a human's hand has touched it.
+    pub fn is_left_alone(&self) -> bool {
+        self.is_stopped || self.outcome == Outcome::Detached
+    }
+
     /// Units the copy has filled, less what repairs have closed again.
     pub fn opened(&self) -> u64 {
         self.filled().saturating_sub(self.repaired())
@@ -486,8 +510,14 @@ impl Mirror {
         let is_final = matches!(self.outcome, Outcome::Skipped | Outcome::Voided) && !self.may_revive();
         if is_final {
             // What the leader executes since is what the follower lacks, or has to close.
-            if let (Decision::Follow(news), Some(known)) = (decision, &mut self.wish) {
-                *known = news;
+            // A new life hears it for the first time: what it comes to close is closed all the same.
+            match decision {
+                Decision::Follow(news) if !self.is_heard() => {
+                    (self.word, self.wish) = (Word::Follow, Some(news));
+                }
+                Decision::Follow(news) if self.wish.is_some() => self.wish = Some(news),
+                Decision::Deny(reason) if !self.is_heard() => self.word = Word::Deny(reason),
+                _ => {}
             }
             return;
         }
@@ -498,7 +528,8 @@ impl Mirror {
             Decision::Deny(reason) => self.word = Word::Deny(reason),
             Decision::Follow(wish) => {
                 let asks_anew = self.wish().is_none_or(|known| known.terms.quantity != wish.terms.quantity);
-                if asks_anew {
+                // To a new life everything is said anew; what was refused before stays so.
+                if asks_anew && self.is_heard() {
                     self.refused_raise = None;
                 }
                 (self.tick, self.note) = (wish.instrument.tick, wish.note);
@@ -508,13 +539,32 @@ impl Mirror {
         }
     }
 
-    /// What follows from rows: what the gates let pass before, how far the leader had come, and whether it was stopped.
+    /// What follows from rows: how far the leader had come, what the gates let pass before, and whether it was stopped.
     pub fn recall(&mut self) {
         if self.fills.is_empty() {
             self.note_fills();
         }
-        self.admitted = self.admitted_so_far();
-        self.is_stopped = self.outcome == Outcome::Detached && self.reason == Some(DeniedReason::Halted);
+        // Rows of an earlier version do not tell: then the children do.
+        let permit = self.recorded.and_then(|state| state.permit).unwrap_or_else(|| Permit {
+            admitted: self.admitted_so_far(),
+            is_stopped: self.outcome == Outcome::Detached && self.reason == Some(DeniedReason::Halted),
+            purpose: self.purpose,
+            ..Permit::default()
+        });
+        (self.admitted, self.refused_raise) = (permit.admitted, permit.refused);
+        (self.opens_no_more, self.is_stopped) = (permit.opens_no_more, permit.is_stopped);
+        self.purpose = permit.purpose;
+    }
+
+    /// What it may open by now.
+    pub const fn permit(&self) -> Permit {
+        Permit {
+            admitted: self.admitted,
+            refused: self.refused_raise,
+            opens_no_more: self.opens_no_more,
+            is_stopped: self.is_stopped,
+            purpose: self.purpose,
+        }
     }
 
     /// Units that the gates let pass, as the children show: what entries come to beyond what closes. One order may do

@@ -156,7 +156,10 @@ impl Mirror {
                 return None;
             }
             // What it did not open any more is no gap; what it holds and the leader does not is.
-            let excess = self.excess().filter(|units| *units > 0);
+            // What a square-off has closed was never told as a gap, and is none afterwards.
+            let repaired = i64::try_from(self.repaired()).unwrap_or(i64::MAX);
+            let is_left = |units: &i64| *units > repaired || (*units > 0 && self.gap.is_some());
+            let excess = self.excess().filter(is_left);
             return excess.map(|units| self.settled_gap(units, at)).or_else(|| self.exit_stopped());
         }
         if self.outcome == Outcome::Detached {
@@ -165,6 +168,10 @@ impl Mirror {
         }
         if let Some(units) = self.excess() {
             return (units != 0).then(|| self.settled_gap(units, at));
+        }
+        // What the leader wants by now decides whether anything is missing.
+        if !self.is_heard() {
+            return None;
         }
         // Still open on one side; what has failed for good is told at once.
         let kind = self.failure()?;

@@ -9,7 +9,7 @@ use tandem_domain::time::Timestamp;
 use super::{ApplyError, form_text};
 use crate::store::codes::{self, IntentKind, purpose_word};
 use crate::store::error::StoreError;
-use crate::store::rows::{IntentChange, IntentRow};
+use crate::store::rows::{ChildNoteRow, IntentChange, IntentRow};
 use tandem_domain::mirror::IntentState;
 
 const INSERT: &str = "
@@ -17,9 +17,9 @@ INSERT INTO intents (client_order_id, kind, serial, trading_day, leader_account,
     attempt, account, event_fingerprint, purpose, state, segment, security_id, side, product, order_type, time_in_force,
     quantity, disclosed, price, trigger_price, after_market, broker_order_id, refusal_http, refusal_code, refusal_text,
     ts_leader_event, ts_received, ts_decided, ts_committed, ts_sent, ts_answered, added_latency_us, created_at,
-    updated_at, part, form)
+    updated_at, part, form, is_retired, has_fired)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,
-    ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?37, ?38, ?39)";
+    ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?37, ?38, ?39, ?40, ?41)";
 
 // ?5 holds the states it may come from, as `,PLANNED,SENDING,`. A second acknowledgement must name the same order.
 const CHANGE: &str = "
@@ -37,6 +37,9 @@ const REPLACE_TERMS: &str = "
 UPDATE intents SET order_type = ?4, time_in_force = ?5, quantity = ?6, disclosed = ?7, price = ?8, trigger_price = ?9,
     form = ?10, part = COALESCE(?11, part)
 WHERE client_order_id = ?1 AND kind = ?2 AND serial = ?3 AND state IN ('PLANNED', 'NOT_SENT')";
+
+const NOTE: &str = "
+UPDATE intents SET purpose = ?2, is_retired = ?3, has_fired = ?4, updated_at = ?5 WHERE client_order_id = ?1 AND serial = 0";
 
 pub(super) fn insert(connection: &Connection, intent: &IntentRow) -> Result<(), ApplyError> {
     let (child, terms, timing) = (&intent.child, &intent.terms, &intent.timing);
@@ -81,8 +84,24 @@ pub(super) fn insert(connection: &Connection, intent: &IntentRow) -> Result<(), 
         intent.created_at.micros(),
         intent.part.map(OrderPart::as_str),
         form_text(terms)?,
+        intent.note.map(|note| note.is_retired),
+        intent.note.map(|note| note.has_fired),
     ])?;
     Ok(())
+}
+
+pub(super) fn note(connection: &Connection, note: &ChildNoteRow) -> Result<(), ApplyError> {
+    let changed = connection.prepare_cached(NOTE)?.execute(params![
+        note.client_order_id.as_str(),
+        purpose_word(note.note.purpose),
+        note.note.is_retired,
+        note.note.has_fired,
+        note.updated_at.micros(),
+    ])?;
+    if changed == 1 {
+        return Ok(());
+    }
+    Err(ApplyError::Refused(StoreError::illegal_intent(&note.client_order_id, "place", "noted")))
 }
 
 pub(super) fn change(connection: &Connection, change: &IntentChange) -> Result<(), ApplyError> {

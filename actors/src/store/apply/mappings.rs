@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::ApplyError;
+use crate::store::codes::purpose_word;
 use crate::store::error::StoreError;
 use crate::store::rows::{FillComparison, MappingRow, MirrorKey};
 
@@ -12,8 +13,9 @@ use crate::store::rows::{FillComparison, MappingRow, MirrorKey};
 const UPSERT: &str = "
 INSERT INTO copy_mappings (trading_day, leader_account, leader_order_id, follower_id, outcome, reason, strategy,
     ratio_numerator, ratio_denominator, inputs, target_quantity, copied_quantity, filled_quantity, created_at, updated_at,
-    note, closing_quantity)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16)
+    note, closing_quantity, admitted_quantity, refused_quantity, opens_no_more, is_stopped, purpose)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16, ?17, ?18, COALESCE(?19, 0),
+    COALESCE(?20, 0), ?21)
 ON CONFLICT (trading_day, leader_account, leader_order_id, follower_id) DO UPDATE SET
     outcome = excluded.outcome, reason = excluded.reason, note = COALESCE(excluded.note, note),
     strategy = COALESCE(excluded.strategy, strategy),
@@ -22,6 +24,10 @@ ON CONFLICT (trading_day, leader_account, leader_order_id, follower_id) DO UPDAT
     inputs = COALESCE(excluded.inputs, inputs), target_quantity = excluded.target_quantity,
     closing_quantity = excluded.closing_quantity, copied_quantity = excluded.copied_quantity,
     filled_quantity = MAX(filled_quantity, excluded.filled_quantity),
+    admitted_quantity = COALESCE(excluded.admitted_quantity, admitted_quantity),
+    refused_quantity = CASE WHEN ?19 IS NULL THEN refused_quantity ELSE excluded.refused_quantity END,
+    opens_no_more = COALESCE(?19, opens_no_more), is_stopped = COALESCE(?20, is_stopped),
+    purpose = COALESCE(excluded.purpose, purpose),
     updated_at = excluded.updated_at
 WHERE outcome = excluded.outcome
     OR CASE WHEN excluded.outcome = 'detached' THEN outcome IN ('sent', 'voided') OR EXISTS (
@@ -61,6 +67,11 @@ pub(super) fn upsert(connection: &Connection, mapping: &MappingRow) -> Result<()
         mapping.updated_at.micros(),
         mapping.note,
         mapping.closing.get(),
+        mapping.permit.map(|permit| permit.admitted),
+        mapping.permit.and_then(|permit| permit.refused),
+        mapping.permit.map(|permit| permit.opens_no_more),
+        mapping.permit.map(|permit| permit.is_stopped),
+        mapping.permit.and_then(|permit| permit.purpose).map(purpose_word),
     ])?;
     one_row(changed, key, mapping.outcome.as_str())
 }

@@ -8,6 +8,7 @@ mod ledger;
 mod mappings;
 mod orders;
 mod records;
+mod standing;
 mod trading;
 
 use std::collections::HashSet;
@@ -69,6 +70,9 @@ pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Re
         Write::Gap(gap) => gaps::upsert(connection, gap)?,
         Write::Intent(intent) => intents::insert(connection, intent)?,
         Write::IntentChange(change) => intents::change(connection, change)?,
+        Write::ChildNote(note) => intents::note(connection, note)?,
+        Write::Drift(row) => standing::drift(connection, row)?,
+        Write::Converted(row) => standing::conversion(connection, row)?,
         Write::Opening(opening) => ledger::open(connection, opening)?,
         Write::Trading(row) => trading::change(connection, row)?,
         Write::Trade { report, trading_day, ts_init } => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tandem_domain::follower::Opening;
+use tandem_domain::follower::{Conversion, Opening};
 use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId};
 use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::ledger::FillPoint;
@@ -13,6 +13,7 @@ use tandem_domain::time::TradingDay;
 
 use super::Reader;
 use super::columns::{broker_order_id, instrument, quantity, time, word, word_or_none};
+use super::standing::copied_conversions;
 use crate::store::error::ReaderError;
 
 /// What copies of an earlier day left in a follower's account.
@@ -105,6 +106,7 @@ impl Reader {
                 })?;
             let Some(newest) = newest else { return Ok(Vec::new()) };
             let mut left = fills(&snapshot, account, newest)?;
+            add_conversions(&snapshot, follower, newest, &mut left)?;
             add_openings(&snapshot, follower, account, newest, &mut left)?;
             let mut carried = Vec::new();
             for (instrument, holdings) in left {
@@ -167,6 +169,22 @@ fn fills(connection: &Connection, account: &DhanClientId, of: TradingDay) -> rus
         holdings.insert(Some(word(row, "product")?), row.get("units")?);
     }
     Ok(left)
+}
+
+/// What was converted is held in another product than it was bought or sold in: one that lasts over night, or one that
+/// does not.
+fn add_conversions(
+    connection: &Connection,
+    follower: &FollowerId,
+    of: TradingDay,
+    left: &mut Holdings,
+) -> rusqlite::Result<()> {
+    for Conversion { instrument, from, to, units } in copied_conversions(connection, follower, of)? {
+        let holdings = left.entry(instrument).or_default();
+        *holdings.entry(Some(from)).or_default() -= units;
+        *holdings.entry(Some(to)).or_default() += units;
+    }
+    Ok(())
 }
 
 /// What was copied before the day, in the one product that it can be held in over night: the product that our orders of

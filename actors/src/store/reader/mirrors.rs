@@ -8,6 +8,7 @@ use tandem_domain::gap::Gap;
 use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::leader::LeaderOrder;
 use tandem_domain::ledger::FillPoint;
+use tandem_domain::mirror::{ChildNote, Permit};
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use super::Reader;
@@ -65,7 +66,8 @@ const CHILDREN: &str = "
 /// What an order's own columns of the same names would hide has a name of its own.
 pub(super) const MAPPING_COLUMNS: &str = "
     m.trading_day, m.leader_account, m.leader_order_id, m.follower_id, m.outcome, m.reason AS denied, m.note, m.inputs,
-    m.target_quantity, m.closing_quantity, m.copied_quantity, m.filled_quantity, m.updated_at AS decided_at";
+    m.target_quantity, m.closing_quantity, m.copied_quantity, m.filled_quantity, m.admitted_quantity, m.refused_quantity,
+    m.opens_no_more, m.is_stopped, m.purpose AS aim, m.updated_at AS decided_at";
 
 pub(super) const INTENT_COLUMNS: &str = "
     i.client_order_id, i.kind, i.serial, i.trading_day, i.leader_account, i.leader_order_id, i.follower_id,
@@ -73,7 +75,7 @@ pub(super) const INTENT_COLUMNS: &str = "
     i.side, i.product, i.order_type, i.time_in_force, i.quantity, i.disclosed, i.price, i.trigger_price,
     i.after_market, i.broker_order_id, i.refusal_http, i.refusal_code, i.refusal_text, i.ts_leader_event,
     i.ts_received, i.ts_decided, i.ts_committed, i.ts_sent, i.ts_answered, i.added_latency_us, i.created_at, i.part,
-    i.form";
+    i.form, i.is_retired, i.has_fired";
 
 impl Reader {
     /// All mirrors of a follower on a day, in the order in which the leader's orders were first seen, as of one moment.
@@ -236,8 +238,22 @@ pub(super) fn mapping(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
         closing: quantity(row, "closing_quantity")?,
         copied: quantity(row, "copied_quantity")?,
         filled: quantity(row, "filled_quantity")?,
+        permit: permit(row)?,
         updated_at: time(row, "decided_at")?,
     })
+}
+
+fn permit(row: &Row<'_>) -> rusqlite::Result<Option<Permit>> {
+    let Some(admitted) = row.get("admitted_quantity")? else { return Ok(None) };
+    Ok(Some(Permit {
+        admitted,
+        refused: row.get("refused_quantity")?,
+        opens_no_more: row.get("opens_no_more")?,
+        is_stopped: row.get("is_stopped")?,
+        purpose: convert(row, "aim", |text: Option<String>| {
+            text.map(|text| purpose_from_word(&text)).transpose()
+        })?,
+    }))
 }
 
 fn mirror(row: &Row<'_>) -> rusqlite::Result<MirrorRows> {
@@ -269,6 +285,7 @@ pub(super) fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
         account: account(row, "account")?,
         event: row.get("event_fingerprint")?,
         purpose: convert(row, "purpose", |text: String| purpose_from_word(&text))?,
+        note: note(row)?,
         state: word(row, "state")?,
         terms: terms(row)?,
         broker_order_id: id_or_none(row, "broker_order_id", BrokerOrderId::new)?,
@@ -284,6 +301,14 @@ pub(super) fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
         },
         created_at: time(row, "created_at")?,
     })
+}
+
+fn note(row: &Row<'_>) -> rusqlite::Result<Option<ChildNote>> {
+    let (Some(is_retired), Some(has_fired)) = (row.get("is_retired")?, row.get("has_fired")?) else {
+        return Ok(None);
+    };
+    let purpose = convert(row, "purpose", |text: String| purpose_from_word(&text))?;
+    Ok(Some(ChildNote { purpose, is_retired, has_fired }))
 }
 
 pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<GapRow> {

@@ -9,6 +9,7 @@ mod delays;
 mod leader_day;
 mod ledger;
 mod mirrors;
+mod standing;
 mod status;
 mod story;
 mod trading;

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tandem_domain::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId, Tag};
 use tandem_domain::instrument::{ExchangeSegment, InstrumentKey, SecurityId};
 use tandem_domain::leader::LeaderOrder;
-use tandem_domain::mirror::{OrderPart, Outcome};
+use tandem_domain::mirror::{ChildNote, OrderPart, Outcome};
 use tandem_domain::order::{
     BrokerStatus, EvidenceSource, Leg, OrderReport, OrderTerms, OrderType, Product, Side, TimeInForce,
 };
@@ -202,6 +202,7 @@ pub(super) fn mapping(outcome: Outcome, target: u32) -> MappingRow {
         closing: Quantity::ZERO,
         copied: Quantity::ZERO,
         filled: Quantity::ZERO,
+        permit: None,
         updated_at: at(2),
     }
 }
@@ -225,6 +226,7 @@ pub(super) fn intent(child: &ChildKey, state: IntentState, quantity: u32) -> Int
         account: account(),
         event: Some(leader_order().fingerprint()),
         purpose: Purpose::Entry,
+        note: Some(ChildNote { purpose: Purpose::Entry, is_retired: false, has_fired: false }),
         state,
         terms: terms(quantity),
         broker_order_id: (state == IntentState::Acked).then(|| order_id("F1")),

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use tandem_domain::account::PositionReport;
-use tandem_domain::follower::{Opening, Record};
+use tandem_domain::follower::{Conversion, Converted, Opening, Record};
 use tandem_domain::ids::ChildKey;
 use tandem_domain::instrument::{InstrumentKey, InstrumentKind, InstrumentRow, InstrumentTable, SecurityId};
 use tandem_domain::order::{BrokerStatus, Leg, Product, Side};
@@ -16,7 +16,8 @@ use super::fixtures::{
 };
 use crate::records::{Circumstances, Owner, writes};
 use crate::store::{
-    AccountOrder, Carried, OpeningRow, OrderRole, PositionsSnapshot, Write, instrument_parts, units_held,
+    AccountOrder, Carried, ConvertedRow, OpeningRow, OrderRole, PositionsSnapshot, Write, instrument_parts,
+    units_held,
 };
 
 fn next_day() -> TradingDay {
@@ -183,6 +184,36 @@ fn exits_of_a_super_order_are_taken_off_its_entry() {
     let closed = |order: &mut AccountOrder| order.report.status = BrokerStatus::Closed;
     bench.commit(vec![filled(0, "F1", closed, 130)]).unwrap();
     assert!(left(&bench, next_day()).is_empty());
+}
+
+/// Bought intraday, converted to margin as the leader did: it is held over night.
+#[test]
+fn what_was_converted_is_carried_in_the_product_it_was_converted_to() {
+    let bench = Bench::new();
+    let intraday = |order: &mut AccountOrder| order.report.terms.product = Product::Intraday;
+    bench.commit(vec![filled(0, "F1", intraday, 130)]).unwrap();
+    let carried = |bench: &Bench| {
+        let carried = bench.store.reader.carried(&asha(), &account(), next_day()).unwrap();
+        units_held(&carried, next_day()).get(&instrument()).copied()
+    };
+    assert_eq!(carried(&bench), None, "the broker has closed it");
+    let (from, to) = (Product::Intraday, Product::Margin);
+    let leader = Conversion { instrument: instrument(), from, to, units: 260 };
+    let copy = Some(Conversion { units: 130, ..leader });
+    let converted = |copy| {
+        let converted = Converted { leader, copy, at: at(5) };
+        Write::Converted(ConvertedRow { trading_day: day(), follower: asha(), converted, at: at(6) })
+    };
+    bench.commit(vec![converted(copy)]).unwrap();
+    assert_eq!(carried(&bench), Some(130));
+    assert_eq!(
+        bench.store.reader.conversions(day(), &asha()).unwrap(),
+        [Converted { leader, copy, at: at(5) }]
+    );
+    // The broker did not do it after all.
+    bench.commit(vec![converted(None)]).unwrap();
+    assert_eq!(carried(&bench), None);
+    assert_eq!(bench.store.reader.conversions(day(), &asha()).unwrap().len(), 1);
 }
 
 #[test]

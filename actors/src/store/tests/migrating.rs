@@ -56,7 +56,7 @@ fn a_day_of_the_first_version_is_carried_over_whole() {
         leader_order_id, follower_id, leg, slice, 3 AS attempt, account, event_fingerprint, purpose, state, segment,
         security_id, side, product, order_type, time_in_force, quantity, disclosed, price, trigger_price, after_market, form,
         broker_order_id, refusal_http, refusal_code, refusal_text, request, response, ts_leader_event, ts_received,
-        ts_decided, ts_committed, ts_sent, ts_answered, added_latency_us, created_at, updated_at
+        ts_decided, ts_committed, ts_sent, ts_answered, added_latency_us, created_at, updated_at, is_retired, has_fired
         FROM intents WHERE client_order_id = 'tdm-second'";
     let refusal = connection.execute(next, []).unwrap_err().to_string();
     assert!(refusal.contains("P2"), "{refusal}");

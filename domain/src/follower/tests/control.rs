@@ -97,7 +97,7 @@ fn an_exit_that_the_leader_makes_and_the_operator_took_away_is_told_and_not_made
     // It stays open over a resume and a restart.
     desk.step(Event::Control(Control::Resume));
     let trading = desk.book.trading();
-    let (mut desk, effects) = restarted(&desk, trading);
+    let (mut desk, effects) = desk.restarted(Some(trading));
     assert_eq!(requests(&effects), vec![]);
     desk.leader_fills("L1", 130);
     assert_eq!(requests(&desk.leader_fills("T", 65)), vec![]);
@@ -168,7 +168,7 @@ fn what_was_over_before_a_halt_keeps_its_outcome() {
         }
         assert_eq!(ids.map(|id| desk.outcome(id)), after, "{control:?}");
         let trading = desk.book.trading();
-        let (desk, _) = restarted(&desk, trading);
+        let (desk, _) = desk.restarted(Some(trading));
         assert_eq!(ids.map(|id| desk.outcome(id)), after, "{control:?}, after a restart");
     }
 }
@@ -183,7 +183,7 @@ fn a_restart_cancels_the_exits_that_a_halt_was_to_cancel() {
     old.passes(SECOND);
     let later = old.works("T2", OrderTerms { order_type: OrderType::StopLoss, ..target(65) });
     for trading in [halted, halted.after(Control::Resume, old.now.plus(SECOND))] {
-        let (mut desk, mut effects) = restarted(&old, trading);
+        let (mut desk, mut effects) = old.restarted(Some(trading));
         effects.extend(desk.step(Event::Tick));
         let cancels: Vec<_> = requests(&effects);
         let [Request { client_order_id, ask: Ask::Cancel { .. }, .. }] = &cancels[..] else {
@@ -305,15 +305,6 @@ fn a_square_off_of_nothing_is_done_at_once() {
     assert_eq!(desk.book.trading().state, TradingState::Halted);
 }
 
-/// The book of a new process, which reads what the old one recorded.
-fn restarted(old: &Desk, trading: Trading) -> (Desk, Vec<Effect>) {
-    let mut desk = Desk { book: FollowerBook::new(settings()), now: old.now };
-    desk.book.restore_trading(trading);
-    let rows: Vec<Mirror> = old.book.mirrors.values().cloned().collect();
-    let effects = desk.book.restore(rows, desk.now);
-    (desk, effects)
-}
-
 #[test]
 fn a_restart_makes_nobody_trade_again() {
     let mut old = Desk::new();
@@ -322,7 +313,7 @@ fn a_restart_makes_nobody_trade_again() {
     let order = old.book.mirror(&broker_id("L2")).unwrap().leader.clone();
     // Recorded, and killed before anything of it left.
     let halted = Trading::ACTIVE.after(HALT, old.now);
-    let (mut desk, first) = restarted(&old, halted);
+    let (mut desk, first) = old.restarted(Some(halted));
     let mut effects = first;
     effects.extend(desk.step(Event::Tick));
     effects.extend(desk.step(Event::Plan { order, decision: follow(terms(BUY, 65)) }));
@@ -341,7 +332,7 @@ fn a_square_off_goes_on_after_a_restart() {
     let mut old = Desk::new();
     old.bought("L", 130);
     let halted = Trading::ACTIVE.after(SQUARE_OFF, old.now);
-    let (mut desk, mut effects) = restarted(&old, halted);
+    let (mut desk, mut effects) = old.restarted(Some(halted));
     effects.extend(desk.step(Event::Tick));
     let order = old.book.mirror(&broker_id("L")).unwrap().leader.clone();
     let decision = Decision::Follow(Box::new(Wish { executed: Quantity::new(130), ..wish(terms(BUY, 130)) }));

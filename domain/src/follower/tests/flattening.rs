@@ -161,13 +161,11 @@ fn what_is_rejected_of_an_earlier_day_is_tried_until_it_is_closed() {
 
 /// The book of a new process, which reads what the old one recorded.
 fn restarted(old: &Desk, carried: i64) -> (Desk, Vec<Effect>) {
-    let mut desk = Desk { book: FollowerBook::new(settings()), now: old.now };
-    desk.book.restore_trading(old.book.trading());
-    desk.book.restore_carried([(key(), carried)], [Instrument::clone(&instrument(key()))]);
-    desk.book.restore_openings(old.book.lines.values().filter_map(|line| line.opening));
-    let rows: Vec<Mirror> = old.book.mirrors.values().cloned().collect();
-    let effects = desk.book.restore(rows, desk.now);
-    (desk, effects)
+    old.restarted_with(|book| {
+        book.restore_trading(old.book.trading());
+        book.restore_carried([(key(), carried)], [Instrument::clone(&instrument(key()))]);
+        book.restore_openings(old.book.lines.values().filter_map(|line| line.opening));
+    })
 }
 
 #[test]

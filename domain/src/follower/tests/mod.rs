@@ -268,6 +268,8 @@ fn stored(effects: &[Effect]) -> Vec<(&'static str, String)> {
         Effect::Commit { records, .. } => &records[..],
         _ => &[],
     });
+    // Notes go with the states that these tests are about.
+    let records = records.filter(|record| !matches!(record, Record::ChildNote { .. }));
     records
         .map(|record| match record {
             Record::LeaderEvent(order) => ("event", order.status.to_string()),
@@ -281,6 +283,11 @@ fn stored(effects: &[Effect]) -> Vec<(&'static str, String)> {
             }
             Record::Order { report, .. } => ("order", report.status.to_string()),
             Record::Fills { comparison, .. } => ("fills", comparison.filled.to_string()),
+            Record::ChildNote { note, .. } => ("note", format!("{:?} {}", note.purpose, note.is_retired)),
+            Record::Drift(_, units) => ("drift", units.to_string()),
+            Record::Converted(converted) => {
+                ("converted", converted.copy.map_or(0, |copy| copy.units).to_string())
+            }
             Record::Change { change, .. } => ("change", format!("{} {}", change.serial, change.state)),
             Record::Leg(report) => ("leg", report.status.to_string()),
             Record::External(report) => ("external", report.status.to_string()),
@@ -298,10 +305,11 @@ fn stored_as(rows: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     rows.iter().map(|(kind, word)| (*kind, (*word).to_owned())).collect()
 }
 
-/// A follower book and the time.
+/// A follower book, the time, and what was made durable.
 struct Desk {
     book: FollowerBook,
     now: Timestamp,
+    log: Vec<(Record, Timestamp)>,
 }
 
 impl Desk {
@@ -312,12 +320,40 @@ impl Desk {
     fn with(change: impl FnOnce(&mut FollowerSettings)) -> Self {
         let mut settings = settings();
         change(&mut settings);
-        Self { book: FollowerBook::new(settings), now: start() }
+        Self { book: FollowerBook::new(settings), now: start(), log: Vec::new() }
+    }
+
+    /// A new process with the rows of this one, and what it wants done first.
+    fn restarted(&self, trading: Option<Trading>) -> (Self, Vec<Effect>) {
+        self.restarted_with(|book| trading.into_iter().for_each(|trading| book.restore_trading(trading)))
+    }
+
+    /// The same, with what else is on record of the account.
+    fn restarted_with(&self, restore: impl FnOnce(&mut FollowerBook)) -> (Self, Vec<Effect>) {
+        let mut rows = model::Rows::default();
+        for (record, at) in &self.log {
+            rows.store(record, *at);
+        }
+        let book = FollowerBook::new(self.book.settings.clone());
+        let mut next = Self { book, now: self.now, log: self.log.clone() };
+        restore(&mut next.book);
+        let effects = next.book.restore(rows.mirrors(), next.now);
+        next.note(&effects);
+        (next, effects)
+    }
+
+    fn note(&mut self, effects: &[Effect]) {
+        let records = effects.iter().flat_map(|effect| match effect {
+            Effect::Commit { records, .. } => &records[..],
+            _ => &[],
+        });
+        self.log.extend(records.map(|record| (record.clone(), self.now)));
     }
 
     /// What is released leaves at once.
     fn step(&mut self, event: Event) -> Vec<Effect> {
         let effects = self.book.step(event, self.now);
+        self.note(&effects);
         for _ in requests(&effects) {
             let more = self.book.step(Event::Left, self.now);
             assert_eq!(requests(&more), vec![], "leaving makes no room");

@@ -150,6 +150,7 @@ impl Broker {
 pub(super) struct MappingRow {
     pub(super) leader: Arc<LeaderOrder>,
     pub(super) state: MappingState,
+    sizing: Option<crate::sizing::Sizing>,
 }
 
 /// A request to change or cancel, as its row has it.
@@ -174,12 +175,12 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn store(&mut self, record: &Record, now: Timestamp) {
         match record {
-            Record::Mapping { leader, state, .. } => {
-                let row = MappingRow { leader: Arc::clone(leader), state: *state };
+            Record::Mapping { leader, state, sizing, .. } => {
+                let row = MappingRow { leader: Arc::clone(leader), state: *state, sizing: *sizing };
                 self.mappings.insert(leader.broker_order_id.clone(), row);
             }
             Record::Intent { child, before, .. } => {
-                let known = self.intents.insert(child.client_order_id.clone(), (**child).clone());
+                let known = self.intents.insert(child.client_order_id.clone(), row_of(child));
                 let stands = known.map(|known| known.recorded.unwrap_or(IntentState::Planned));
                 assert_eq!(stands, *before, "the row is not where the book believes it: {child:?}");
             }
@@ -220,7 +221,19 @@ impl Rows {
             Record::Gap { leader, gap, .. } => {
                 self.gaps.insert(leader.broker_order_id.clone(), *gap);
             }
-            Record::LeaderEvent(_)
+            Record::ChildNote { client_order_id, note } => {
+                let child = self.intents.get_mut(client_order_id).expect("a note needs its intent");
+                (child.purpose, child.is_retired, child.has_fired) =
+                    (note.purpose, note.is_retired, note.has_fired);
+                child.noted = *note;
+            }
+            Record::LeaderEvent(order) => {
+                if let Some(row) = self.mappings.get_mut(&order.broker_order_id) {
+                    row.leader = Arc::clone(order);
+                }
+            }
+            Record::Drift(..)
+            | Record::Converted(_)
             | Record::Fills { .. }
             | Record::Trade(_)
             | Record::External(_)
@@ -242,6 +255,7 @@ impl Rows {
                 (quantity, _) => Target::Open(OrderTerms { quantity, ..row.leader.terms.clone() }),
             };
             mirror.recorded = Some(row.state);
+            (mirror.sizing, mirror.is_size_recorded) = (row.sizing, row.sizing.is_some());
             mirror.gap = self.gaps.get(&row.leader.broker_order_id).copied();
             mirror.recorded_gap = mirror.gap;
             let ours = self.intents.values().filter(|c| c.key.leader_order == row.leader.broker_order_id);
@@ -293,5 +307,26 @@ impl Rows {
     pub(super) fn attempts(&self, leader_order: &BrokerOrderId, leg: u8) -> Vec<ClientOrderId> {
         let of_part = |child: &&Child| child.key.leader_order == *leader_order && child.key.leg == leg;
         self.intents.values().filter(of_part).map(|child| child.client_order_id.clone()).collect()
+    }
+}
+
+/// What the rows of a child tell: nothing of what only its life knows.
+fn row_of(child: &Child) -> Child {
+    Child {
+        state: child.state.clone(),
+        broker_order_id: child.broker_order_id.clone(),
+        status: child.status.clone(),
+        shown: child.shown,
+        cumulative: child.cumulative,
+        average_price: child.average_price,
+        ts_filled: child.ts_filled,
+        reason: child.reason.clone(),
+        ts_sent: child.ts_sent,
+        recorded: child.recorded,
+        noted: child.note(),
+        noted_quantity: child.terms.quantity,
+        is_retired: child.is_retired,
+        has_fired: child.has_fired,
+        ..Child::planned(child.key.clone(), child.terms.clone(), child.purpose)
     }
 }

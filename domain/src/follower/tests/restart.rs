@@ -1,14 +1,7 @@
 //! A new process with the rows of the old one.
 
 use super::*;
-
-/// The book of a new process that reads the mirrors of this one, and what it wants done first.
-fn restarted(desk: &Desk) -> (Desk, Vec<Effect>) {
-    let mut next = Desk { book: FollowerBook::new(settings()), now: desk.now };
-    let rows: Vec<Mirror> = desk.book.mirrors.values().cloned().collect();
-    let effects = next.book.restore(rows, next.now);
-    (next, effects)
-}
+use crate::trading::TradingState;
 
 #[test]
 fn what_was_being_sent_is_unknown_and_looked_for_and_not_sent_again() {
@@ -17,7 +10,7 @@ fn what_was_being_sent_is_unknown_and_looked_for_and_not_sent_again() {
         let client_order_id = old.sent("L1", terms(BUY, 65));
         answer.map(|answer| old.answer(&client_order_id, answer));
 
-        let (mut desk, effects) = restarted(&old);
+        let (mut desk, effects) = old.restarted(None);
         assert_eq!(lookups(&effects), [(&client_order_id, Duration::ZERO)]);
         assert_eq!((placements(&effects), desk.book.unknown_count()), (vec![], 1));
         assert_eq!(desk.child("L1").state, ChildState::Unknown);
@@ -31,18 +24,28 @@ fn what_was_being_sent_is_unknown_and_looked_for_and_not_sent_again() {
 
 #[test]
 fn the_settle_time_counts_from_the_restart() {
-    let mut old = Desk::new();
-    let known = old.holds(65);
-    old.sent("X", terms(SELL, 65));
-    old.now = old.now.plus(SETTLE);
-    let (mut desk, _) = restarted(&old);
-    for _ in 0..3 {
-        assert_eq!(placements(&desk.reads(vec![known.clone()])), vec![], "too early");
+    for leader_is_heard_first in [true, false] {
+        let mut old = Desk::new();
+        let known = old.holds(65);
+        old.sent("X", terms(SELL, 65));
+        old.now = old.now.plus(SETTLE);
+        let (mut desk, _) = old.restarted(None);
+        if leader_is_heard_first {
+            assert_eq!(placements(&desk.plan("X", terms(SELL, 65))), vec![]);
+        }
+        for _ in 0..3 {
+            assert_eq!(placements(&desk.reads(vec![known.clone()])), vec![], "too early");
+        }
+        desk.now = desk.now.plus(SETTLE);
+        desk.reads(vec![known.clone()]);
+        let mut effects = desk.reads(vec![known]);
+        if !leader_is_heard_first {
+            assert_eq!(placements(&effects), vec![], "he may have taken it back meanwhile");
+            effects = desk.plan("X", terms(SELL, 65));
+        }
+        assert_eq!(placements(&effects).len(), 1, "late enough");
+        assert_eq!(desk.child("X").key.attempt, 2);
     }
-    desk.now = desk.now.plus(SETTLE);
-    desk.reads(vec![known.clone()]);
-    assert_eq!(placements(&desk.reads(vec![known])).len(), 1, "late enough");
-    assert_eq!(desk.child("X").key.attempt, 2);
 }
 
 /// A desk on which an exit and an entry wait, restarted.
@@ -55,7 +58,7 @@ fn restarted_with_two_waiting() -> Desk {
     old.book.pacer.pause(old.now.plus(SECOND));
     old.plan("X", terms(SELL, 65));
     assert_eq!(old.book.waiting_count(), 2);
-    let (mut desk, effects) = restarted(&old);
+    let (mut desk, effects) = old.restarted(None);
     assert_eq!((placements(&effects), desk.book.waiting_count()), (vec![], 0));
     assert_eq!(placements(&desk.passes(SECOND)), vec![], "nothing leaves before the leader is heard");
     desk.book.pacer.pause(desk.now.plus(SECOND));
@@ -102,7 +105,7 @@ fn requests_sent_before_count_in_the_budget_after() {
     for number in 0..8 {
         old.sent(&format!("L{number}"), terms(BUY, 65));
     }
-    let (mut desk, _) = restarted(&old);
+    let (mut desk, _) = old.restarted(None);
     let effects = desk.plan("L8", terms(BUY, 65));
     assert_eq!((placements(&effects), wake(&effects)), (vec![], Some(desk.now.plus(SECOND))));
     assert_eq!(placements(&desk.passes(SECOND)).len(), 1);
@@ -117,7 +120,7 @@ fn positions_and_working_orders_are_what_they_were() {
     let part = old.row(&sold, "2", BrokerStatus::PartTraded, 30);
     old.reads(vec![held.clone(), part.clone()]);
 
-    let (mut desk, effects) = restarted(&old);
+    let (mut desk, effects) = old.restarted(None);
     assert!(effects.is_empty(), "{effects:?}");
     assert_eq!((desk.position(), desk.book.is_active()), (100, true));
     // The same rows again change nothing; new ones count by what is new in them.
@@ -138,7 +141,7 @@ fn what_was_skipped_or_given_up_stays_so() {
     old.reads(vec![]);
     old.reads(vec![]);
 
-    let (mut desk, effects) = restarted(&old);
+    let (mut desk, effects) = old.restarted(None);
     assert!(effects.is_empty(), "{effects:?}");
     for (id, outcome) in [
         ("L1", (Outcome::Skipped, Some(DeniedReason::NotOption))),
@@ -161,8 +164,141 @@ fn an_order_that_appeared_late_beside_a_voided_attempt_is_still_watched() {
     old.reads(vec![known.clone()]);
     old.reads(vec![known.clone(), old.row(&first, "1", BrokerStatus::Pending, 0)]);
 
-    let (mut desk, _) = restarted(&old);
+    let (mut desk, _) = old.restarted(None);
     assert!(desk.book.is_active());
     desk.reads(vec![known, desk.row(&first, "1", BrokerStatus::Traded, 65)]);
     assert_eq!((desk.position(), desk.book.is_active()), (0, false));
+}
+
+/// His sell is too old as an entry; what of it comes to close is sold all the same, and no more than that, whatever he makes
+/// of it and whoever hears it.
+#[test]
+fn what_was_denied_as_an_entry_opens_no_more_in_a_new_life() {
+    let mut old = Desk::new();
+    let since = old.now;
+    old.now = since.plus(ENTRY_AGE_MAX + SECOND);
+    let sell = leader_order("S", terms(SELL, 8 * 65), since);
+    old.step(Event::Plan { order: sell, decision: follow(terms(SELL, 8 * 65)) });
+    assert_eq!(old.outcome("S"), (Outcome::Skipped, Some(DeniedReason::StaleEntry)));
+    old.bought("L", 4 * 65);
+    let exit = old.child("S").client_order_id.clone();
+    assert_eq!((old.child("S").terms.quantity.get(), old.child("S").purpose), (4 * 65, Purpose::Exit));
+    old.accepted(&exit, "b-S");
+    old.shows(&exit, BrokerStatus::Traded, 4 * 65);
+
+    let (mut desk, _) = old.restarted(None);
+    let dearer = OrderTerms { price: Price::from_paise(10_100), ..terms(SELL, 8 * 65) };
+    let changed = LeaderOrder {
+        terms: dearer.clone(),
+        ts_event: desk.now,
+        ..LeaderOrder::clone(&desk.book.mirror(&broker_id("S")).unwrap().leader)
+    };
+    let effects = desk.step(Event::Plan { order: Arc::new(changed), decision: follow(dearer) });
+    assert_eq!(placements(&effects), vec![], "nothing short is opened by it");
+    assert_eq!(desk.book.copied_units(terms(SELL, 0).instrument), 0);
+}
+
+#[test]
+fn what_was_skipped_closes_in_a_new_life_what_is_bought_there() {
+    let mut old = Desk::new();
+    let since = old.now;
+    old.now = since.plus(ENTRY_AGE_MAX + SECOND);
+    let sell = leader_order("S", terms(SELL, 4 * 65), since);
+    old.step(Event::Plan { order: Arc::clone(&sell), decision: follow(terms(SELL, 4 * 65)) });
+    assert_eq!(old.outcome("S"), (Outcome::Skipped, Some(DeniedReason::StaleEntry)));
+
+    let (mut desk, _) = old.restarted(None);
+    desk.step(Event::Plan { order: sell, decision: follow(terms(SELL, 4 * 65)) });
+    assert_eq!(desk.outcome("S"), (Outcome::Skipped, Some(DeniedReason::StaleEntry)));
+    desk.bought("L", 4 * 65);
+    let child = desk.child("S");
+    assert_eq!(
+        (child.terms.quantity.get(), child.purpose, &child.state),
+        (4 * 65, Purpose::Exit, &ChildState::Sending)
+    );
+}
+
+#[test]
+fn what_was_there_when_trading_resumed_is_of_before_to_a_new_life_too() {
+    let mut old = Desk::new();
+    let order = leader_order("L1", terms(BUY, 65), old.now);
+    old.step(Event::Plan { order: Arc::clone(&order), decision: Decision::Await });
+    let halt = Control::Halt { cause: HaltCause::Operator, cancel_working: false };
+    old.step(Event::Control(halt));
+    old.now = old.now.plus(SECOND);
+    old.step(Event::Control(Control::Resume));
+    let (mut desk, _) = old.restarted(Some(old.book.trading()));
+    desk.now = desk.now.plus(SECOND);
+    // A new life of the leader's stream sees it for the first time now.
+    let order = Arc::new(LeaderOrder { ts_first_seen: desk.now, ..LeaderOrder::clone(&order) });
+    let effects = desk.step(Event::Plan { order, decision: follow(terms(BUY, 65)) });
+    assert_eq!((placements(&effects), desk.outcome("L1").0), (vec![], Outcome::Skipped));
+}
+
+#[test]
+fn two_children_in_doubt_are_both_in_doubt_in_a_new_life() {
+    let mut old = Desk::new();
+    let order = leader_order("L1", terms(BUY, 4 * 65), old.now);
+    let mut wish = wish(terms(BUY, 4 * 65));
+    wish.instrument = Arc::new(Instrument {
+        freeze_quantity: Some(Quantity::new(130)),
+        ..Instrument::clone(&wish.instrument)
+    });
+    let effects = old.step(Event::Plan { order, decision: Decision::Follow(Box::new(wish)) });
+    let mut sent = placements(&effects);
+    sent.extend(placements(&old.passes(SECOND)));
+    assert_eq!(sent.len(), 2);
+    for placed in &sent {
+        old.answer(&placed.client_order_id, Answer::Lost);
+    }
+    // Their rows say so already: nothing of them is stored again.
+    let (desk, effects) = old.restarted(None);
+    assert_eq!((stored(&effects), desk.book.unknown_count()), (vec![], 2));
+}
+
+/// The row of a rejection tells what was counted in the life that heard it.
+#[test]
+fn rejections_of_before_are_not_counted_again() {
+    let mut old = Desk::with(|settings| {
+        settings.risk.rejections_max = 3;
+        settings.risk.on_rejections = OnBreach::Reduce;
+    });
+    let mut rows = Vec::new();
+    for id in ["L1", "L2"] {
+        let ours = old.sent(id, terms(BUY, 65));
+        old.accepted(&ours, &format!("b-{id}"));
+        let row = old.row(&ours, &format!("b-{id}"), BrokerStatus::Rejected, 0);
+        old.step(Event::Report(Box::new(row.clone())));
+        rows.push(row);
+    }
+    let (mut desk, _) = old.restarted(None);
+    desk.reads(rows.clone());
+    desk.reads(rows);
+    assert_eq!(desk.book.trading().state, TradingState::Active);
+    let ours = desk.sent("L3", terms(BUY, 65));
+    desk.accepted(&ours, "b-L3");
+    desk.shows(&ours, BrokerStatus::Rejected, 0);
+    assert_eq!(desk.book.trading().state, TradingState::Reducing, "those in a row count on");
+}
+
+/// D23 once more: what was converted is neither converted a second time nor looked for where it was.
+#[test]
+fn a_conversion_is_known_in_a_new_life() {
+    let mut desk = Desk::with(|settings| settings.risk.conversions = Conversions::Copy);
+    let instrument = terms(BUY, 0).instrument;
+    let leader = Conversion { instrument, from: Product::Intraday, to: Product::Margin, units: 130 };
+    let copy = Conversion { units: 65, ..leader };
+    desk.book.restore_conversions([Converted { leader, copy: Some(copy), at: desk.now }]);
+    let line = &desk.book.lines[&instrument];
+    assert_eq!((line.converted.len(), line.by_product[&Product::Margin]), (1, 65));
+    let effects = desk.step(Event::NotConverted(copy));
+    assert_eq!(stored_as(&[("converted", "0")]), stored(&effects));
+}
+
+#[test]
+fn a_drift_freezes_its_instrument_in_a_new_life_from_the_first() {
+    let mut desk = Desk::new();
+    desk.book.restore_drifts([(terms(BUY, 0).instrument, -65)]);
+    desk.plan("L1", terms(BUY, 65));
+    assert_eq!(desk.outcome("L1").0, Outcome::Skipped);
 }

@@ -96,6 +96,26 @@ fn a_fired_stop_is_not_the_leaders_change() {
     assert_eq!((order.terms, order.status), (asked, BrokerStatus::Traded));
 }
 
+/// All that a new life hears of it is what the broker made of it.
+#[test]
+fn a_stop_that_fired_in_an_earlier_life_is_a_stop_still() {
+    let asked = stop(260, 9_900, 10_000);
+    let first = frame(1, BrokerStatus::Pending, 0, asked.clone());
+    let known = LeaderOrder { ts_first_seen: Timestamp::from_micros(7), ..merged(&[first]) };
+    let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+    book.remember([Arc::new(known)]);
+    assert!(book.is_empty() && book.iter().next().is_none(), "what is remembered alone is told to nobody");
+    let row = book_row(frame(8, BrokerStatus::Pending, 0, limit(260, 9_900)));
+    let Merge::Changed(order) = book.merge(&row, Timestamp::from_micros(9)) else { panic!("it is news") };
+    assert_eq!((&order.terms, order.ts_first_seen), (&asked, Timestamp::from_micros(7)));
+    // What he changes is his change all the same.
+    let changed = book_row(frame(9, BrokerStatus::Pending, 0, stop(260, 9_800, 9_900)));
+    let Merge::Changed(order) = book.merge(&changed, Timestamp::from_micros(10)) else {
+        panic!("it is news")
+    };
+    assert_eq!(order.terms, stop(260, 9_800, 9_900));
+}
+
 #[test]
 fn a_change_marked_modified_is_the_leaders_change() {
     let order = merged(&[
