@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tandem_checker::{Book, Report, verify};
 
+use crate::columns::named;
+
 /// Everything but rows.
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
@@ -86,11 +88,11 @@ pub(crate) fn write(path: &Path, break_it: &str) {
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN").unwrap();
     connection.execute_batch(SCHEMA).unwrap();
     for copied in &COPIES {
-        connection.execute_batch(&rows_of(copied)).unwrap();
+        connection.execute_batch(&named(&rows_of(copied))).unwrap();
     }
     let (started, late) = (at(-3000), at(19_800));
     connection
-        .execute_batch(&format!(
+        .execute_batch(&named(&format!(
             "INSERT INTO intents SELECT client_order_id, 'cancel', 1, 'whole', trading_day, leader_account,
                  leader_order_id, follower_id, leg, slice, attempt, account, event_fingerprint, 'exit', 'ACKED', segment,
                  security_id, side, product, order_type, time_in_force, quantity, disclosed, price, trigger_price,
@@ -106,7 +108,7 @@ pub(crate) fn write(path: &Path, break_it: &str) {
              INSERT INTO positions VALUES ('{ASHA}', '{DAY}', 'NSE_FNO', 43125, 'MARGIN', 0, 0, 0, 0, 0, {late}, 0);",
             cancelled = at(1260),
             starting = audit(1, -3000, "operator", "started", "NULL", "{}"),
-        ))
+        )))
         .unwrap();
     // What breaks a promise is what a broken store would have let pass.
     let triggers: Vec<String> = {
@@ -117,7 +119,7 @@ pub(crate) fn write(path: &Path, break_it: &str) {
         connection.execute_batch(&format!("DROP TRIGGER {trigger}")).unwrap();
     }
     connection.execute_batch("COMMIT").unwrap();
-    connection.execute_batch(break_it).unwrap();
+    connection.execute_batch(&named(break_it)).unwrap();
     chain(&connection);
 }
 
