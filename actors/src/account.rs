@@ -1,12 +1,12 @@
 //! What the leader's and the followers' actors need of an account alike: its client, its token, its funds on record.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tandem_dhan::refusal::RefusalClass;
 use tandem_dhan::rest::{AccountClient, ClientError, ClientSettings, ReadError};
 use tandem_dhan::token::TokenSource;
 use tandem_domain::account::{Funds, PositionReport};
+use tandem_domain::error_policy::{Reaction, RetryLog, Trouble, busy_pause, read_retry};
 use tandem_domain::ids::{BrokerOrderId, DhanClientId, TradeId};
 use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::order::{Product, TradeReport};
@@ -24,6 +24,9 @@ pub const LEADER_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How old the row of something that does not change may become.
 const RECORD_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The longest pause of reads that the broker may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 /// How to reach an account.
 #[derive(Debug, Clone)]
@@ -64,6 +67,10 @@ impl AccountParams {
 pub struct ReadPacer {
     pacer: Pacer,
     clock: Clock,
+    /// Pauses that the broker asked for, one soon after the other.
+    pauses: u32,
+    /// When the last one ends, by the clock that is never set.
+    paused_until: Option<Instant>,
 }
 
 impl ReadPacer {
@@ -71,11 +78,36 @@ impl ReadPacer {
     pub fn new(per_second: u32, clock: Clock) -> Self {
         let windows = vec![Window { limit: per_second, span: Duration::from_secs(1) }];
         let limits = PacingLimits { windows, exit_reserve_pct: 0, guard: Duration::from_millis(20) };
-        Self { pacer: Pacer::new(limits), clock }
+        Self { pacer: Pacer::new(limits), clock, pauses: 0, paused_until: None }
+    }
+
+    /// Lets no read through for a while if the broker asks for fewer.
+    pub fn on_error(&mut self, error: &ReadError) {
+        let ReadError::Busy { retry_after, .. } = error else { return };
+        if !self.pause_left().is_zero() {
+            // One burst is one pause, however many of it were refused.
+            return;
+        }
+        let (pause, now) = (busy_pause(), Instant::now());
+        if self.paused_until.is_some_and(|until| now.duration_since(until) > pause.max) {
+            self.pauses = 0;
+        }
+        let wished = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+        self.paused_until = Some(now + pause.after(self.pauses).max(wished));
+        self.pauses = self.pauses.saturating_add(1);
+    }
+
+    fn pause_left(&self) -> Duration {
+        let until = self.paused_until.map(|until| until.saturating_duration_since(Instant::now()));
+        until.unwrap_or_default()
     }
 
     /// Takes a read out of the budget; or says how long to wait before asking again.
     pub fn take(&mut self) -> Result<(), Duration> {
+        let pause = self.pause_left();
+        if !pause.is_zero() {
+            return Err(pause);
+        }
         let now = self.clock.now();
         match self.pacer.permit(Purpose::Exit, now) {
             Ok(()) => {
@@ -85,6 +117,62 @@ impl ReadPacer {
             Err(at) => Err(self.clock.real_time_until(at).max(Duration::from_millis(1))),
         }
     }
+}
+
+/// When one kind of read that failed is asked again, by the error policy.
+#[derive(Debug, Default)]
+pub struct ReadRetry {
+    log: RetryLog,
+}
+
+impl ReadRetry {
+    /// Notes what a read came to. Says when to ask again before its turn.
+    pub fn note<T>(&mut self, outcome: &Result<T, ReadError>) -> Option<Duration> {
+        match outcome {
+            Ok(_) => {
+                self.answered();
+                None
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Notes a failure. Says when to ask again before its turn.
+    pub fn failed(&mut self, error: &ReadError) -> Option<Duration> {
+        match error.trouble().policy().reaction {
+            Reaction::Retry(retry) => self.log.failed(retry, jitter_pct()),
+            // The pacer holds it back for as long as the broker wishes.
+            Reaction::Pause(_) => Some(Duration::ZERO),
+            _ => None,
+        }
+    }
+
+    /// Notes a failure of what nothing can go on without: it is asked again in any case.
+    pub fn failed_but_needed(&mut self, error: &ReadError) -> Duration {
+        match error.trouble().policy().reaction {
+            Reaction::Pause(_) => Duration::ZERO,
+            _ => self.unusable_but_needed(),
+        }
+    }
+
+    /// The same for an answer that does not tell all.
+    pub fn unusable_but_needed(&mut self) -> Duration {
+        self.log.failed_but_needed(read_retry(), jitter_pct())
+    }
+
+    /// Notes an answer.
+    pub fn answered(&mut self) {
+        self.log.answered();
+    }
+
+    /// Failures in a row.
+    pub const fn failures(&self) -> u32 {
+        self.log.failures()
+    }
+}
+
+fn jitter_pct() -> u32 {
+    fastrand::u32(0..=100)
 }
 
 /// Which fills of the day are on record, so that each is written once and not with every read of the trade book.
@@ -150,7 +238,7 @@ pub fn holdings(positions: &[PositionReport]) -> Holdings {
 
 /// Whether a read failed because the broker refuses the account's credentials.
 pub fn is_credentials_refusal(error: &ReadError) -> bool {
-    matches!(error, ReadError::Refused(refusal) if refusal.class == RefusalClass::Credentials)
+    error.trouble() == Trouble::CredentialsRefused
 }
 
 /// A read of all positions as a row.
@@ -182,6 +270,48 @@ mod tests {
     use tandem_domain::quantity::Quantity;
 
     use super::*;
+
+    fn busy(retry_after: Option<Duration>) -> ReadError {
+        ReadError::Busy { retry_after, text: "too many requests".to_owned() }
+    }
+
+    #[test]
+    fn reads_pause_when_the_broker_asks_for_fewer() {
+        let mut pacer = ReadPacer::new(10, Clock::system());
+        assert_eq!(pacer.take(), Ok(()));
+        pacer.on_error(&ReadError::Failed { why: "reset".to_owned() });
+        assert_eq!(pacer.take(), Ok(()), "that is another row of the policy");
+        pacer.on_error(&busy(None));
+        pacer.on_error(&busy(None));
+        let wait = pacer.take().unwrap_err();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "one burst, one pause: {wait:?}");
+        // The pause is over, and the next answer is the same.
+        pacer.paused_until = Some(Instant::now());
+        pacer.on_error(&busy(None));
+        let wait = pacer.take().unwrap_err();
+        assert!(wait > Duration::from_secs(1) && wait <= Duration::from_secs(2), "{wait:?}");
+        pacer.paused_until = Some(Instant::now());
+        pacer.on_error(&busy(Some(Duration::from_hours(9))));
+        assert!(pacer.take().unwrap_err() <= RETRY_AFTER_MAX);
+    }
+
+    #[test]
+    fn a_read_is_asked_again_by_what_went_wrong() {
+        let lost = ReadError::Failed { why: "reset".to_owned() };
+        let refused = ReadError::Refused(tandem_dhan::refusal::Refusal::new(400, "DH-905", "bad field"));
+        let mut retry = ReadRetry::default();
+        let mut waits = || retry.failed(&lost).map(|wait| wait.as_millis());
+        for longest in [1_200, 2_400, 4_800] {
+            let wait = waits().unwrap();
+            assert!(wait <= longest && wait * 12 >= longest * 10, "{wait}");
+        }
+        assert_eq!(waits(), None);
+        assert!(retry.failed_but_needed(&lost) >= Duration::from_secs(4));
+        assert_eq!((retry.failed(&refused), retry.failed(&busy(None))), (None, Some(Duration::ZERO)));
+        assert_eq!(retry.note(&Ok(())), None);
+        assert_eq!(retry.failures(), 0);
+        assert!(retry.note::<()>(&Err(lost)).is_some(), "all anew");
+    }
 
     fn trade(id: &str) -> TradeReport {
         TradeReport {

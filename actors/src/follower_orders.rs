@@ -13,6 +13,7 @@ mod loading;
 mod reads;
 mod sending;
 mod stream;
+mod troubles;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -113,6 +114,9 @@ pub struct FollowerOrderActor {
     /// Another read of the book was asked for while one ran: it begins when that one is over.
     read_again: bool,
     reads: ReadPacer,
+    retries: reads::Retries,
+    /// What went wrong often.
+    frequent: troubles::Frequent,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
     token: TokenKeeper,
@@ -158,6 +162,7 @@ impl FollowerOrderActor {
         let stream = OrderStreamLink::new(
             params.account.clone(),
             params.stream.clone(),
+            params.clock.clone(),
             params.frames.clone(),
             params.in_flight.clone(),
         );
@@ -167,6 +172,8 @@ impl FollowerOrderActor {
             unsettled: Some(params.in_flight.begin()),
             reads: ReadPacer::new(params.account.reads_per_second, params.clock.clone()),
             params,
+            retries: reads::Retries::default(),
+            frequent: troubles::Frequent::default(),
             vitals,
             client: None,
             addresses: None,

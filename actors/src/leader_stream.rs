@@ -27,7 +27,7 @@ use tracing::info;
 
 use self::legs::LegWatch;
 use self::money::LeaderHoldings;
-use self::reading::{Listing, Wishes};
+use self::reading::{Listing, Retries, Wishes};
 use crate::account::{AccountParams, KnownTrades, ReadPacer};
 use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
@@ -84,6 +84,7 @@ pub struct LeaderStream {
     /// The listing that is being read, or waits for its turn to be.
     reading: Option<Listing>,
     reads: ReadPacer,
+    retries: Retries,
     trades: KnownTrades,
     trades_due: Option<SpawnHandle>,
     token: TokenKeeper,
@@ -138,6 +139,7 @@ impl LeaderStream {
         let link = OrderStreamLink::new(
             params.account.clone(),
             params.stream.clone(),
+            params.clock.clone(),
             params.frames.clone(),
             params.in_flight.clone(),
         );
@@ -159,6 +161,7 @@ impl LeaderStream {
             legs: LegWatch::default(),
             wishes: Wishes::default(),
             reading: None,
+            retries: Retries::default(),
             trades: KnownTrades::default(),
             trades_due: None,
             funds: None,

@@ -3,8 +3,8 @@
 //! Takes the account's connection settings; gives logins, frames and losses to its actor, in order, through [`Listens`].
 //! Owns what all listeners need alike (`dhanhq-v2.md` section 5): numbered sessions, so that nothing of one that was given
 //! up counts; another try after each loss, later and later, with jitter; a long pause where the broker asks for fewer
-//! connects; a look at the account's profile where a loss may mean a dead token (P15); and the count of frames that a
-//! lent clock compares with what was sent. Never reads a book: what a stream does not tell is its listener's to find out.
+//! connects; an alert when try after try comes to nothing; a look at the account's profile where a loss may mean a dead
+//! token (P15); and the count of frames that a lent clock compares with what was sent. Never reads a book: what a stream does not tell is its listener's to find out.
 
 mod session;
 
@@ -15,15 +15,22 @@ use actix::{Actor, ActorFutureExt, ActorStreamExt, AsyncContext, Context, SpawnH
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tandem_dhan::rest::AccountClient;
 use tandem_dhan::stream::{LoginRefusal, StreamError, StreamFrame, StreamSettings};
+use tandem_domain::error_policy::Trouble;
 
 use self::session::{SessionEvent, session};
 use crate::account::{AccountParams, ReconnectDelays, is_credentials_refusal};
+use crate::alerts::{AlertText, Standing, Voice};
+use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
 
 /// Pause after the broker asked for fewer connects.
 const TOO_MANY_CONNECTS_PAUSE: Duration = Duration::from_mins(1);
 /// How often it is asked again whether to connect, while the listener says no.
 const UNWANTED_INTERVAL: Duration = Duration::from_secs(5);
+/// A session that stands so long is a good one. Longer than what follows a bad login (`dhanhq-v2.md` section 5.2).
+const STEADY_AFTER: Duration = Duration::from_secs(10);
+/// The kind of the alert of a stream that does not come back.
+const STREAM_LOST: &str = "stream_lost";
 
 /// An actor with an order stream.
 pub trait Listens: Actor<Context = Context<Self>> {
@@ -33,6 +40,8 @@ pub trait Listens: Actor<Context = Context<Self>> {
     fn client(&self) -> Option<AccountClient>;
     /// Whether a connection is wanted now: neither drained, nor halted because of its token.
     fn wants_stream(&self) -> bool;
+    /// Who speaks for it.
+    fn voice(&self) -> Voice<'_>;
     /// A session begins; there is nothing of the one before any more.
     fn on_connecting(&mut self, ctx: &mut Self::Context);
     /// Connected, and the login is sent: what happened before must be read over REST.
@@ -70,6 +79,15 @@ impl LinkState {
     }
 }
 
+/// Tries of a stream that came to nothing, since it stood last.
+#[derive(Debug, Default)]
+struct Tries {
+    in_vain: u32,
+    /// The present session has stood long enough to be a good one.
+    is_steady: bool,
+    alert: Standing,
+}
+
 /// One account's stream: the present session, and when the next may begin.
 #[derive(Debug)]
 pub struct OrderStreamLink {
@@ -82,6 +100,8 @@ pub struct OrderStreamLink {
     session: u64,
     task: Option<SpawnHandle>,
     backoff: ExponentialBackoff,
+    tries: Tries,
+    clock: Clock,
     last_frame: Option<Instant>,
     /// Held while connecting: a lent clock must not jump past what the stream is about to tell.
     connecting: Option<Underway>,
@@ -92,6 +112,7 @@ impl OrderStreamLink {
     pub fn new(
         account: AccountParams,
         settings: StreamSettings,
+        clock: Clock,
         frames: FrameCounts,
         in_flight: InFlight,
     ) -> Self {
@@ -104,6 +125,8 @@ impl OrderStreamLink {
             state: LinkState::Off,
             session: 0,
             task: None,
+            tries: Tries::default(),
+            clock,
             last_frame: None,
             connecting: None,
         }
@@ -124,9 +147,11 @@ impl OrderStreamLink {
         self.last_frame
     }
 
-    /// The present session proved good: the next loss is the first again.
-    pub fn proved(&mut self) {
+    /// The present session has stood for a while: the next loss is the first again.
+    fn proved(&mut self) {
         self.backoff = reconnect_delays(self.account.reconnect);
+        self.tries.in_vain = 0;
+        self.tries.is_steady = true;
     }
 
     /// Gives the present session up: it tells nothing any more, and its connection closes.
@@ -169,6 +194,7 @@ impl OrderStreamLink {
 pub fn connect<L: Listens>(listener: &mut L, ctx: &mut Context<L>) {
     let link = listener.stream();
     link.end(ctx);
+    link.tries.is_steady = false;
     link.enter(LinkState::Connecting);
     let number = link.session;
     let events = session(link.settings.clone(), link.account.account.clone(), link.account.token.clone());
@@ -187,7 +213,9 @@ fn on_event<L: Listens>(listener: &mut L, event: SessionEvent, ctx: &mut Context
     match event {
         SessionEvent::LoggedIn => {
             listener.on_logged_in(ctx);
-            listener.stream().enter(LinkState::Live);
+            let link = listener.stream();
+            link.enter(LinkState::Live);
+            watch_session(link.session, ctx);
         }
         SessionEvent::Frame(frame) => {
             listener.stream().last_frame = Some(frame.received);
@@ -203,10 +231,46 @@ fn on_ended<L: Listens>(listener: &mut L, error: &StreamError, ctx: &mut Context
     let link = listener.stream();
     link.enter(LinkState::Lost);
     connect_after(link.next_delay(error), link.session, ctx);
+    if !link.tries.is_steady {
+        link.tries.in_vain += 1;
+    }
     listener.on_lost(error, ctx);
+    tell_of_tries(listener, error);
     if error.suggests_dead_token() {
         check_token(listener, ctx);
     }
+}
+
+/// After so many tries a person is told; trying goes on.
+fn tell_of_tries<L: Listens>(listener: &mut L, error: &StreamError) {
+    let link = listener.stream();
+    let tries = link.tries.in_vain;
+    if !Trouble::StreamLost.policy().alerting.is_due_after(tries) {
+        return;
+    }
+    let mut standing = std::mem::take(&mut link.tries.alert);
+    let (subject, now) = (link.account.account.masked(), link.clock.now());
+    let text = format!(
+        "the account's order stream came to nothing {tries} times in a row ({error}): it is tried again for ever, and the \
+         order book is read meanwhile; look at the network and the broker"
+    );
+    standing.raise(&listener.voice(), AlertText { kind: STREAM_LOST, subject, text }, now);
+    listener.stream().tries.alert = standing;
+}
+
+/// Looks after a while whether the session still stands.
+fn watch_session<L: Listens>(number: u64, ctx: &mut Context<L>) {
+    ctx.run_later(STEADY_AFTER, move |listener, _| {
+        let link = listener.stream();
+        if link.session != number || link.state != LinkState::Live {
+            return;
+        }
+        link.proved();
+        let mut standing = std::mem::take(&mut link.tries.alert);
+        let (subject, now) = (link.account.account.masked(), link.clock.now());
+        standing.over(&listener.voice(), STREAM_LOST, &subject, now);
+        listener.stream().tries.alert = standing;
+    });
 }
 
 /// Tells a dead token from a bad network: the stream says neither (`dhanhq-v2.md` section 5.2).

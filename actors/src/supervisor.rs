@@ -22,9 +22,10 @@ use tracing::{error, info, warn};
 
 pub use self::house::{House, NewSettings};
 pub use self::state::SystemState;
+use crate::alerts::AlertText;
 use crate::clock::Clock;
 use crate::in_flight::InFlight;
-use crate::store::{AuditEntry, HealthRow, IncidentRow, Job, StoreHandle, Write, WriterId};
+use crate::store::{AuditEntry, HealthRow, Job, StoreHandle, Write, WriterId};
 use crate::vitals::{ActorName, Death, Depth, Health, Ping, Vitals};
 
 /// The kind of the incident of a follower whose actor stays down.
@@ -289,19 +290,11 @@ impl<H: Household + Unpin> Supervisor<H> {
     /// One follower's failure is not everybody's (P19): it is left, said aloud, and kept as an incident.
     fn leave_down(&self, name: &ActorName, generation: u32) {
         let text = format!(
-            "{name} failed too often and stays down until a restart of tandem: nothing is copied to this follower, or \
-             nothing stops it; look at its account"
+            "{name} failed too often (in its life {generation}) and stays down until a restart of tandem: nothing is copied \
+             to this follower, or nothing stops it; look at its account"
         );
-        error!(actor = %name, generation, alert = FOLLOWER_DOWN, "{text}");
-        let now = self.params.clock.now();
-        self.store_quietly(vec![Write::IncidentOpen(IncidentRow {
-            id: format!("{}/{FOLLOWER_DOWN}/{name}", now.trading_day()).into(),
-            opened_at: now,
-            kind: FOLLOWER_DOWN.into(),
-            follower: name.follower().cloned(),
-            instrument: None,
-            text,
-        })]);
+        let alert = AlertText { kind: FOLLOWER_DOWN, subject: name.to_string(), text };
+        self.store_quietly(vec![Write::IncidentOpen(alert.told(name.follower(), self.params.clock.now()))]);
     }
 
     fn record_restart(&self, name: &ActorName, generation: u32, how: &'static str) {

@@ -20,19 +20,16 @@ use serde_json::{Value, json};
 use tandem_dhan::rest::ClientSettings;
 use tandem_dhan::token::{FileStamp, SecretSource, claims};
 use tandem_domain::calendar::Calendar;
-use tandem_domain::ids::FollowerId;
 use tandem_domain::instrument::ExchangeSegment;
 use tandem_domain::time::Timestamp;
 use tandem_domain::token_life::{Outlook, RenewalLog, TokenLimits};
 use tracing::info;
 
 use crate::account::AccountParams;
-use crate::alerts::{AlertText, close, raise};
+use crate::alerts::{AlertText, Voice, close, raise};
 use crate::clock::Clock;
 use crate::in_flight::InFlight;
 use crate::order_stream::Listens;
-use crate::store::StoreHandle;
-use crate::vitals::Vitals;
 
 /// How often the file is looked at. A look costs one system call; what watches files by itself loses those that are
 /// replaced whole, as editors and this program do, and sees nothing on some mounts.
@@ -104,17 +101,6 @@ impl TokenCare {
     }
 }
 
-/// Who speaks, for rows and log lines.
-#[derive(Debug)]
-pub struct Voice<'a> {
-    /// Where they are recorded.
-    pub store: &'a StoreHandle,
-    /// Who records them.
-    pub vitals: &'a Vitals,
-    /// Whose account it is; the leader's if none.
-    pub follower: Option<&'a FollowerId>,
-}
-
 /// An actor with an account whose token is kept.
 pub trait KeepsToken: Listens {
     /// Its keeper.
@@ -123,8 +109,6 @@ pub trait KeepsToken: Listens {
     fn is_halted_by_token(&self) -> bool;
     /// Another token is there: the client has it if there is a client. The account goes on, and its stream logs in anew.
     fn on_token_taken(&mut self, ctx: &mut Self::Context);
-    /// Who speaks.
-    fn voice(&self) -> Voice<'_>;
 }
 
 /// One account's token.

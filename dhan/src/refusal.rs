@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use tandem_domain::error_policy::Trouble;
+
 use crate::wire::{ErrorBody, GatewayError, IpError, MarketDataError};
 
 /// What a refusal asks of the caller.
@@ -44,6 +46,19 @@ impl RefusalClass {
             Self::Parameters => "parameters",
             Self::RateLimit => "rate_limit",
             Self::Other => "other",
+        }
+    }
+
+    /// Which row of the error policy it is.
+    pub const fn trouble(self) -> Trouble {
+        match self {
+            Self::Credentials => Trouble::CredentialsRefused,
+            Self::StaticIp => Trouble::AddressRefused,
+            Self::Margin => Trouble::MarginLacking,
+            Self::InTransit | Self::MarketClosed => Trouble::RefusedForNow,
+            Self::UnknownOrder | Self::ModificationLimit => Trouble::OrderOver,
+            Self::RateLimit => Trouble::TooManyRequests,
+            Self::Parameters | Self::Other => Trouble::ParametersRefused,
         }
     }
 }

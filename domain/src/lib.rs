@@ -7,12 +7,14 @@
 //! - [`mirror`]: one leader order in one follower account: target, actual, in flight, `step`.
 //! - [`sizing`]: how much a follower opens; [`ledger`]: what the leader opens and closes, and what a follower owes for it.
 //! - [`gates`]: whether it follows at all, and [`gates::RiskApproved`], the only thing that may be sent.
-//! - [`breaker`], [`pacing`], [`restart`], [`token_life`]: small machines with time passed in.
+//! - [`breaker`], [`pacing`], [`restart`], [`token_life`]: small machines with time passed in; [`error_policy`]: what is done
+//!   about each kind of trouble.
 
 pub mod account;
 pub mod breaker;
 pub mod calendar;
 pub mod decision;
+pub mod error_policy;
 mod flaw;
 pub mod follower;
 pub mod gap;

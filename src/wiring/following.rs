@@ -6,13 +6,12 @@ use std::time::Duration;
 use tandem_actors::messages::Reload;
 use tandem_actors::{FollowerPolicy, Polls};
 use tandem_domain::calendar::Calendar;
+use tandem_domain::error_policy::busy_pause;
 use tandem_domain::follower::FollowerSettings as BookSettings;
 use tandem_domain::mirror::Rules;
 
 use crate::settings::{FollowerSettings, Settings};
 
-/// How long an account is left alone after HTTP 429 (`dhanhq-v2.md` section 9.7: wait a second or more).
-const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// Delay before a request that never left, or a change that came to nothing, is tried again; doubles.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 
@@ -53,7 +52,7 @@ pub(crate) fn book(
         pacing: follower.broker_limits.pacing(),
         lookup_first: settings.recovery.lookup_first,
         lookup_max: settings.recovery.lookup_max,
-        busy_pause: BUSY_PAUSE,
+        busy_pause: busy_pause().first,
         slippage_alert_bps: settings.alerts.slippage_bps_max,
     }
 }

@@ -413,6 +413,7 @@ fn e10_off_the_tick_entries_are_denied_and_exits_clamped() {
 /// Five orders in a row are rejected for want of margin.
 fn five_rejections(broker: &Broker, daemon: &mut Daemon) {
     daemon.tolerates("copy_gap");
+    daemon.expects("margin_lacking");
     broker.reject_for_margin(ASHA, 5);
     for _ in 0..5 {
         let order = broker.lead(buy(broker.option(), 260));

@@ -36,4 +36,5 @@ mod sizing;
 mod spreads;
 mod storing;
 mod tokens;
+mod troubles;
 mod turning;

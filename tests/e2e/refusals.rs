@@ -82,6 +82,7 @@ fn e4_token_refused_with_400() {
 fn e13_margin_rejections_leave_the_breaker_closed() {
     let Stage { broker, mut daemon } = Setup::new().stage();
     daemon.expects("the copy was rejected after the broker had taken it; 65 units short: reported");
+    daemon.expects("5 orders of this account within 10 minutes lacked margin");
     let option = broker.option();
     let text = "RMS:<id>:You have insufficient funds. Please add Rs.10 to trade.".to_owned();
     broker.inject(ASHA, Fault::RejectNext { count: 5, text });
@@ -95,5 +96,6 @@ fn e13_margin_rejections_leave_the_breaker_closed() {
     broker.quiet();
     assert_eq!(broker.orders(ASHA).len(), 6);
     assert_eq!(daemon.log_count("circuit breaker"), 0);
+    daemon.until_incident("margin_lacking", "asha");
     daemon.end();
 }

@@ -91,6 +91,7 @@ impl FollowerOrderActor {
                     self.step(Event::NotConverted(*conversion), ctx);
                 }
                 self.vitals.failed(&error);
+                self.on_trouble(error.trouble(), &instrument.to_string(), ctx);
                 self.raise(AlertText {
                     kind: "conversion_failed",
                     subject: format!("{instrument}/{from}/{to}"),

@@ -55,12 +55,14 @@ impl FollowerOrderActor {
             actor.vitals.progressed();
             let again = actor.positions == Reading::RunsAndDue;
             actor.positions = Reading::Idle;
+            let retry = actor.retries.positions.note(&positions);
             actor.on_positions(positions, started_at, ctx);
             actor.on_positions_seen();
             if again {
                 actor.read_positions(ctx);
             } else {
-                actor.read_positions_after(actor.params.polls.positions, ctx);
+                let turn = actor.params.polls.positions;
+                actor.read_positions_after(retry.unwrap_or(turn).min(turn), ctx);
             }
         }));
     }
@@ -114,8 +116,9 @@ impl FollowerOrderActor {
         let read = async move { client.funds().await };
         ctx.spawn(read.into_actor(self).map(move |funds, actor, ctx| {
             actor.vitals.progressed();
+            let (retry, turn) = (actor.retries.funds.note(&funds), actor.params.polls.funds);
             actor.on_funds(funds, started_at, ctx);
-            actor.read_funds_after(actor.params.polls.funds, ctx);
+            actor.read_funds_after(retry.unwrap_or(turn).min(turn), ctx);
         }));
     }
 
@@ -135,6 +138,7 @@ impl FollowerOrderActor {
             }
         };
         self.tell_breaker(ApiUse::Read, ApiOutcome::Answered);
+        self.end_frequent();
         let (is_first, now) = (self.last_funds.is_none(), self.params.clock.now());
         if self.funds_on_record.is_news(funds, now) {
             let row = funds_row(&self.params.account.account, funds, is_first, now);

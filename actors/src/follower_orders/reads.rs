@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
+use tandem_domain::error_policy::Reaction;
 use tandem_domain::follower::{Alert, BookRead, Event, FollowerBook};
 use tandem_domain::ids::ClientOrderId;
 use tandem_domain::order::{OrderReport, TradeReport};
@@ -12,9 +13,9 @@ use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
 use super::FollowerOrderActor;
-use crate::account::is_credentials_refusal;
+use crate::account::ReadRetry;
 use crate::order_stream::{Listens, connect};
-use crate::token_keeper::{self, KeepsToken, TokenKeeper, Voice};
+use crate::token_keeper::{self, KeepsToken, TokenKeeper};
 
 /// Where a kind of read stands of which one at a time is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +27,17 @@ pub(super) enum Reading {
     Runs,
     /// Runs, and another is wanted after it.
     RunsAndDue,
+}
+
+/// How each kind of read stands with the error policy.
+#[derive(Debug, Default)]
+pub(super) struct Retries {
+    book: ReadRetry,
+    supers: ReadRetry,
+    forevers: ReadRetry,
+    trades: ReadRetry,
+    pub(super) positions: ReadRetry,
+    pub(super) funds: ReadRetry,
 }
 
 impl FollowerOrderActor {
@@ -65,6 +77,10 @@ impl FollowerOrderActor {
         let polls = self.params.polls;
         let wait = if book.is_active() { polls.book } else { polls.idle_book };
         // An order that begins to work does not wait for the read of an idle account.
+        self.poll_within(wait, ctx);
+    }
+
+    fn poll_within(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         let soon_enough = self.poll.is_some_and(|(at, _)| at <= Instant::now() + wait);
         if !soon_enough {
             self.poll_after(wait, ctx);
@@ -101,12 +117,16 @@ impl FollowerOrderActor {
             actor.reading_book = false;
             actor.vitals.progressed();
             actor.answer_probe(&book);
+            let retry = actor.retries.book.note(&book);
             actor.on_book(book, started_at, ctx);
             actor.on_book_seen();
             if std::mem::take(&mut actor.read_again) {
                 actor.read_book_now(ctx);
             }
             actor.poll_when_due(ctx);
+            if let Some(wait) = retry.filter(|_| !actor.reading_book) {
+                actor.poll_within(wait, ctx);
+            }
         }));
     }
 
@@ -165,6 +185,9 @@ impl FollowerOrderActor {
         ctx.spawn(read.into_actor(self).map(|supers, actor, ctx| {
             actor.reading_supers = false;
             actor.vitals.progressed();
+            if let Some(wait) = actor.retries.supers.note(&supers) {
+                ctx.run_later(wait, Self::read_supers);
+            }
             match supers {
                 Ok(supers) => actor.step(Event::Supers(supers.rows), ctx),
                 Err(error) => actor.on_read_error(&error, ctx),
@@ -179,6 +202,9 @@ impl FollowerOrderActor {
         let read = async move { client.forevers().await };
         ctx.spawn(read.into_actor(self).map(move |forevers, actor, ctx| {
             actor.vitals.progressed();
+            if let Some(wait) = actor.retries.forevers.note(&forevers) {
+                ctx.run_later(wait, Self::read_forevers);
+            }
             match forevers {
                 Ok(forevers) => actor.step(Event::Forevers { started_at, orders: forevers.rows }, ctx),
                 Err(error) => actor.on_read_error(&error, ctx),
@@ -214,6 +240,9 @@ impl FollowerOrderActor {
             actor.vitals.progressed();
             let again = actor.trades == Reading::RunsAndDue;
             actor.trades = Reading::Idle;
+            if let Some(wait) = actor.retries.trades.note(&trades) {
+                ctx.run_later(wait, Self::read_trades);
+            }
             actor.on_trades(trades, ctx);
             if again {
                 actor.read_trades(ctx);
@@ -235,6 +264,7 @@ impl FollowerOrderActor {
     pub(super) fn on_read_error(&mut self, error: &ReadError, ctx: &mut Context<Self>) {
         warn!(follower = %self.id(), %error, "a read of the account failed");
         self.vitals.failed(error);
+        self.reads.on_error(error);
         match error {
             ReadError::Refused(_) | ReadError::Busy { .. } => {
                 self.tell_breaker(ApiUse::Read, ApiOutcome::Answered);
@@ -243,7 +273,8 @@ impl FollowerOrderActor {
                 self.tell_breaker(ApiUse::Read, ApiOutcome::Failed);
             }
         }
-        if is_credentials_refusal(error) {
+        // What an order is refused for is counted; a read of the account is no order.
+        if error.trouble().policy().reaction == Reaction::HaltAccount {
             self.on_credentials_refused(ctx);
         }
     }
@@ -283,9 +314,5 @@ impl KeepsToken for FollowerOrderActor {
             connect(self, ctx);
         }
         self.read_book_now(ctx);
-    }
-
-    fn voice(&self) -> Voice<'_> {
-        Voice { store: &self.params.store, vitals: &self.vitals, follower: Some(self.id()) }
     }
 }

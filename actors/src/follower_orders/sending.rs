@@ -18,7 +18,6 @@ use tracing::{info, warn};
 
 use super::FollowerOrderActor;
 use super::control::Waiting;
-use crate::alerts::AlertText;
 use crate::in_flight::Underway;
 use crate::records::{About, Circumstances, News, Owner, writer, writes};
 use crate::store::{Committed, IntentTiming, Job, RefusalRow, StoreError, SubmitError, redact};
@@ -86,6 +85,7 @@ impl FollowerOrderActor {
             }
         });
         self.log_outcomes(&records);
+        self.watch_denials(&records);
         let waiting = self.notice_trading(&records);
         let address = ctx.address();
         let underway = self.params.in_flight.begin();
@@ -254,12 +254,13 @@ impl FollowerOrderActor {
     ) -> (ApiOutcome, Answer) {
         let (follower, id) = (self.id().clone(), &request.client_order_id);
         let what = what(&request.ask);
+        self.on_trouble(error.trouble(), id.as_str(), ctx);
         match error {
             OrderRequestError::Refused(refusal) => {
                 let words = redact::plain_text(&refusal.to_string());
-                warn!(%follower, client_order_id = %id, refusal = words, old_state = "sending", state = "refused",
+                warn!(%follower, client_order_id = %id, refusal = %words, old_state = "sending", state = "refused",
                     "{what} refused");
-                self.on_refused(&refusal, ctx);
+                self.vitals.failed(words);
                 news.refusal = Some(refusal_row(&refusal));
                 news.response = Some(redact::json_text(
                     &json!({ "errorCode": refusal.code, "errorMessage": refusal.text }).to_string(),
@@ -283,20 +284,6 @@ impl FollowerOrderActor {
                 self.vitals.failed(why);
                 (ApiOutcome::Failed, Answer::Lost)
             }
-        }
-    }
-
-    fn on_refused(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
-        self.vitals.failed(redact::plain_text(&refusal.to_string()));
-        match refusal.class {
-            RefusalClass::Credentials => self.on_credentials_refused(ctx),
-            RefusalClass::StaticIp => self.raise(AlertText {
-                kind: "static_ip_refused",
-                subject: self.id().to_string(),
-                text: "the broker refuses orders from this address: whitelist it, or set local_address"
-                    .to_owned(),
-            }),
-            _ => {}
         }
     }
 }

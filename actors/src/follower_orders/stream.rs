@@ -12,6 +12,7 @@ use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
 use super::FollowerOrderActor;
+use crate::alerts::Voice;
 use crate::order_stream::{LinkState, Listens, OrderStreamLink, connect};
 
 impl FollowerOrderActor {
@@ -46,6 +47,10 @@ impl Listens for FollowerOrderActor {
     /// another one (P15).
     fn wants_stream(&self) -> bool {
         self.client.is_some() && self.book.as_ref().is_some_and(|book| !book.is_halted())
+    }
+
+    fn voice(&self) -> Voice<'_> {
+        Voice { store: &self.params.store, vitals: &self.vitals, follower: Some(self.id()) }
     }
 
     fn on_connecting(&mut self, _: &mut Context<Self>) {}

@@ -6,9 +6,9 @@ use tandem_dhan::stream::{StreamError, StreamFrame};
 use tracing::{info, warn};
 
 use super::{LeaderStream, StreamState};
-use crate::alerts::{AlertText, close, raise};
+use crate::alerts::{AlertText, Voice, close, raise};
 use crate::order_stream::{Listens, OrderStreamLink, connect};
-use crate::token_keeper::{self, KeepsToken, TokenKeeper, Voice};
+use crate::token_keeper::{self, KeepsToken, TokenKeeper};
 
 /// Frames kept while the books are read: minutes of a very busy day, a few tens of megabytes. Past it the oldest is
 /// taken in at once: a book that cannot be read for so long must neither fill the memory nor cost an order.
@@ -27,6 +27,10 @@ impl Listens for LeaderStream {
 
     fn wants_stream(&self) -> bool {
         self.state.reads()
+    }
+
+    fn voice(&self) -> Voice<'_> {
+        Voice { store: &self.params.store, vitals: &self.vitals, follower: None }
     }
 
     fn on_connecting(&mut self, _: &mut Context<Self>) {
@@ -117,9 +121,5 @@ impl KeepsToken for LeaderStream {
                 connect(self, ctx);
             }
         }
-    }
-
-    fn voice(&self) -> Voice<'_> {
-        Voice { store: &self.params.store, vitals: &self.vitals, follower: None }
     }
 }

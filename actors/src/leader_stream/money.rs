@@ -10,19 +10,16 @@ use tandem_domain::time::Timestamp;
 use tracing::warn;
 
 use super::{LeaderStream, StreamState};
-use crate::account::{
-    Holdings, LEADER_INTERVAL, OnRecord, funds_row, holdings, is_credentials_refusal, positions_row,
-};
+use crate::account::{Holdings, LEADER_INTERVAL, OnRecord, funds_row, holdings, positions_row};
 use crate::alerts::{AlertText, close, raise};
 use crate::messages::{FundsRead, LeaderPositionsRead};
-use crate::order_stream::Listens;
 use crate::records::{submit_quietly, writer};
 use crate::store::{Job, Write};
 
 /// The least time between two reads of the trade book.
 const TRADES_INTERVAL: Duration = Duration::from_secs(1);
-/// Delay before what could not be read is asked for again: before the first figures nothing may be sized.
-const RETRY: Duration = Duration::from_secs(1);
+/// How soon it is looked again whether a refused token was replaced.
+const REFUSED_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the first positions are waited for.
 const POSITIONS_PATIENCE: Duration = Duration::from_secs(10);
@@ -52,10 +49,14 @@ impl LeaderHoldings {
 
 impl LeaderStream {
     pub(super) fn read_trades_soon(&mut self, ctx: &mut Context<Self>) {
+        self.read_trades_after(TRADES_INTERVAL, ctx);
+    }
+
+    fn read_trades_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         if self.trades_due.is_some() {
             return;
         }
-        self.trades_due = Some(ctx.run_later(TRADES_INTERVAL, |stream, ctx| {
+        self.trades_due = Some(ctx.run_later(wait, |stream, ctx| {
             stream.trades_due = None;
             let Some(client) = stream.client.clone() else { return };
             if stream.reads.take().is_err() {
@@ -63,20 +64,20 @@ impl LeaderStream {
             }
             let read = async move { client.trades().await };
             ctx.spawn(read.into_actor(stream).map(|trades, stream, ctx| {
-                stream.on_trades(trades);
+                stream.on_trades(trades, ctx);
                 stream.read_positions(ctx);
             }));
         }));
     }
 
-    fn on_trades(&mut self, trades: Result<Book<TradeReport>, ReadError>) {
+    fn on_trades(&mut self, trades: Result<Book<TradeReport>, ReadError>, ctx: &mut Context<Self>) {
         self.vitals.progressed();
+        if let Some(wait) = self.retries.trades.note(&trades) {
+            self.read_trades_after(wait, ctx);
+        }
         match trades {
             Ok(trades) => self.record_trades(trades.rows),
-            Err(error) => {
-                warn!(%error, "the leader's trade book could not be read");
-                self.vitals.failed(error);
-            }
+            Err(error) => self.on_read_error(&error, "trade book", ctx),
         }
     }
 
@@ -112,7 +113,7 @@ impl LeaderStream {
         let Some(client) = self.client.clone() else { return };
         if self.state == StreamState::Refused {
             // A refused token is not tried again (P15).
-            return self.read_positions_after(RETRY, ctx);
+            return self.read_positions_after(REFUSED_INTERVAL, ctx);
         }
         if let Err(wait) = self.reads.take() {
             return self.read_positions_after(wait, ctx);
@@ -123,11 +124,11 @@ impl LeaderStream {
         ctx.spawn(read.into_actor(self).map(move |positions, stream, ctx| {
             stream.vitals.progressed();
             stream.holdings.is_reading = false;
-            let is_read = stream.on_positions(positions, started_at, ctx);
+            let wait = stream.on_positions(positions, started_at, ctx);
             if std::mem::take(&mut stream.holdings.read_again) {
                 stream.read_positions(ctx);
             } else {
-                stream.read_positions_after(if is_read { LEADER_INTERVAL } else { RETRY }, ctx);
+                stream.read_positions_after(wait, ctx);
             }
         }));
     }
@@ -139,22 +140,18 @@ impl LeaderStream {
         }));
     }
 
-    /// Only a read that tells all is handed on. Says whether it was.
+    /// Only a read that tells all is handed on. Says when the next is due: the leader's positions are needed.
     fn on_positions(
         &mut self,
         positions: Result<Book<PositionReport>, ReadError>,
         started_at: Timestamp,
         ctx: &mut Context<Self>,
-    ) -> bool {
+    ) -> Duration {
         let book = match positions {
             Ok(book) => book,
             Err(error) => {
-                warn!(%error, "the leader's positions could not be read");
-                if is_credentials_refusal(&error) {
-                    self.on_token_refused(ctx);
-                }
-                self.vitals.failed(error);
-                return false;
+                self.on_read_error(&error, "positions", ctx);
+                return self.retries.positions.failed_but_needed(&error);
             }
         };
         for error in &book.unreadable {
@@ -162,8 +159,9 @@ impl LeaderStream {
             self.vitals.failed(error);
         }
         if !book.is_complete() {
-            return false;
+            return self.retries.positions.unusable_but_needed();
         }
+        self.retries.positions.answered();
         let now = self.params.clock.now();
         if self.holdings.on_record.is_news(holdings(&book.rows), now) {
             let row = positions_row(&self.params.account.account, book.rows.clone(), now);
@@ -176,7 +174,7 @@ impl LeaderStream {
             close(&self.params.store, &self.vitals, None, kind, &subject, now);
         }
         self.connect_when_ready(ctx);
-        true
+        LEADER_INTERVAL
     }
 
     pub(super) fn announce_positions(&self) {
@@ -209,7 +207,7 @@ impl LeaderStream {
         let Some(client) = self.client.clone() else { return };
         if self.state == StreamState::Refused {
             // A refused token is not tried again (P15).
-            ctx.run_later(RETRY, Self::read_funds);
+            ctx.run_later(REFUSED_INTERVAL, Self::read_funds);
             return;
         }
         if let Err(wait) = self.reads.take() {
@@ -218,7 +216,14 @@ impl LeaderStream {
         }
         let read = async move { client.funds().await };
         ctx.spawn(read.into_actor(self).map(|funds, stream, ctx| {
-            let next = if funds.is_ok() { LEADER_INTERVAL } else { RETRY };
+            let next = match &funds {
+                Ok(_) => {
+                    stream.retries.funds.answered();
+                    LEADER_INTERVAL
+                }
+                // Before the first figures nothing may be sized.
+                Err(error) => stream.retries.funds.failed_but_needed(error),
+            };
             stream.on_funds(funds, ctx);
             ctx.run_later(next, Self::read_funds);
         }));
@@ -237,11 +242,7 @@ impl LeaderStream {
                 Some(funds)
             }
             Err(error) => {
-                warn!(%error, "the leader's funds could not be read");
-                if is_credentials_refusal(&error) {
-                    self.on_token_refused(ctx);
-                }
-                self.vitals.failed(error);
+                self.on_read_error(&error, "funds", ctx);
                 None
             }
         };

@@ -3,21 +3,21 @@
 //! A wish that comes while a read is under way is met by another read, begun after it: what the first one was answered may
 //! be older than the reason for the wish.
 
-use std::time::Duration;
-
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
+use tandem_domain::error_policy::{Reaction, Trouble};
 use tandem_domain::leader::Merge;
 use tandem_domain::order::{ForeverReport, OrderReport, SuperReport};
 use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
 use super::{LeaderStream, StreamState};
-use crate::account::is_credentials_refusal;
+use crate::account::ReadRetry;
+use crate::alerts::{AlertText, Standing};
 use crate::order_stream::Listens;
 
-/// Delay before a failed snapshot read is tried again.
-const SNAPSHOT_RETRY: Duration = Duration::from_millis(500);
+/// The kind of the alert of an order book that cannot be read.
+const UNREAD: &str = "leader_unread";
 
 /// A list of the account's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,46 @@ impl Wishes {
         let (listing, wish) = wished.into_iter().next()?;
         *wish = false;
         Some(listing)
+    }
+}
+
+impl Listing {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Supers => "list of super orders",
+            Self::Forevers => "list of forever orders",
+            Self::Orders => "order book",
+        }
+    }
+
+    const fn wish(self) -> Wishes {
+        Wishes {
+            orders: matches!(self, Self::Orders),
+            supers: matches!(self, Self::Supers),
+            forevers: matches!(self, Self::Forevers),
+        }
+    }
+}
+
+/// How each kind of read stands with the error policy.
+#[derive(Debug, Default)]
+pub(super) struct Retries {
+    supers: ReadRetry,
+    forevers: ReadRetry,
+    orders: ReadRetry,
+    unread: Standing,
+    pub(super) trades: ReadRetry,
+    pub(super) positions: ReadRetry,
+    pub(super) funds: ReadRetry,
+}
+
+impl Retries {
+    const fn of(&mut self, listing: Listing) -> &mut ReadRetry {
+        match listing {
+            Listing::Supers => &mut self.supers,
+            Listing::Forevers => &mut self.forevers,
+            Listing::Orders => &mut self.orders,
+        }
     }
 }
 
@@ -152,29 +192,32 @@ impl LeaderStream {
     }
 
     fn on_answer(&mut self, answer: Answer, begun: Begun, ctx: &mut Context<Self>) {
-        let failed = match answer {
+        let listing = match answer {
             Answer::Supers(Ok(book)) => {
                 self.on_supers(&book, begun, ctx);
-                None
+                Listing::Supers
             }
             Answer::Forevers(Ok(book)) => {
                 self.on_forevers(&book, begun, ctx);
-                None
+                Listing::Forevers
             }
             Answer::Orders(Ok(book)) => {
                 self.on_orders(&book, begun, ctx);
-                None
+                Listing::Orders
             }
-            Answer::Supers(Err(error)) => Some((error, "list of super orders")),
-            Answer::Forevers(Err(error)) => Some((error, "list of forever orders")),
-            Answer::Orders(Err(error)) => Some((error, "order book")),
+            Answer::Supers(Err(error)) => return self.on_read_failed(&error, Listing::Supers, ctx),
+            Answer::Forevers(Err(error)) => return self.on_read_failed(&error, Listing::Forevers, ctx),
+            Answer::Orders(Err(error)) => return self.on_read_failed(&error, Listing::Orders, ctx),
         };
-        if let Some((error, what)) = failed {
-            self.on_read_failed(error, what, ctx);
-        } else {
-            let last = self.reading.take();
-            self.read_next(last, ctx);
+        self.retries.of(listing).answered();
+        if listing == Listing::Orders {
+            let mut unread = std::mem::take(&mut self.retries.unread);
+            let (subject, now) = (self.params.account.account.masked(), self.params.clock.now());
+            unread.over(&self.voice(), UNREAD, &subject, now);
+            self.retries.unread = unread;
         }
+        let last = self.reading.take();
+        self.read_next(last, ctx);
     }
 
     fn on_supers(&mut self, book: &Book<SuperReport>, begun: Begun, ctx: &mut Context<Self>) {
@@ -248,28 +291,57 @@ impl LeaderStream {
         for frame in std::mem::take(&mut self.buffered) {
             self.take_in(frame, ctx);
         }
-        self.link.proved();
         info!(orders = self.book.len(), "leader's book merged: live");
         self.read_trades_soon(ctx);
     }
 
-    fn on_read_failed(&mut self, error: ReadError, what: &'static str, ctx: &mut Context<Self>) {
+    fn on_read_failed(&mut self, error: &ReadError, listing: Listing, ctx: &mut Context<Self>) {
+        self.on_read_error(error, listing.as_str(), ctx);
+        // A broker who refuses one list will go on to; who did not answer may answer next.
+        let is_final = matches!(error, ReadError::Refused(_)) && listing != Listing::Orders;
+        let is_needed = self.state == StreamState::Merging && !is_final;
+        if is_needed {
+            // The whole snapshot again, in its order; no read in between.
+            let wait = self.retries.of(listing).failed_but_needed(error);
+            ctx.run_later(wait, |stream, ctx| {
+                stream.reading = None;
+                stream.read_snapshot(ctx);
+            });
+        } else if let Some(wait) = self.retries.of(listing).failed(error) {
+            ctx.run_later(wait, move |stream, ctx| stream.wish(listing.wish(), ctx));
+        }
+        self.tell_of_unread(listing, error);
+        if !is_needed {
+            let last = self.reading.take();
+            self.read_next(last, ctx);
+        }
+    }
+
+    /// What every failed read of the leader's account leads to.
+    pub(super) fn on_read_error(&mut self, error: &ReadError, what: &'static str, ctx: &mut Context<Self>) {
         warn!(%error, "the leader's {what} could not be read");
-        if is_credentials_refusal(&error) {
+        self.reads.on_error(error);
+        self.vitals.failed(error);
+        if error.trouble().policy().reaction == Reaction::HaltAccount {
             self.on_token_refused(ctx);
         }
-        // A broker who refuses one list will go on to; who did not answer may answer next.
-        let is_final = matches!(error, ReadError::Refused(_)) && self.reading != Some(Listing::Orders);
-        self.vitals.failed(error);
-        if self.state != StreamState::Merging || is_final {
-            let last = self.reading.take();
-            return self.read_next(last, ctx);
+    }
+
+    /// A person is told once the order book was asked for in vain often enough.
+    fn tell_of_unread(&mut self, listing: Listing, error: &ReadError) {
+        let failures = self.retries.of(listing).failures();
+        let alerting = Trouble::ReadUnanswered.policy().alerting;
+        if listing != Listing::Orders || !alerting.is_due_after(failures) {
+            return;
         }
-        // The whole snapshot again, in its order; no read in between.
-        ctx.run_later(SNAPSHOT_RETRY, |stream, ctx| {
-            stream.reading = None;
-            stream.read_snapshot(ctx);
-        });
+        let text = format!(
+            "the leader's order book cannot be read ({error}): what his stream does not tell is not copied; it is asked for \
+             again for ever, see the log for what the broker answers"
+        );
+        let alert = AlertText { kind: UNREAD, subject: self.params.account.account.masked(), text };
+        let mut unread = std::mem::take(&mut self.retries.unread);
+        unread.raise(&self.voice(), alert, self.params.clock.now());
+        self.retries.unread = unread;
     }
 }
 

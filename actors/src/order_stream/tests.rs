@@ -12,7 +12,9 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::account::ReconnectDelays;
+use crate::store::{Reader, Store, StoreHandle, StoreSettings};
 use crate::token_keeper::{Renewal, TokenCare};
+use crate::vitals::{ActorName, Depth, Vitals};
 
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -33,7 +35,7 @@ fn account() -> AccountParams {
 
 fn link(frames: &FrameCounts, in_flight: &InFlight) -> OrderStreamLink {
     let settings = StreamSettings::new("ws://127.0.0.1:9");
-    OrderStreamLink::new(account(), settings, frames.clone(), in_flight.clone())
+    OrderStreamLink::new(account(), settings, Clock::system(), frames.clone(), in_flight.clone())
 }
 
 #[test]
@@ -52,9 +54,21 @@ fn the_pause_after_too_many_connects_is_a_long_one() {
     assert!(link.next_delay(&mute) >= LONGEST, "it never gives up");
 }
 
+/// A stand-in that gives up after so many losses.
 struct Listener {
     link: OrderStreamLink,
+    store: StoreHandle,
+    vitals: Vitals,
+    losses_left: u32,
     told: UnboundedSender<&'static str>,
+}
+
+impl Listener {
+    fn new(link: OrderStreamLink, store: &Store, losses: u32, told: UnboundedSender<&'static str>) -> Self {
+        let (deaths, _) = unbounded_channel();
+        let vitals = Vitals::new(ActorName::LeaderStream, 1, Depth::default(), deaths);
+        Self { link, store: store.handle.clone(), vitals, losses_left: losses, told }
+    }
 }
 
 impl Actor for Listener {
@@ -78,6 +92,10 @@ impl Listens for Listener {
         true
     }
 
+    fn voice(&self) -> Voice<'_> {
+        Voice { store: &self.store, vitals: &self.vitals, follower: None }
+    }
+
     fn on_connecting(&mut self, _: &mut Self::Context) {
         self.told.send("connecting").unwrap();
     }
@@ -94,7 +112,10 @@ impl Listens for Listener {
         assert!(matches!(error, StreamError::Connect { .. }), "{error}");
         assert_eq!(self.link.state(), LinkState::Lost);
         self.told.send("lost").unwrap();
-        ctx.stop();
+        self.losses_left -= 1;
+        if self.losses_left == 0 {
+            ctx.stop();
+        }
     }
 
     fn on_token_refused(&mut self, _: &mut Self::Context) {
@@ -102,11 +123,18 @@ impl Listens for Listener {
     }
 }
 
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&StoreSettings::at(folder.path().join("tandem.db")), |_| {}).unwrap();
+    (folder, store)
+}
+
 #[test]
 fn a_connection_that_cannot_be_made_is_told_and_leaves_nothing_counted() {
     let (frames, in_flight) = (FrameCounts::default(), InFlight::default());
     let (told, mut events) = unbounded_channel();
-    let listener = Listener { link: link(&frames, &in_flight), told };
+    let (_folder, store) = store();
+    let listener = Listener::new(link(&frames, &in_flight), &store, 1, told);
     actix_rt::System::new().block_on(async move {
         let _address = listener.start();
         assert_eq!(events.recv().await, Some("connecting"));
@@ -115,4 +143,29 @@ fn a_connection_that_cannot_be_made_is_told_and_leaves_nothing_counted() {
     });
     assert!(frames.snapshot().is_empty());
     assert_eq!(in_flight.count(), 0);
+}
+
+/// Kinds of alerts that stand after so many tries that came to nothing.
+fn alerts_after(tries: u32) -> Vec<String> {
+    let (told, mut events) = unbounded_channel();
+    let (_folder, store) = store();
+    let mut link = link(&FrameCounts::default(), &InFlight::default());
+    link.account.reconnect =
+        ReconnectDelays { first: Duration::from_millis(1), max: Duration::from_millis(1) };
+    link.proved();
+    let listener = Listener::new(link, &store, tries, told);
+    actix_rt::System::new().block_on(async move {
+        let _address = listener.start();
+        while events.recv().await.is_some() {}
+    });
+    let reader: Reader = store.reader.clone();
+    store.stop();
+    reader.open_incidents().unwrap().iter().map(|row| row.kind.to_string()).collect()
+}
+
+#[test]
+fn a_person_is_told_after_five_tries_once() {
+    assert_eq!(alerts_after(4), Vec::<String>::new());
+    assert_eq!(alerts_after(5), [STREAM_LOST]);
+    assert_eq!(alerts_after(12), [STREAM_LOST]);
 }

@@ -27,7 +27,7 @@ impl StoreSettings {
         Self {
             path: path.into(),
             readers: 4,
-            busy_timeout: Duration::from_secs(2),
+            busy_timeout: tandem_domain::error_policy::store_wait(),
             queue_capacity: 8_192,
             pages_max: None,
         }

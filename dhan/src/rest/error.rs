@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tandem_domain::error_policy::Trouble;
 use thiserror::Error;
 
 use crate::refusal::Refusal;
@@ -35,6 +36,18 @@ pub enum OrderRequestError {
     },
 }
 
+impl OrderRequestError {
+    /// Which row of the error policy it is.
+    pub const fn trouble(&self) -> Trouble {
+        match self {
+            Self::NotSent { .. } => Trouble::OrderNotSent,
+            Self::Refused(refusal) => refusal.class.trouble(),
+            Self::Busy { .. } => Trouble::TooManyRequests,
+            Self::Unknown { .. } => Trouble::OrderUnanswered,
+        }
+    }
+}
+
 /// A read that was not answered with success. All but [`ReadError::Refused`] may be tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReadError {
@@ -61,4 +74,15 @@ pub enum ReadError {
         /// What happened.
         why: String,
     },
+}
+
+impl ReadError {
+    /// Which row of the error policy it is.
+    pub const fn trouble(&self) -> Trouble {
+        match self {
+            Self::NotSent { .. } | Self::Failed { .. } => Trouble::ReadUnanswered,
+            Self::Refused(refusal) => refusal.class.trouble(),
+            Self::Busy { .. } => Trouble::TooManyRequests,
+        }
+    }
 }

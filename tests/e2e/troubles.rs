@@ -1,0 +1,175 @@
+//! E5, F3: what the error policy says of each kind of trouble (`docs/errors.md`), as far as no other file shows it.
+
+use std::time::Duration;
+
+use tandem_domain::instrument::OptionType;
+use tandem_domain::order::Product;
+use tandem_sim::{AnswerFault, Down, Fault, LoginRefusal, Operation};
+
+use crate::harness::{ASHA, Daemon, Follower, LEADER, Setup, Stage, buy, limit, sell, until};
+
+/// Waits until this alert stands, of this follower or of the leader.
+#[track_caller]
+fn until_told(daemon: &Daemon, kind: &str, follower: Option<&str>) {
+    let told = (kind.to_owned(), follower.map(str::to_owned));
+    until(&format!("{kind} is told"), || daemon.incidents().contains(&told).then_some(()));
+}
+
+/// Waits until no incident of this kind is open.
+#[track_caller]
+fn until_over(daemon: &Daemon, kind: &str) {
+    until(&format!("{kind} is over"), || {
+        daemon.incidents().iter().all(|(open, _)| open != kind).then_some(())
+    });
+}
+
+/// The tag of a placement.
+fn tag(body: &str) -> String {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    body["correlationId"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn e5_an_exit_pauses_on_429_and_is_sent_then() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("the broker asks for fewer requests");
+    let option = broker.option();
+    let entry = broker.lead(buy(option, 390));
+    daemon.until_filled(&entry, "asha", 195);
+    broker.quiet();
+    broker.sim.clear_records();
+
+    broker.busy(ASHA, Operation::Place, 1);
+    let exit = broker.lead(sell(option, 390));
+    daemon.until_filled(&exit, "asha", 195);
+    broker.quiet();
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 0, "nothing is lost, nothing is doubled");
+    let sent = broker.placements(ASHA);
+    assert_eq!(sent.iter().map(|request| request.answered).collect::<Vec<_>>(), [Some(429), Some(200)]);
+    assert!(sent[1].simulated_us - sent[0].simulated_us >= 1_000_000, "after a pause");
+    daemon.end();
+}
+
+#[test]
+fn e5_what_waited_through_the_pause_leaves_exits_first() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("the broker asks for fewer requests");
+    let (held, other) = (broker.option(), broker.option_at(1, 26_100, OptionType::Call, "60.00"));
+    let entry = broker.lead(buy(held, 390));
+    daemon.until_filled(&entry, "asha", 195);
+    broker.quiet();
+    broker.sim.clear_records();
+
+    broker.busy(ASHA, Operation::Place, 1);
+    // It rests, so it is worth sending when the pause is over and the book has shown that it is not there.
+    let refused = broker.lead(limit("50.00", buy(other, 130)));
+    daemon.until_log("the broker asks for fewer requests");
+    let entries = broker.lead_all(std::iter::repeat_n(buy(other, 130), 2));
+    let exit = broker.lead(sell(held, 390));
+    daemon.until_filled(&exit, "asha", 195);
+    for order in &entries {
+        daemon.until_filled(order, "asha", 65);
+    }
+    broker.pass(Duration::from_secs(20));
+    let again = until("it is sent again", || broker.placements(ASHA).get(4).cloned());
+    broker.quiet();
+    assert_eq!(broker.position(ASHA, other, Product::Margin), 130);
+    assert_eq!(broker.position(ASHA, held, Product::Margin), 0);
+    let sent = broker.placements(ASHA);
+    assert_eq!(sent[0].answered, Some(429));
+    assert_eq!(sent.len(), 5, "each once, and the refused one once more: {refused}");
+    assert_eq!(again.answered, Some(200));
+    assert_ne!(tag(&again.body), tag(&sent[0].body), "another attempt has a tag of its own");
+    let side =
+        |body: &str| serde_json::from_str::<serde_json::Value>(body).unwrap()["transactionType"].clone();
+    assert_eq!(side(&sent[1].body), "SELL", "the exit came last, and left first");
+    daemon.end();
+}
+
+#[test]
+fn a_read_that_is_not_answered_is_asked_again_soon() {
+    // By their period they would be read every five minutes.
+    let Stage { broker, mut daemon } = Setup::new().set("risk.positions_poll_ms = 300000").stage();
+    daemon.expects("a read of the account failed");
+    let option = broker.option();
+    broker.quiet();
+    broker.sim.clear_records();
+    broker.spoil(ASHA, Operation::Positions, 2, AnswerFault::LoseBefore);
+    broker.spoil(ASHA, Operation::Positions, 1, AnswerFault::ErrorBefore { status: 503 });
+    // Its fill makes them be read.
+    let order = broker.lead(buy(option, 390));
+    daemon.until_filled(&order, "asha", 195);
+    let answers = until("the fourth read is answered", || {
+        let answers: Vec<_> =
+            broker.requests(ASHA, Operation::Positions).iter().map(|read| read.answered).collect();
+        answers.contains(&Some(200)).then_some(answers)
+    });
+    assert_eq!(answers[..4], [None, None, Some(503), Some(200)]);
+    daemon.end();
+}
+
+#[test]
+fn f3_a_stream_that_does_not_come_back_is_told_of_and_tried_for_ever() {
+    let setup = Setup::new().set("broker.reconnect_ms_first = 10").set("broker.reconnect_ms_max = 50");
+    let Stage { broker, mut daemon } = setup.followers([Follower::ASHA]).stage();
+    daemon.expects("5 times in a row");
+    daemon.tolerates("stream ended");
+    daemon.tolerates("stream is lost");
+    broker.quiet();
+    for account in [LEADER, ASHA] {
+        broker.inject(account, Fault::StreamRefuseLogin { how: Some(LoginRefusal::Reset) });
+        broker.inject(account, Fault::StreamClose);
+    }
+    until_told(&daemon, "stream_lost", None);
+    until_told(&daemon, "stream_lost", Some("asha"));
+    // Far more than five tries, one alert; and what the leader does is read from his book meanwhile.
+    daemon.until_log_count("leader stream ended", 12);
+    let option = broker.option();
+    let order = broker.lead(buy(option, 260));
+    daemon.until_filled(&order, "asha", 130);
+    assert_eq!(daemon.log_count("5 times in a row"), 2);
+
+    for account in [LEADER, ASHA] {
+        broker.inject(account, Fault::StreamRefuseLogin { how: None });
+    }
+    until_over(&daemon, "stream_lost");
+    let heard = broker.lead(buy(option, 260));
+    daemon.until_filled(&heard, "asha", 130);
+    broker.quiet();
+    assert_eq!(broker.orders(ASHA).len(), 2);
+    daemon.end();
+}
+
+#[test]
+fn a_leaders_book_that_cannot_be_read_is_told_of_and_his_stream_is_copied_on() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("the leader's order book cannot be read");
+    daemon.tolerates("could not be read");
+    broker.inject(LEADER, Fault::AccountDown { down: Down::Errors });
+    until_told(&daemon, "leader_unread", None);
+    let option = broker.option();
+    let order = broker.lead(buy(option, 260));
+    daemon.until_filled(&order, "asha", 130);
+    broker.inject(LEADER, Fault::AccountDown { down: Down::No });
+    until_over(&daemon, "leader_unread");
+    daemon.end();
+}
+
+#[test]
+fn orders_that_are_refused_often_are_told_of_once_and_none_is_tried_again() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("5 orders of this account within 10 minutes were refused");
+    daemon.expects("the copy was rejected after the broker had taken it");
+    let option = broker.option();
+    let text = "EXCH:16387:Security is not allowed to trade in this market.".to_owned();
+    broker.inject(ASHA, Fault::RejectNext { count: 7, text });
+    let orders = broker.lead_all(std::iter::repeat_n(buy(option, 130), 7));
+    for order in &orders {
+        daemon.until_status(order, "asha", "REJECTED");
+    }
+    until_told(&daemon, "orders_refused", Some("asha"));
+    broker.quiet();
+    assert_eq!(broker.placements(ASHA).len(), 7);
+    assert_eq!(daemon.log_count("minutes were refused"), 1);
+    daemon.end();
+}
