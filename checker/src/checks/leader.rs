@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use super::Look;
 use crate::case::{Case, Child};
-use crate::history::{MappingRow, OrderRow};
+use crate::history::{Instrument, MappingRow, OrderRow};
 use crate::when::{self, SECOND};
 
 /// The broker's times have whole seconds, and the two clocks may differ a little.
 const COARSE: i64 = 2 * SECOND;
+
+/// How long before a decision something must have been on record to be known to it.
+const KNOWN: i64 = 2 * SECOND;
 
 /// P12: every order of the leader's book is in the rows, with as much filled.
 pub(super) fn none_missed(case: &Case<'_>, look: &mut Look) {
@@ -34,8 +37,12 @@ pub(super) fn none_missed(case: &Case<'_>, look: &mut Look) {
     }
 }
 
-/// P13: no first entry for an order of the leader's that was over longer ago than entries may be old.
+/// P13: no first entry for an order of the leader's that was over longer ago than entries may be old, and none at all for
+/// one whose units he was known to have left again.
 pub(super) fn not_late(case: &Case<'_>, look: &mut Look) {
+    for child in case.children.iter().filter(|child| child.is_copy() && !child.intent.stayed_here()) {
+        not_left_again(case, child, look);
+    }
     let Some(oldest) = case.history.numbers("copy.entry_age_ms_max").into_iter().max() else { return };
     for key in case.mappings.keys() {
         let sent = case.children_of(key).filter(|child| child.is_copy() && !child.intent.stayed_here());
@@ -64,4 +71,48 @@ fn since_executed(case: &Case<'_>, child: &Child<'_>) -> Option<(i64, i64)> {
     let order = case.order(account, id)?;
     let over = case.events(order).iter().filter(|event| event.is_end() && event.cumulative > 0);
     Some((over.map(|event| event.ts_event).min()?, child.intent.sent?))
+}
+
+/// A round trip of the leader's that is known as a whole is not played again.
+fn not_left_again(case: &Case<'_>, child: &Child<'_>, look: &mut Look) {
+    let intent = child.intent;
+    let (day, account, id, _) = &intent.mirror;
+    let (Some(sent), "entry", Some(leader)) = (intent.sent, &*intent.purpose, case.order(account, id)) else {
+        return;
+    };
+    let known_by = intent.decided.unwrap_or(sent).min(sent) - KNOWN;
+    let was_over = case.events(leader).iter().any(|event| event.is_end() && event.ts_init <= known_by);
+    let net = leader_net(case, (day, account, child.instrument()), known_by);
+    look.demand(
+        !was_over || net.is_none_or(|net| net.signum() == intent.sign),
+        || [vec![leader.row()], child.rows()].concat(),
+        || {
+            format!(
+                "an entry left at {}, for an order whose units the leader had left again: he held {:+}",
+                when::text(sent),
+                net.unwrap_or_default()
+            )
+        },
+    );
+}
+
+/// What the leader held by all that was on record at a moment. None where exit legs traded for orders, of which the rows do
+/// not tell when.
+fn leader_net(
+    case: &Case<'_>,
+    (day, account, instrument): (&str, &str, &Instrument),
+    until: i64,
+) -> Option<i64> {
+    let opening = case.history.openings.iter().find(|row| row.day == day && row.instrument == *instrument);
+    let mut net = opening.map_or(0, |row| row.leader);
+    let is_his =
+        |order: &&OrderRow| order.day == day && order.account == account && order.instrument == *instrument;
+    for order in case.history.orders.iter().filter(is_his) {
+        if order.exited != 0 || !order.is_whole() || !case.parts(order).is_empty() {
+            return None;
+        }
+        let told = case.events(order).iter().filter(|event| event.ts_init <= until);
+        net += order.sign * told.map(|event| event.cumulative).max().unwrap_or_default();
+    }
+    Some(net)
 }

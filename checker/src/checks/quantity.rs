@@ -39,7 +39,9 @@ fn copies_within(case: &Case<'_>, mapping: &MappingRow, copies: &[&Child<'_>], l
     let worst = exposure(case, &kept) + self::filled(&taken_back);
     // What may yet fill beyond the target has no excuse in a gap of what was filled.
     let may_fill_beyond = worst > target.max(filled) && mapping.outcome != "detached";
-    let filled_beyond = filled > target && leader_is_over(case, mapping) && !case.has_gap(&mapping.key);
+    // A target that fell since says why; what filled meanwhile of what was asked for before is no fault.
+    let allowed = mapping.reason.as_ref().and(mapping.sized).unwrap_or_default().max(target);
+    let filled_beyond = filled > allowed && leader_is_over(case, mapping) && !case.has_gap(&mapping.key);
     if may_fill_beyond || filled_beyond {
         look.broken(
             format!(

@@ -115,14 +115,19 @@ fn trade(row: &Row<'_>) -> rusqlite::Result<TradeRow> {
 }
 
 const MAPPINGS: &str = "
-SELECT trading_day, leader_account, leader_order_id, follower_id, outcome, target_quantity, filled_quantity, updated_at
+SELECT trading_day, leader_account, leader_order_id, follower_id, outcome, reason, target_quantity, inputs,
+    filled_quantity, updated_at
 FROM copy_mappings WHERE ?1 IS NULL OR trading_day = ?1";
 
 fn mapping(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
+    let inputs: Option<String> = row.get("inputs")?;
+    let inputs: Option<Value> = inputs.and_then(|inputs| serde_json::from_str(&inputs).ok());
     Ok(MappingRow {
         key: mirror(row)?,
         outcome: row.get("outcome")?,
+        reason: row.get("reason")?,
         target: row.get("target_quantity")?,
+        sized: inputs.and_then(|inputs| inputs["quantity"].as_i64()),
         filled: row.get("filled_quantity")?,
         updated: row.get("updated_at")?,
     })

@@ -108,7 +108,10 @@ pub(crate) type MirrorKey = (String, String, String, String);
 pub(crate) struct MappingRow {
     pub(crate) key: MirrorKey,
     pub(crate) outcome: String,
+    pub(crate) reason: Option<String>,
     pub(crate) target: i64,
+    /// What it was sized to at first, where that is on record.
+    pub(crate) sized: Option<i64>,
     pub(crate) filled: i64,
     pub(crate) updated: i64,
 }

@@ -251,6 +251,40 @@ fn p13_an_entry_that_came_too_late() {
     assert_eq!(broken(&judged(late)), [0_u8; 0]);
 }
 
+/// The leader leaves at 5 what he bought at 0; Asha's entry is decided at this second, and her exit fills at 36.
+fn decided_at(second: i64) -> String {
+    let shift = |table: &str, columns: &[&str], by: i64, of: &str| {
+        let set: Vec<String> =
+            columns.iter().map(|column| format!("{column} = {column} + {by} * 1000000")).collect();
+        format!("UPDATE {table} SET {} WHERE {of};", set.join(", "))
+    };
+    let orders = ["ts_event", "ts_first_event", "first_seen_at", "updated_at"];
+    let intents = ["ts_decided", "ts_committed", "ts_sent", "created_at", "updated_at"];
+    [
+        shift("orders", &orders, -595, "broker_order_id IN ('L2', 'F2')"),
+        shift("order_events", &["ts_event", "ts_init"], -595, "broker_order_id IN ('L2', 'F2')"),
+        shift("intents", &intents, -595, "leader_order_id = 'L2'"),
+        shift("trades", &["ts_event"], -565, "broker_order_id = 'F2'"),
+        shift("orders", &orders, second, "broker_order_id = 'F1'"),
+        shift("order_events", &["ts_event", "ts_init"], second, "broker_order_id = 'F1'"),
+        shift("intents", &intents, second, "leader_order_id = 'L1'"),
+        shift("trades", &["ts_event"], second, "broker_order_id = 'F1'"),
+    ]
+    .concat()
+}
+
+#[test]
+fn p13_a_round_trip_played_again() {
+    assert_breaks(13, &decided_at(10));
+    // The other half was not known yet.
+    assert_eq!(broken(&judged(&decided_at(7))), [0_u8; 0]);
+    // He holds units of earlier days: he has not left.
+    let carried = format!(
+        "INSERT INTO ledger_openings VALUES ('asha', '{DAY}', 'NSE_FNO', 43125, 65, 0, 0, NULL, NULL, 0);"
+    );
+    assert!(!broken(&judged(&(decided_at(10) + &carried))).contains(&13));
+}
+
 /// A halt from a minute before L1 to a minute after, ended by somebody.
 fn halted(by: &str) -> String {
     let entry = |id: i64, seconds: i64, actor: &str, event: &str, state: &str| {

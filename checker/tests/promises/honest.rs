@@ -82,3 +82,16 @@ fn p7_who_looks_seldom_knows_late() {
     assert_breaks(7, resting);
     assert_kept(&format!("{resting} INSERT INTO config VALUES ('v1', 'recovery.poll_ms', '36000000', 0)"));
 }
+
+#[test]
+fn p5_a_target_that_fell_since_says_why() {
+    let fell = |inputs: &str, reason: &str| {
+        format!(
+            "UPDATE copy_mappings SET target_quantity = 0, reason = {reason}, inputs = '{{\"quantity\":{inputs}}}'
+             WHERE leader_order_id = 'L1';"
+        )
+    };
+    assert_kept(&fell("65", "'below_one_lot'"));
+    assert_breaks(5, &fell("65", "NULL"));
+    assert_breaks(5, &fell("60", "'below_one_lot'"));
+}

@@ -7,4 +7,5 @@ mod columns;
 mod day;
 mod history;
 mod honest;
+mod rare;
 mod reading;
