@@ -111,7 +111,7 @@ pub(crate) fn leader_nets<'a>(case: &'a Case<'a>) -> HashMap<(&'a str, &'a Instr
     for order in case.history.orders.iter().filter(of_leader) {
         let net = nets
             .entry((&*order.day, &order.instrument))
-            .or_insert(LeaderNet { units: opening(case, order), since: 0 });
+            .or_insert_with(|| LeaderNet { units: opening(case, order), since: 0 });
         net.units += own_units(case, order) - order.sign * order.exited;
         net.since = net.since.max(order.updated);
     }

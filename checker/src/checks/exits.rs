@@ -32,11 +32,12 @@ pub(super) fn only_reduce(case: &Case<'_>, look: &mut Look) {
         // Copies may fill before the leader's own order does.
         let ahead: i64 = fills.iter().filter(|fill| !leader_is_over(case, fill)).map(|fill| fill.units).sum();
         look.saw();
-        if after_own_trades(case, line, held) != 0
+        if held != 0
             && held != ahead
             && case.is_settled(last)
             && !is_told(case, line)
             && !is_closing(case, line)
+            && after_own_trades(case, line, held) != 0
         {
             let rows = fills.iter().map(|fill| fill.row.clone()).collect();
             let (follower, day, instrument) = line;

@@ -1,6 +1,6 @@
 //! P12 and P13: what the leader did is known, and what came too late was left alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Look;
 use crate::case::{Case, Child};
@@ -40,8 +40,9 @@ pub(super) fn none_missed(case: &Case<'_>, look: &mut Look) {
 /// P13: no first entry for an order of the leader's that was over longer ago than entries may be old, and none at all for
 /// one whose units he was known to have left again.
 pub(super) fn not_late(case: &Case<'_>, look: &mut Look) {
+    let lines = lines(case);
     for child in case.children.iter().filter(|child| child.is_copy() && !child.intent.stayed_here()) {
-        not_left_again(case, child, look);
+        not_left_again(case, child, &lines, look);
     }
     let Some(oldest) = case.history.numbers("copy.entry_age_ms_max").into_iter().max() else { return };
     for key in case.mappings.keys() {
@@ -73,8 +74,19 @@ fn since_executed(case: &Case<'_>, child: &Child<'_>) -> Option<(i64, i64)> {
     Some((over.map(|event| event.ts_event).min()?, child.intent.sent?))
 }
 
+/// Orders by day, account and instrument.
+type Lines<'a> = HashMap<(&'a str, &'a str, &'a Instrument), Vec<&'a OrderRow>>;
+
+fn lines<'a>(case: &Case<'a>) -> Lines<'a> {
+    let mut lines = Lines::new();
+    for order in &case.history.orders {
+        lines.entry((&order.day, &order.account, &order.instrument)).or_default().push(order);
+    }
+    lines
+}
+
 /// A round trip of the leader's that is known as a whole is not played again.
-fn not_left_again(case: &Case<'_>, child: &Child<'_>, look: &mut Look) {
+fn not_left_again(case: &Case<'_>, child: &Child<'_>, lines: &Lines<'_>, look: &mut Look) {
     let intent = child.intent;
     let (day, account, id, _) = &intent.mirror;
     let (Some(sent), "entry", Some(leader)) = (intent.sent, &*intent.purpose, case.order(account, id)) else {
@@ -82,7 +94,8 @@ fn not_left_again(case: &Case<'_>, child: &Child<'_>, look: &mut Look) {
     };
     let known_by = intent.decided.unwrap_or(sent).min(sent) - KNOWN;
     let was_over = case.events(leader).iter().any(|event| event.is_end() && event.ts_init <= known_by);
-    let net = leader_net(case, (day, account, child.instrument()), known_by);
+    let his = lines.get(&(&**day, &**account, child.instrument())).map_or(&[][..], Vec::as_slice);
+    let net = leader_net(case, his, known_by);
     look.demand(
         !was_over || net.is_none_or(|net| net.signum() == intent.sign),
         || [vec![leader.row()], child.rows()].concat(),
@@ -96,18 +109,15 @@ fn not_left_again(case: &Case<'_>, child: &Child<'_>, look: &mut Look) {
     );
 }
 
-/// What the leader held by all that was on record at a moment. None where exit legs traded for orders, of which the rows do
-/// not tell when.
-fn leader_net(
-    case: &Case<'_>,
-    (day, account, instrument): (&str, &str, &Instrument),
-    until: i64,
-) -> Option<i64> {
-    let opening = case.history.openings.iter().find(|row| row.day == day && row.instrument == *instrument);
+/// What the leader held of an instrument by all that was on record at a moment, by his orders of the day. None where exit
+/// legs traded for orders, of which the rows do not tell when.
+fn leader_net(case: &Case<'_>, his: &[&OrderRow], until: i64) -> Option<i64> {
+    let mut openings = case.history.openings.iter();
+    let opening = his
+        .first()
+        .and_then(|order| openings.find(|row| row.day == order.day && row.instrument == order.instrument));
     let mut net = opening.map_or(0, |row| row.leader);
-    let is_his =
-        |order: &&OrderRow| order.day == day && order.account == account && order.instrument == *instrument;
-    for order in case.history.orders.iter().filter(is_his) {
+    for order in his {
         if order.exited != 0 || !order.is_whole() || !case.parts(order).is_empty() {
             return None;
         }

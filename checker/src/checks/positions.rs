@@ -77,13 +77,12 @@ fn compare(
 ) {
     let Place { account, day, instrument } = place;
     let name = instrument.to_string();
-    let followers = case.followers_in(account);
-    let told = followers.iter().any(|follower| case.is_open(follower, &[&name]));
+    let is_told = || case.followers_in(account).iter().any(|follower| case.is_open(follower, &[&name]));
     let rows = || {
         let read = format!("positions {day} {} {instrument}", masked(account));
         [read].into_iter().chain(traded.rows.iter().cloned()).collect()
     };
-    look.demand(net == expected || told, rows, || {
+    look.demand(net == expected || is_told(), rows, || {
         format!(
             "{} holds {net:+} of {instrument} at {at}, the rows explain {expected:+}, untold",
             masked(account)
