@@ -23,6 +23,8 @@ pub(crate) enum Flaw {
     HaltKeepsEntries,
     /// What an exit closes is rounded down.
     ExitsRoundedDown,
+    /// What is left of each entry that waits is rounded down by itself.
+    EntriesRoundedAlone,
     /// What the leader bought and sold again while nobody heard of it is gone through all the same (against P13).
     RoundTripsReplayed,
 }

@@ -72,6 +72,8 @@ pub struct Entry<'a> {
     pub is_over: bool,
     /// Units that the follower's copies of it have filled, less what was closed again by repairs.
     pub filled: u64,
+    /// Units that they are about to fill: on their way, and not known to rest.
+    pub coming: u64,
     /// Units that the follower was to open by it and will not: refused, rejected, given up.
     pub missing: u64,
     /// The most units the entry gates let it open, where they cut it.
@@ -302,6 +304,9 @@ impl Walk<'_> {
             state.stays = reduced(state.stays, from, to);
             // Once he is flat, it all begins anew.
             state.keeps = if to == 0 { Share::ZERO } else { state.keeps };
+            if flawed!(EntriesRoundedAlone) {
+                state.keeps = Share::from_lots(whole_lots(state.stays)).min(state.keeps);
+            }
         }
         let sum = |share: fn(&State) -> Share| {
             self.states.iter().map(share).fold(self.before, Share::saturating_add)
@@ -328,9 +333,9 @@ impl Walk<'_> {
         unfilled.fold(stays, Share::saturating_sub).max(Share::ZERO)
     }
 
-    /// The lots of it, had the leader so many units left of what he holds.
-    fn lots_at(&self, left: u64) -> u32 {
-        let mut then = Self { states: self.states.clone(), ..*self };
+    /// The lots of it, had the leader so many units left of what he holds, and the copies filled so much.
+    fn lots_at(&self, left: u64, entries: &[Entry<'_>]) -> u32 {
+        let mut then = Walk { states: self.states.clone(), entries, ..*self };
         then.cut(self.leader.unsigned_abs(), left);
         nearest(then.pool())
     }
@@ -341,6 +346,9 @@ impl Walk<'_> {
         let mut working: Vec<usize> =
             (0..self.entries.len()).filter(|index| self.entries[*index].working > 0).collect();
         working.sort_by_key(|index| (self.entries[*index].placed, *index));
+        let filled = |entry: &Entry<'_>| entry.filled.saturating_add(entry.coming);
+        let soon: Vec<Entry<'_>> =
+            self.entries.iter().map(|entry| Entry { filled: filled(entry), ..*entry }).collect();
         let held = self.leader.unsigned_abs();
         let mut left = [held; ExitKind::COUNT];
         let (mut coming, mut arrived) = (0_u64, Share::ZERO);
@@ -351,7 +359,10 @@ impl Walk<'_> {
             let closes = units.min(left[kind]);
             let is_exit = self.leader != 0 && entry.side.sign() != self.leader.signum();
             let rests = if is_exit {
-                self.lots_at(left[kind]).saturating_sub(self.lots_at(left[kind] - closes))
+                // A stop is not to be made smaller, and larger again, only because his entry was the faster one. What may
+                // trade at once closes what is held.
+                let then = if entry.kind == ExitKind::Stop { &soon } else { self.entries };
+                self.lots_at(left[kind], then).saturating_sub(self.lots_at(left[kind] - closes, then))
             } else {
                 0
             };

@@ -16,7 +16,8 @@ use crate::ids::BrokerOrderId;
 use crate::instrument::{ExchangeSegment, Instrument, InstrumentKey};
 use crate::ledger::{self, Before, Entry, ExitKind, Part};
 use crate::mirror::{Allotment, COPY, Child, Mirror, MirrorEvent, Outcome};
-use crate::order::{OrderForm, Product, Side};
+use crate::order::lifecycle::ChildState;
+use crate::order::{BrokerStatus, OrderForm, OrderType, Product, Side};
 use crate::pacing::Purpose;
 use crate::policy::CopyOn;
 use crate::quantity::{LotSize, Quantity};
@@ -336,6 +337,7 @@ fn entry_of<'a>(mirror: &'a Mirror, copy: &CopyPolicy, gap: GapPolicy) -> Entry<
         is_over,
         // What is closed again as too much is in no pool.
         filled: mirror.opened().saturating_sub(mirror.surplus(gap)),
+        coming: coming(mirror),
         missing: missing(mirror),
         admitted: admitted(mirror),
         sizing: mirror.sizing.as_ref().filter(|_| takes_part(mirror)),
@@ -351,6 +353,26 @@ fn is_told_twice(mirror: &Mirror) -> bool {
     } else {
         matches!(leader.terms.form, OrderForm::Forever(_))
     }
+}
+
+/// Units that entries are about to fill: not sent yet, on their way, or at the market. What the exchange shows to rest may
+/// rest for long.
+fn coming(mirror: &Mirror) -> u64 {
+    if mirror.allotment.is_none() && mirror.children.is_empty() {
+        // Not asked for yet; should the gates refuse it, the shares are cut again.
+        return u64::from(mirror.wish().map_or(0, |wish| wish.terms.quantity.get()));
+    }
+    let is_coming = |child: &&Child| {
+        let is_new = matches!(child.status, None | Some(BrokerStatus::Transit));
+        let is_on_its_way = match child.state {
+            ChildState::Planned | ChildState::Sending => true,
+            ChildState::Working { .. } => is_new || child.terms.order_type == OrderType::Market,
+            _ => false,
+        };
+        is_on_its_way && child.key.leg == COPY && child.purpose == Purpose::Entry
+    };
+    let coming = mirror.children.iter().filter(is_coming);
+    coming.map(|child| u64::from(child.terms.quantity.saturating_sub(child.cumulative).get())).sum()
 }
 
 /// Units that were to be opened by orders that are over and left them unfilled, and that nothing makes up for.

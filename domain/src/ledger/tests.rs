@@ -48,6 +48,7 @@ struct Order {
     working: u32,
     is_over: bool,
     held: u64,
+    coming: u64,
     missing: u64,
     sizing: Option<Sizing>,
     late: Option<i64>,
@@ -64,6 +65,7 @@ impl Order {
             working: 0,
             is_over: false,
             held: 0,
+            coming: 0,
             missing: 0,
             sizing: None,
             late: None,
@@ -105,6 +107,11 @@ impl Order {
         Self { held: lots * u64::from(LOT), ..self }
     }
 
+    /// So much is about to fill.
+    fn coming(self, lots: u64) -> Self {
+        Self { coming: lots * u64::from(LOT), ..self }
+    }
+
     /// So much of what they were to open never will be.
     fn refused(self, lots: u64) -> Self {
         Self { missing: lots * u64::from(LOT), ..self }
@@ -128,6 +135,7 @@ impl Order {
             working: self.working,
             is_over: self.is_over,
             filled: self.held,
+            coming: self.coming,
             missing: self.missing,
             admitted: None,
             sizing: self.sizing.as_ref(),
@@ -428,6 +436,22 @@ fn a_target_and_a_stop_may_rest_for_the_same_units() {
     // One has executed in part: it is due, and the other shrinks.
     let part = [open, Order::works(SELL, 2, 2).filled(9, 2), Order::works(SELL, 3, 2).stop()];
     assert_eq!(parts(&part)[1..], [(1, 1, 0), (0, 1, 0)]);
+}
+
+/// The leader holds ten and has a stop for them; he buys ten more, and is faster than the follower.
+#[test]
+fn a_stop_stays_as_it_is_while_an_entry_is_on_its_way() {
+    let orders = |last: Order| [Order::done(BUY, 1, 10).copied(5), Order::works(SELL, 2, 10).stop(), last];
+    let more = Order::done(BUY, 5, 10);
+    // Five of his twenty, to 2.5, a tie: what rests does not count as held.
+    assert_eq!(parts(&orders(more.clone()))[1], (0, 3, 0));
+    assert_eq!(parts(&orders(more.clone().coming(5)))[1], (0, 5, 0));
+    // A part of it: of ten he would keep five, of these three of the new, which are there.
+    assert_eq!(parts(&orders(more.clone().copied(1).coming(2)))[1], (0, 3, 0));
+    assert_eq!(parts(&orders(more.clone().copied(5)))[1], (0, 5, 0));
+    // What may trade at once, a sale at the market above all, is a part of what is there.
+    let sale = [Order::done(BUY, 1, 10).copied(5), Order::works(SELL, 2, 10), more.coming(5)];
+    assert_eq!(parts(&sale)[1], (0, 3, 0));
 }
 
 /// D12, D19: the leader has left by one order while another of his exits rests still.

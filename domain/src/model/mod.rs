@@ -118,6 +118,7 @@ fn broken_copies_are_caught() {
         Flaw::EntriesLeftAfterExit,
         Flaw::HaltKeepsEntries,
         Flaw::ExitsRoundedDown,
+        Flaw::EntriesRoundedAlone,
     ] {
         let caught = with_flaw(flaw, || (0..CASES).any(|seed| day(seed, u32::MAX, false).0.is_err()));
         assert!(caught, "{flaw:?} is not noticed");

@@ -104,6 +104,35 @@ fn d19_the_cancel_that_frees_goes_first_and_the_exit_waits_until_it_is_proven() 
     }
 }
 
+/// He holds four lots behind a stop and buys four more; the follower's copy is on its way.
+#[test]
+fn a_stop_stays_as_it_is_while_more_is_being_bought() {
+    for seen_first in [BrokerStatus::Pending, BrokerStatus::Traded] {
+        let mut desk = Desk::new();
+        desk.bought("L", 260);
+        let stop = desk.works("S", stop(260));
+        let ours = if seen_first == BrokerStatus::Traded {
+            placed(&desk.executed("M", terms(BUY, 260))).client_order_id
+        } else {
+            let ours = desk.sent("M", terms(BUY, 260));
+            assert_eq!(requests(&desk.leader_fills("M", 260)), vec![]);
+            ours
+        };
+        assert_eq!(requests(&desk.accepted(&ours, "b-M")), vec![], "{seen_first}");
+        assert_eq!(requests(&desk.shows(&ours, BrokerStatus::Transit, 0)), vec![], "{seen_first}");
+        assert_eq!(requests(&desk.shows(&ours, BrokerStatus::Traded, 260)), vec![], "{seen_first}");
+        assert_eq!((desk.child("S").terms.quantity.get(), desk.position()), (260, 520));
+        // What rests while he has bought does not count: eight lots for his twelve, of which the stop closes a third.
+        let rests = desk.works("N", terms(BUY, 260));
+        let effects = desk.leader_fills("N", 260);
+        assert_eq!(changes(&effects), ["1 modify to 195 at 90.00"]);
+        desk.answer_to(&stop, 1, Answer::Accepted(broker_id("b-S")));
+        desk.shows(&stop, BrokerStatus::Pending, 0);
+        let effects = desk.shows(&rests, BrokerStatus::Traded, 260);
+        assert_eq!(changes(&effects), ["2 modify to 260 at 90.00"]);
+    }
+}
+
 /// One for one: he has bought 1,300 by six orders and sells 390, while the copies of all six are on their way. The first
 /// three fill whole before they can be changed.
 #[test]
