@@ -17,7 +17,7 @@ use tracing::warn;
 use crate::store::{
     AccountOrder, ChildNoteRow, ConvertedRow, DriftRow, FillComparison, GapRow, IntentChange, IntentKind,
     IntentRow, IntentTiming, Job, LeaderEvent, MappingRow, MirrorKey, OpeningRow, OrderRole, RefusalRow,
-    StoreHandle, TradingRow, Write, WriterId,
+    SettledRow, StoreHandle, TradingRow, Write, WriterId,
 };
 use crate::vitals::{ActorName, Vitals};
 
@@ -152,6 +152,16 @@ fn write(record: Record, owner: Owner<'_>, around: &Circumstances) -> Write {
             follower: owner.follower.clone(),
             trading,
             actor: asked_by(&trading, owner.follower),
+            at: around.now,
+        }),
+        Record::Settled(of) => Write::Settled(SettledRow {
+            kind: match (of.serial, of.is_cancel) {
+                (0, _) => IntentKind::Place,
+                (_, true) => IntentKind::Cancel,
+                (_, false) => IntentKind::Modify,
+            },
+            client_order_id: of.client_order_id,
+            serial: of.serial,
             at: around.now,
         }),
         Record::Drift(instrument, units) => Write::Drift(DriftRow {

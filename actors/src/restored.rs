@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tandem_domain::follower::{Converted, Effect, FollowerBook, MappingState, Opening};
+use tandem_domain::follower::{Converted, Effect, FollowerBook, MappingState, Opening, Unproven};
 use tandem_domain::ids::{BrokerOrderId, ClientOrderId, DhanClientId, FollowerId};
 use tandem_domain::instrument::{Instrument, InstrumentKey};
 use tandem_domain::mirror::{
@@ -31,6 +31,7 @@ pub(crate) struct Day {
     pub(crate) openings: Vec<Opening>,
     drifts: Vec<(InstrumentKey, i64)>,
     conversions: Vec<Converted>,
+    unproven: Vec<Unproven>,
     /// What copies of earlier days may hold still.
     pub(crate) carried: BTreeMap<InstrumentKey, i64>,
     /// And their instruments, as far as the day knows them.
@@ -56,6 +57,7 @@ impl Day {
             carried_instruments: carried.iter().filter_map(|held| instruments.get(held.instrument)).collect(),
             drifts: reader.drifts(day, follower)?,
             conversions: reader.conversions(day, follower)?,
+            unproven: reader.unproven(follower, account, day)?,
             carried: units_held(&carried, day),
         })
     }
@@ -76,7 +78,9 @@ impl Day {
         book.restore_external(external.map(|known| (known.order.report, known.first_seen_at)));
         book.restore_drifts(self.drifts);
         book.restore_conversions(self.conversions);
-        book.restore(restored(self.mirrors), now)
+        let mut effects = book.restore_unproven(self.unproven);
+        effects.extend(book.restore(restored(self.mirrors), now));
+        effects
     }
 }
 

@@ -181,6 +181,12 @@ impl<'a> Case<'a> {
         self.incidents(follower, names).any(|incident| incident.closed.is_none())
     }
 
+    /// Whether an operator has looked at what a day left in doubt in an instrument.
+    pub(crate) fn was_settled(&self, follower: &str, instrument: &str) -> bool {
+        self.incidents(follower, &[instrument])
+            .any(|incident| incident.kind == "unresolved_yesterday" && incident.closed.is_some())
+    }
+
     fn incidents<'b>(
         &'b self,
         follower: &'b str,

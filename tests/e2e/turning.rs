@@ -1,7 +1,10 @@
 //! F: the day ends and another begins while the daemon runs.
 
-use crate::harness::{ASHA, Broker, Daemon, Setup, Stage, buy, limit, sell};
+use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::order::Product;
+use tandem_sim::{AnswerFault, Fault, Mute};
+
+use crate::harness::{ASHA, Broker, Daemon, Setup, Stage, buy, limit, sell, until};
 
 const NEXT_DAY: &str = "2026-12-02 09:20:00";
 const TURNED: &str = "the day is over: everything begins anew";
@@ -41,5 +44,71 @@ fn f20_the_day_rolls_while_it_runs() {
     assert_eq!(opened, [("2026-12-02".to_owned(), 650, 325)], "the day begins from what was held over night");
     let masters: Vec<u32> = daemon.table("SELECT COUNT(DISTINCT day) FROM instruments", |row| row.get(0));
     assert_eq!(masters, [1], "the master of the new day stands for the old one's");
+    daemon.end();
+}
+
+/// She holds a lot. Of the next order to the broker nobody knows what came of it when the daemon is killed; it comes back on
+/// the next morning.
+fn in_doubt_over_night(answer: AnswerFault) -> (Stage, InstrumentKey) {
+    let Stage { broker, mut daemon } = Setup::new().sim(|sim| sim.token_hours = 48).stage();
+    daemon.expects("unresolved_yesterday");
+    daemon.tolerates("the answer was lost");
+    let option = broker.option();
+    let first = broker.lead(buy(option, 130));
+    daemon.until_filled(&first, "asha", 65);
+    broker.quiet();
+    broker.inject(ASHA, Fault::StreamMute { mute: Mute::Frames });
+    broker.spoil_placements(ASHA, 1, answer);
+    broker.lead(buy(option, 130));
+    let is_sent = || broker.placements(ASHA).len() == 2 || broker.orders(ASHA).len() == 2;
+    until("her second order is sent", || is_sent().then_some(()));
+    daemon.kill();
+    broker.inject(ASHA, Fault::StreamMute { mute: Mute::Off });
+    let doubts: Vec<String> =
+        daemon.table("SELECT state FROM intents WHERE state IN ('SENDING', 'UNKNOWN')", |row| row.get(0));
+    assert_eq!(doubts.len(), 1);
+    broker.pass_until(NEXT_DAY);
+    daemon.start();
+    daemon.until_live(2);
+    (Stage { daemon, broker }, option)
+}
+
+fn is_in_doubt(daemon: &Daemon) -> bool {
+    daemon.incidents().contains(&("unresolved_yesterday".to_owned(), Some("asha".to_owned())))
+}
+
+#[test]
+fn f19_what_did_not_arrive_yesterday_is_settled_by_the_positions_and_not_sent_again() {
+    let (Stage { daemon, broker }, option) = in_doubt_over_night(AnswerFault::LoseBefore);
+    until("the doubt is over", || (!is_in_doubt(&daemon)).then_some(()));
+    let states: Vec<String> = daemon
+        .table("SELECT state FROM intents WHERE trading_day = '2026-12-01' ORDER BY created_at", |row| {
+            row.get(0)
+        });
+    assert_eq!(states, ["ACKED", "ABSENT"]);
+    let entry = broker.lead(buy(option, 130));
+    daemon.until_filled(&entry, "asha", 65);
+    broker.quiet();
+    assert_eq!(broker.placements(ASHA).len(), 3);
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
+    daemon.end();
+}
+
+#[test]
+fn f19_what_arrived_yesterday_and_nobody_heard_of_is_an_incident_until_a_resume() {
+    let (Stage { daemon, broker }, option) = in_doubt_over_night(AnswerFault::Delay { ms: 10_000 });
+    daemon.until_incident("unresolved_yesterday", "asha");
+    broker.quiet();
+    assert!(is_in_doubt(&daemon), "what she has carried is not what the rows say");
+    let entry = broker.lead(buy(option, 130));
+    daemon.until_refused(&entry, "asha", "skipped", "ledger_drift");
+    daemon.run_command(&["resume", "--follower", "asha", "--database", "tandem.db"]);
+    until("the operator has settled it", || (!is_in_doubt(&daemon)).then_some(()));
+    let entry = broker.lead(buy(option, 130));
+    daemon.until_filled(&entry, "asha", 65);
+    broker.quiet();
+    // The lot that nobody knew of, what was copied, and what is copied now.
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 195);
+    assert_eq!(broker.orders(ASHA).len(), 3, "nothing of yesterday is sent again");
     daemon.end();
 }

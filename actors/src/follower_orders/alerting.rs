@@ -108,6 +108,15 @@ fn of_position(alert: &Alert) -> Option<AlertText> {
                  until they agree; if you traded by hand, it settles by itself, else look at the account"
             ),
         ),
+        Alert::UnresolvedYesterday(instrument) => (
+            "unresolved_yesterday",
+            instrument,
+            format!(
+                "a request of an earlier day in {instrument} has no proven outcome: it is never sent again, and nothing is \
+                 opened there until the positions show that nothing came of it; else look what the account holds, and \
+                 resume this follower: it counts as the owner's own then"
+            ),
+        ),
         Alert::Overshot(instrument, units) => (
             "overshot",
             instrument,

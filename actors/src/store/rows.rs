@@ -240,6 +240,19 @@ pub struct IntentChange {
     pub updated_at: Timestamp,
 }
 
+/// A request of an earlier day of which nothing came, as far as the account tells; it was being sent, or unknown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledRow {
+    /// Which child order.
+    pub client_order_id: ClientOrderId,
+    /// Which of its intents.
+    pub kind: IntentKind,
+    /// Which of the child's; 0 for placing.
+    pub serial: u32,
+    /// When this became known.
+    pub at: Timestamp,
+}
+
 /// What changed of the intent to place a child order beside its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChildNoteRow {

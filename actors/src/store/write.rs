@@ -7,7 +7,7 @@ use super::instruments::InstrumentsWrite;
 use super::rows::{
     AccountOrder, AuditEntry, ChildNoteRow, ConfigSnapshot, ConvertedRow, DayCapital, DriftRow,
     FillComparison, FundsSnapshot, GapRow, HealthRow, IncidentRow, IntentChange, IntentRow, LeaderEvent,
-    MappingRow, OpeningRow, PositionsSnapshot, TradingRow,
+    MappingRow, OpeningRow, PositionsSnapshot, SettledRow, TradingRow,
 };
 use tandem_domain::order::TradeReport;
 use tandem_domain::time::{Timestamp, TradingDay};
@@ -34,6 +34,8 @@ pub enum Write {
     IntentChange(Box<IntentChange>),
     /// What a child is for, and whether its quantity is free for another, where its state stays.
     ChildNote(ChildNoteRow),
+    /// A request of an earlier day is settled.
+    Settled(SettledRow),
     /// By how many units rows and account differ in an instrument.
     Drift(DriftRow),
     /// What the leader converted, and what of it was copied.
@@ -88,6 +90,7 @@ impl Write {
             Self::Intent(_) => "intent",
             Self::IntentChange(_) => "intent change",
             Self::ChildNote(_) => "child note",
+            Self::Settled(_) => "settled request",
             Self::Drift(_) => "drift",
             Self::Converted(_) => "conversion",
             Self::Opening(_) => "opening",

@@ -55,4 +55,5 @@ pub(super) fn nothing_of_yesterday(case: &Case<'_>, look: &mut Look) {
 fn is_told(case: &Case<'_>, intent: &IntentRow) -> bool {
     let instrument = intent.instrument.to_string();
     case.is_open(intent.follower(), &[&intent.client_order_id, &intent.mirror.2, &instrument])
+        || case.was_settled(intent.follower(), &instrument)
 }

@@ -46,6 +46,7 @@ impl FollowerBook {
                 effects.push(Effect::ReadPositions);
             }
             Control::Resume => {
+                self.take_for_own(effects);
                 self.take_back_carried(now, effects);
                 self.end_square_off(effects);
             }

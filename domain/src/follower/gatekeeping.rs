@@ -67,7 +67,7 @@ impl FollowerBook {
             trading: self.trading,
             credentials_refused: self.credentials_refused,
             breaker_open: self.breaker_open,
-            has_drifted: line.is_some_and(|line| line.drift.is_some()),
+            has_drifted: self.is_unproven(instrument.key) || line.is_some_and(|line| line.drift.is_some()),
             calendar: &self.settings.calendar,
             capital: wish.capital.follower,
             profit: self.profit,

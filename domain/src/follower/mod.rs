@@ -20,6 +20,7 @@ mod restoring;
 mod shares;
 mod square_off;
 mod together;
+mod unproven;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 pub use absence::BookRead;
 pub use record::{Converted, MappingState, Opening, Record};
+pub use unproven::Unproven;
 
 use self::absence::Unknown;
 use self::gatekeeping::{MarginAsked, Reservation};
@@ -247,6 +249,8 @@ pub enum Alert {
     SquaringOff(usize, u64),
     /// Our rows and the broker's account differ in this instrument by so many units; nothing more is opened in it.
     Drift(InstrumentKey, i64),
+    /// Of a request of an earlier day in this instrument nobody knows what came of it.
+    UnresolvedYesterday(InstrumentKey),
     /// More was closed than was held: the excess is bought or sold back at once.
     Overshot(InstrumentKey, i64),
     /// A sell that the leader has covered was not copied, or not whole, because the follower's cover is missing.
@@ -334,6 +338,8 @@ pub struct FollowerBook {
     reservations: HashMap<ClientOrderId, Reservation>,
     /// Copies of earlier days that are held still, signed, and what is known of their instruments.
     carried: HashMap<InstrumentKey, i64>,
+    /// What earlier days left without proof.
+    unproven: Vec<Unproven>,
     carried_instruments: HashMap<InstrumentKey, Arc<Instrument>>,
     suspicions: Suspicions,
     trading: Trading,
@@ -396,6 +402,7 @@ impl FollowerBook {
             margins: HashMap::new(),
             reservations: HashMap::new(),
             carried: HashMap::new(),
+            unproven: Vec::new(),
             carried_instruments: HashMap::new(),
             suspicions: Suspicions::default(),
             trading: Trading::ACTIVE,

@@ -98,6 +98,9 @@ impl FollowerBook {
                 effects,
             );
         }
+        let carried_units =
+            |of: InstrumentKey| carried_in.get(&of).map_or(0, |by_product| by_product.values().sum());
+        self.prove_by_positions(carried_units, started_at, effects);
         let profit = positions
             .iter()
             .fold(Money::ZERO, |sum, position| sum.plus(position.realised).plus(position.unrealised));

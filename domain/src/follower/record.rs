@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Conversion;
+use super::{Conversion, Unproven};
 use crate::gap::Gap;
 use crate::gates::DeniedReason;
 use crate::ids::{ClientOrderId, DhanClientId, FollowerId};
@@ -97,6 +97,8 @@ pub enum Record {
     Drift(InstrumentKey, i64),
     /// The leader converted a position, and what was made of it. Takes the place of what stood under its time.
     Converted(Converted),
+    /// Nothing came of a request of an earlier day.
+    Settled(Unproven),
     /// A fill.
     Trade(TradeReport),
 }

@@ -9,7 +9,7 @@ use tandem_domain::time::Timestamp;
 use super::{ApplyError, form_text};
 use crate::store::codes::{self, IntentKind, purpose_word};
 use crate::store::error::StoreError;
-use crate::store::rows::{ChildNoteRow, IntentChange, IntentRow};
+use crate::store::rows::{ChildNoteRow, IntentChange, IntentRow, IntentTiming, SettledRow};
 use tandem_domain::mirror::IntentState;
 
 const INSERT: &str = "
@@ -102,6 +102,29 @@ pub(super) fn note(connection: &Connection, note: &ChildNoteRow) -> Result<(), A
         return Ok(());
     }
     Err(ApplyError::Refused(StoreError::illegal_intent(&note.client_order_id, "place", "noted")))
+}
+
+/// The row passes through unknown, whatever it was (P3).
+pub(super) fn settle(connection: &Connection, row: &SettledRow) -> Result<(), ApplyError> {
+    for state in [IntentState::Unknown, IntentState::Absent] {
+        let change = IntentChange {
+            client_order_id: row.client_order_id.clone(),
+            kind: row.kind,
+            serial: row.serial,
+            part: None,
+            state,
+            terms: None,
+            purpose: None,
+            broker_order_id: None,
+            refusal: None,
+            request: None,
+            response: None,
+            timing: IntentTiming::default(),
+            updated_at: row.at,
+        };
+        self::change(connection, &change)?;
+    }
+    Ok(())
 }
 
 pub(super) fn change(connection: &Connection, change: &IntentChange) -> Result<(), ApplyError> {

@@ -70,6 +70,7 @@ pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Re
         Write::Gap(gap) => gaps::upsert(connection, gap)?,
         Write::Intent(intent) => intents::insert(connection, intent)?,
         Write::IntentChange(change) => intents::change(connection, change)?,
+        Write::Settled(row) => intents::settle(connection, row)?,
         Write::ChildNote(note) => intents::note(connection, note)?,
         Write::Drift(row) => standing::drift(connection, row)?,
         Write::Converted(row) => standing::conversion(connection, row)?,

@@ -71,7 +71,7 @@ GROUP BY o.segment, o.security_id, o.product ORDER BY o.product";
 
 /// The newest day before ?3 on which follower ?1 with account ?2 was armed: positions were read, which openings follow
 /// from, or anything was placed.
-const NEWEST_DAY: &str = "
+pub(super) const NEWEST_DAY: &str = "
 SELECT MAX(trading_day) AS trading_day FROM (
     SELECT MAX(trading_day) AS trading_day FROM ledger_openings WHERE follower_id = ?1 AND trading_day < ?3
     UNION ALL
@@ -241,7 +241,7 @@ fn only_one<T>(mut found: impl Iterator<Item = T>) -> Option<T> {
 }
 
 /// What the instrument was called and when it ends: as noted with its opening, or else by the master that is stored.
-fn named(
+pub(super) fn named(
     connection: &Connection,
     follower: &FollowerId,
     of: TradingDay,

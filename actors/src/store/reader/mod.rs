@@ -13,6 +13,7 @@ mod standing;
 mod status;
 mod story;
 mod trading;
+mod unproven;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -17,4 +17,5 @@ mod reading;
 mod restoring;
 mod settings_changes;
 mod trading;
+mod unproven;
 mod writing;

@@ -17,6 +17,7 @@ mod property;
 mod restart;
 mod review;
 mod spreads;
+mod unproven;
 mod world;
 
 use super::*;
@@ -284,6 +285,7 @@ fn stored(effects: &[Effect]) -> Vec<(&'static str, String)> {
             Record::Order { report, .. } => ("order", report.status.to_string()),
             Record::Fills { comparison, .. } => ("fills", comparison.filled.to_string()),
             Record::ChildNote { note, .. } => ("note", format!("{:?} {}", note.purpose, note.is_retired)),
+            Record::Settled(of) => ("settled", of.client_order_id.to_string()),
             Record::Drift(_, units) => ("drift", units.to_string()),
             Record::Converted(converted) => {
                 ("converted", converted.copy.map_or(0, |copy| copy.units).to_string())

@@ -232,7 +232,8 @@ impl Rows {
                     row.leader = Arc::clone(order);
                 }
             }
-            Record::Drift(..)
+            Record::Settled(_)
+            | Record::Drift(..)
             | Record::Converted(_)
             | Record::Fills { .. }
             | Record::Trade(_)

@@ -1,0 +1,85 @@
+//! What an earlier day left without proof (P29): a request that was being sent, or had no answer, when its day ended. It is
+//! never sent again, and its book is gone; what tells is what the account has carried into today. Until that shows that
+//! nothing came of it, nothing is opened in its instrument.
+
+use chrono::NaiveTime;
+
+use super::{Alert, Effect, FollowerBook, Record};
+use crate::ids::ClientOrderId;
+use crate::instrument::InstrumentKey;
+use crate::time::Timestamp;
+
+/// From then on what is carried is today's: in the night the broker's books may still be yesterday's.
+const BOOKS_TURNED: (u32, u32) = (9, 0);
+
+/// A request of an earlier day whose fate nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unproven {
+    /// Our id of the order.
+    pub client_order_id: ClientOrderId,
+    /// Which of its requests; 0 for placing.
+    pub serial: u32,
+    /// Whether it was to cancel the order.
+    pub is_cancel: bool,
+
+    /// Whose order it is.
+    pub instrument: InstrumentKey,
+    /// Units that the account has carried into today if nothing came of it, signed; none if another day has passed since,
+    /// so that nothing can tell any more.
+    pub expected: Option<i64>,
+}
+
+impl FollowerBook {
+    /// Takes over what earlier days left without proof. The effects tell it.
+    pub fn restore_unproven(&mut self, unproven: Vec<Unproven>) -> Vec<Effect> {
+        self.unproven = unproven;
+        let mut instruments: Vec<InstrumentKey> = self.unproven.iter().map(|of| of.instrument).collect();
+        instruments.sort_unstable();
+        instruments.dedup();
+        instruments
+            .into_iter()
+            .map(|instrument| Effect::Alert(Alert::UnresolvedYesterday(instrument)))
+            .collect()
+    }
+
+    /// Whether nobody knows what an earlier day left in an instrument.
+    pub(super) fn is_unproven(&self, instrument: InstrumentKey) -> bool {
+        self.unproven.iter().any(|of| of.instrument == instrument)
+    }
+
+    /// Settles what the positions prove. `carried`: units that the account has carried into today.
+    pub(super) fn prove_by_positions(
+        &mut self,
+        carried: impl Fn(InstrumentKey) -> i64,
+        started_at: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let turned = NaiveTime::from_hms_opt(BOOKS_TURNED.0, BOOKS_TURNED.1, 0);
+        if self.unproven.is_empty() || turned.is_some_and(|turned| started_at.ist().time() < turned) {
+            return;
+        }
+        let is_proven = |of: &Unproven| of.expected == Some(carried(of.instrument));
+        let (proven, left): (Vec<Unproven>, Vec<Unproven>) = self.unproven.drain(..).partition(is_proven);
+        self.unproven = left;
+        for of in proven {
+            let instrument = of.instrument;
+            effects.push(Effect::Commit { records: vec![Record::Settled(of)], then: None });
+            self.thaw(instrument, effects);
+        }
+    }
+
+    /// The operator has looked: what is there counts as the owner's own. That is no proof, so its row says unknown for ever;
+    /// its incident, which is over, is what remembers.
+    pub(super) fn take_for_own(&mut self, effects: &mut Vec<Effect>) {
+        for of in std::mem::take(&mut self.unproven) {
+            self.thaw(of.instrument, effects);
+        }
+    }
+
+    fn thaw(&mut self, instrument: InstrumentKey, effects: &mut Vec<Effect>) {
+        if !self.is_unproven(instrument) {
+            effects.push(Effect::Over(Alert::UnresolvedYesterday(instrument)));
+            self.dirty.insert(instrument);
+        }
+    }
+}
