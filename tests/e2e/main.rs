@@ -24,6 +24,7 @@ mod legs;
 mod limits;
 mod listening;
 mod modes;
+mod networks;
 mod pacing;
 mod parting;
 mod placing;

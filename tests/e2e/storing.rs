@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::order::Product;
 
-use crate::harness::{ASHA, Broker, Daemon, Setup, Stage, buy, until};
+use crate::harness::{ASHA, Broker, Daemon, Setup, Stage, buy, sell, until};
 
 /// Another process's connection to the daemon's database.
 fn stranger(daemon: &Daemon) -> Connection {
@@ -172,12 +172,14 @@ fn f12_page_corrupt() {
     // What the backup will know nothing of.
     let added = broker.lead(buy(option, 130));
     daemon.until_filled(&added, "asha", 65);
+    let left = broker.lead(sell(option, 130));
+    daemon.until_filled(&left, "asha", 65);
     broker.quiet();
 
     spoil(&daemon);
     broker.lead(buy(option, 130));
     assert_eq!(daemon.until_exit(), Some(10));
-    assert_eq!(broker.orders(ASHA).len(), 2, "nothing was sent that could not be recorded");
+    assert_eq!(broker.orders(ASHA).len(), 3, "nothing was sent that could not be recorded");
     daemon.expects("halted: the database is damaged; the newest backup that is sound is backups/tandem-");
     tolerate_fault(&mut daemon);
     daemon.tolerates("malformed");
@@ -207,13 +209,16 @@ fn f12_page_corrupt() {
     broker.quiet();
     assert_eq!(
         broker.orders(ASHA).len(),
-        3,
-        "what came in between is not copied, and nothing of before again"
+        4,
+        "what came in between is not copied, and nothing of before again, not even what closes"
     );
-    assert_eq!(broker.position(ASHA, option, Product::Margin), 195);
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 130);
     daemon.tolerates("trading_stopped");
-    let copy = &broker.orders(ASHA)[1];
-    daemon.excuses(&format!("order {} carries Tandem's mark", copy.id));
+    // Depending on what is heard first, the leader's order or the copy's.
+    daemon.tolerates("an order that was thought absent or refused appeared in the book");
+    for copy in &broker.orders(ASHA)[1..3] {
+        daemon.excuses(&format!("order {} carries Tandem's mark", copy.id));
+    }
     daemon.end_at_rest(&broker);
 }
 

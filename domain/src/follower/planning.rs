@@ -146,7 +146,8 @@ impl FollowerBook {
 
     /// Why a planned child is not to be sent any more.
     fn child_denial(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<DeniedReason> {
-        if self.unrecorded.contains(&child.client_order_id) {
+        // An attempt of it that is on no record here: an older database was put back, and nobody knows what came of it.
+        if mirror.children.iter().any(|attempt| self.unrecorded.contains(&attempt.client_order_id)) {
             return Some(DeniedReason::AlreadyAtBroker);
         }
         if self.wait(mirror, child, now) == Some(Wait::CoverMissing) {

@@ -135,12 +135,15 @@ impl Mirror {
             return order;
         }
         let parting = at.rules.parting;
-        let (after, entry) = match self.purpose {
-            Some(Purpose::Exit) => (parting.exit_after, EntryLeftBehind::Chase),
-            _ if parting.gap == GapPolicy::Full => (parting.entry_after, EntryLeftBehind::Chase),
-            _ => (parting.entry_after, parting.entry),
+        // What left late was not left behind before it was there; an exit does not wait for that.
+        let there = self.of(COPY).filter_map(|child| child.ts_sent).max().max(Some(self.leader.ts_event));
+        let there = there.unwrap_or(self.leader.ts_event);
+        let (since, after, entry) = match self.purpose {
+            Some(Purpose::Exit) => (self.leader.ts_event, parting.exit_after, EntryLeftBehind::Chase),
+            _ if parting.gap == GapPolicy::Full => (there, parting.entry_after, EntryLeftBehind::Chase),
+            _ => (there, parting.entry_after, parting.entry),
         };
-        let due = self.leader.ts_event.plus(after);
+        let due = since.plus(after);
         if due > at.now {
             self.wake_at(due);
             return order;

@@ -4,6 +4,7 @@ mod account;
 mod app;
 mod broker;
 mod daemon;
+mod proxy;
 mod records;
 mod setup;
 mod stories;
@@ -16,6 +17,7 @@ pub(crate) use broker::{
     to_price, to_units,
 };
 pub(crate) use daemon::Daemon;
+pub(crate) use proxy::{Network, Weather};
 pub(crate) use records::{Intent, Records};
 pub(crate) use setup::{Follower, Setup, Stage};
 pub(crate) use stories::OrderRow;

@@ -12,7 +12,7 @@ use tandem_domain::time::Timestamp;
 use tandem_sim::SimSettings;
 
 use super::broker::token;
-use super::{ASHA, BALA, Broker, CHAN, Daemon, LEADER, until};
+use super::{ASHA, BALA, Broker, CHAN, Daemon, LEADER, Network, until};
 
 /// A follower in the settings.
 pub(crate) struct Follower {
@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     followers: Vec<Follower>,
     toml: String,
     instruments: Option<String>,
+    /// Where orders' interface and streams are, if not where the broker says.
+    urls: Option<(String, String)>,
     given: Option<Preparation>,
     token_files: bool,
     /// Files of mode 0600: name and text.
@@ -64,6 +66,7 @@ impl Setup {
             followers: vec![Follower::ASHA],
             toml: String::new(),
             instruments: None,
+            urls: None,
             given: None,
             token_files: false,
             secrets: Vec::new(),
@@ -138,6 +141,13 @@ impl Setup {
         self
     }
 
+    /// The daemon's requests and streams go through this network.
+    pub(crate) fn over(mut self, network: &Network, broker: &Broker) -> Self {
+        let at = broker.sim.description();
+        self.urls = Some((network.rest.instead_of(&at.rest_url), network.stream.instead_of(&at.stream_url)));
+        self
+    }
+
     /// Starts the broker and the daemon, and waits until it is live.
     pub(crate) fn stage(mut self) -> Stage {
         let broker = Broker::start(self.sim.clone());
@@ -181,6 +191,7 @@ impl Setup {
     fn settings(&self, broker: &Broker) -> String {
         let at = broker.sim.description();
         let lent = at.control_url.replacen("http", "ws", 1);
+        let (rest, stream) = self.urls.clone().unwrap_or((at.rest_url.clone(), at.stream_url.clone()));
         let mut toml = format!(
             r#"
 broker.base_url = "{rest}"
@@ -193,9 +204,7 @@ store.path = "tandem.db"
 log.format = "json"
 log.file = "tandem.log"
 "#,
-            rest = at.rest_url,
             auth = at.auth_url,
-            stream = at.stream_url,
             instruments = at.instruments_url,
         );
         if self.token_files {

@@ -446,3 +446,26 @@ fn a_raise_denied_as_it_leaves_of_an_order_that_closes_too_is_given_up_once() {
     assert_eq!(desk.outcome("L2"), (Outcome::Sent, Some(DeniedReason::BreakerOpen)));
     assert_eq!((requests(&desk.passes(SECOND)), desk.book.waiting_count()), (vec![], 0));
 }
+
+#[test]
+fn an_entry_that_left_late_is_not_left_behind_before_it_is_there() {
+    let mut desk = Desk::new();
+    let order = LeaderOrder {
+        status: BrokerStatus::Traded,
+        cumulative: Quantity::new(65),
+        ..LeaderOrder::clone(&leader_order("L", terms(BUY, 65), desk.now))
+    };
+    let decision = Decision::Follow(Box::new(Wish { executed: Quantity::new(65), ..wish(terms(BUY, 65)) }));
+    // It is heard of four seconds late, young enough to be followed.
+    desk.now = desk.now.plus(Duration::from_secs(4));
+    let effects = desk.step(Event::Plan { order: Arc::new(order), decision });
+    let ours = placements(&effects)[0].client_order_id.clone();
+    desk.accepted(&ours, "b-L");
+    desk.shows(&ours, BrokerStatus::Pending, 0);
+    assert_eq!(requests(&desk.passes(Duration::from_secs(9))), vec![], "thirteen seconds after his fill");
+    let effects = desk.passes(Duration::from_secs(1));
+    assert!(
+        matches!(requests(&effects)[..], [Request { ask: Ask::Cancel { .. }, .. }]),
+        "ten seconds after it left: {effects:?}"
+    );
+}
