@@ -47,6 +47,14 @@ demo:
 bench:
     cargo bench
 
+# One day of the simulation, and its story if it fails (docs/simulation.md).
+simulate SEED:
+    TANDEM_SIM_SEED={{SEED}} cargo test -p tandem-simulation chaos -- --nocapture
+
+# A million days of it: hours.
+simulate-nightly:
+    TANDEM_SIM_SEEDS=1000000 cargo test --release -p tandem-simulation chaos -- --nocapture
+
 # What CI runs.
 ci:
     .ci/run

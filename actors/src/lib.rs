@@ -19,7 +19,7 @@ pub mod vitals;
 mod circuit_breaker;
 mod follower_orders;
 mod leader_stream;
-mod restored;
+pub mod restored;
 mod sizer;
 mod store_keeper;
 pub mod supervisor;

@@ -1,6 +1,6 @@
 //! Mirrors of today, as the rows tell them: what a new life of a follower's actor begins with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tandem_domain::follower::{Converted, Effect, FollowerBook, MappingState, Opening, Unproven};
@@ -24,7 +24,7 @@ use crate::store::{
 
 /// All that is on record of a follower's day, and what is carried into it.
 #[derive(Debug)]
-pub(crate) struct Day {
+pub struct Day {
     mirrors: Vec<MirrorRows>,
     external: Vec<ExternalOrder>,
     pub(crate) trading: Option<Trading>,
@@ -36,11 +36,13 @@ pub(crate) struct Day {
     pub(crate) carried: BTreeMap<InstrumentKey, i64>,
     /// And their instruments, as far as the day knows them.
     carried_instruments: Vec<Instrument>,
+    /// Those of the mirrors.
+    instruments: Vec<Instrument>,
 }
 
 impl Day {
     /// Reads it. Blocks.
-    pub(crate) fn read(
+    pub fn read(
         reader: &Reader,
         day: TradingDay,
         follower: &FollowerId,
@@ -49,8 +51,12 @@ impl Day {
     ) -> Result<Self, ReaderError> {
         let mut carried = reader.carried(follower, account, day)?;
         carried.retain(|held| is_same_today(held, instruments));
+        let mirrors = reader.mirrors(day, follower)?;
+        let traded: BTreeSet<InstrumentKey> =
+            mirrors.iter().map(|mirror| mirror.leader.terms.instrument).collect();
         Ok(Self {
-            mirrors: reader.mirrors(day, follower)?,
+            instruments: traded.into_iter().filter_map(|key| instruments.get(key)).collect(),
+            mirrors,
             external: reader.external_orders(day, account)?,
             trading: reader.trading(follower)?,
             openings: reader.openings(day, follower)?,
@@ -63,17 +69,18 @@ impl Day {
     }
 
     /// How many mirrors.
-    pub(crate) const fn mirrors(&self) -> usize {
+    pub const fn mirrors(&self) -> usize {
         self.mirrors.len()
     }
 
     /// Takes it back into a new book. The trading state comes first: nothing is armed by a restart (P17).
-    pub(crate) fn restore(self, book: &mut FollowerBook, now: Timestamp) -> Vec<Effect> {
+    pub fn restore(self, book: &mut FollowerBook, now: Timestamp) -> Vec<Effect> {
         if let Some(trading) = self.trading {
             book.restore_trading(trading);
         }
         book.restore_carried(self.carried, self.carried_instruments);
         book.restore_openings(self.openings);
+        book.restore_instruments(self.instruments);
         let external = self.external.into_iter();
         book.restore_external(external.map(|known| (known.order.report, known.first_seen_at)));
         book.restore_drifts(self.drifts);

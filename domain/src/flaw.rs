@@ -1,10 +1,10 @@
 //! Deliberately broken copies of the machine, to prove that the tests would notice: each flaw is one wrong belief, asked
-//! for at the one place where it would be held. Outside of tests [`flawed!`] is `false` and leaves no trace.
+//! for at the one place where it would be held. Outside of tests `flawed!` is `false` and leaves no trace.
 
 /// A wrong belief.
-#[cfg(test)]
+#[cfg(any(test, feature = "flaws"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub enum Flaw {
     /// A lost answer is read as a refusal (against P3).
     TimeoutIsRejection,
     /// The broker's turning a fired stop into a limit is taken for the leader's change.
@@ -27,33 +27,40 @@ pub(crate) enum Flaw {
     EntriesRoundedAlone,
     /// What the leader bought and sold again while nobody heard of it is gone through all the same (against P13).
     RoundTripsReplayed,
+    /// An order that one read does not show is absent, however young it is (against P4).
+    AbsentTooEarly,
+    /// A cancel that was on its way when the process died is taken for done (against P7).
+    CancelLostInRestart,
+    /// Whose database another process has taken over goes on writing (against P21).
+    SecondInstanceWrites,
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "flaws"))]
 thread_local! {
     static FLAW: std::cell::Cell<Option<Flaw>> = const { std::cell::Cell::new(None) };
 }
 
 /// Runs something with a flaw.
-#[cfg(test)]
-pub(crate) fn with_flaw<T>(flaw: Flaw, run: impl FnOnce() -> T) -> T {
+#[cfg(any(test, feature = "flaws"))]
+pub fn with_flaw<T>(flaw: Flaw, run: impl FnOnce() -> T) -> T {
     FLAW.set(Some(flaw));
     let result = run();
     FLAW.set(None);
     result
 }
 
-#[cfg(test)]
-pub(crate) fn has(flaw: Flaw) -> bool {
+/// Whether what runs here holds this wrong belief.
+#[cfg(any(test, feature = "flaws"))]
+pub fn has(flaw: Flaw) -> bool {
     FLAW.get() == Some(flaw)
 }
 
 /// Whether the machine is to hold this wrong belief: never outside of tests.
 macro_rules! flawed {
     ($flaw:ident) => {{
-        #[cfg(test)]
+        #[cfg(any(test, feature = "flaws"))]
         let is_flawed = $crate::flaw::has($crate::flaw::Flaw::$flaw);
-        #[cfg(not(test))]
+        #[cfg(not(any(test, feature = "flaws")))]
         let is_flawed = false;
         is_flawed
     }};

@@ -15,6 +15,9 @@ pub mod breaker;
 pub mod calendar;
 pub mod decision;
 pub mod error_policy;
+#[cfg(any(test, feature = "flaws"))]
+pub mod flaw;
+#[cfg(not(any(test, feature = "flaws")))]
 mod flaw;
 pub mod follower;
 pub mod gap;

@@ -21,7 +21,10 @@
 mod apply;
 mod audit;
 mod backup;
+#[cfg(feature = "simulation")]
+mod bare;
 mod codes;
+mod epoch;
 mod error;
 mod handle;
 mod instruments;
@@ -46,6 +49,8 @@ pub use audit::{AuditFault, AuditHash, AuditHead, AuditReport};
 pub use backup::{
     Backup, BackupError, Sound, Unsound, back_up, backups_beside, newest_backup_at, newest_sound_backup,
 };
+#[cfg(feature = "simulation")]
+pub use bare::Bare;
 pub use codes::{FundsMark, IntentKind, OrderRole, UnknownWord, predecessors};
 pub use error::{OpenError, ReaderError, StoreDeath, StoreError, SubmitError};
 pub use handle::{StoreHandle, StoreStats};

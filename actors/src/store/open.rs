@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 use rusqlite_migration::{HookResult, M, Migrations};
 
 use super::audit;
+use super::epoch;
 use super::error::OpenError;
 use super::lock::owner_only;
 use super::restore::unfinished_restore;
@@ -17,7 +18,7 @@ use super::settings::{PAGES_PER_MB, StoreSettings};
 /// 3.51.3, as SQLite writes it in one number.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// The default of 16 is fewer than the statements of one job.
-const STATEMENTS_CACHED: usize = 128;
+pub(super) const STATEMENTS_CACHED: usize = 128;
 
 /// One step of the schema: its statements, and what the program does after them in the same transaction.
 struct Migration {
@@ -91,12 +92,7 @@ pub(super) fn open_writer(settings: &StoreSettings) -> Result<(Connection, i64),
     if let Some(pages) = settings.pages_max {
         bound(&connection, pages)?;
     }
-    let epoch = connection.query_row(
-        "INSERT INTO writer_epoch (id, epoch, pid) VALUES (1, 1, ?1)
-         ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, pid = excluded.pid RETURNING epoch",
-        [std::process::id()],
-        |row| row.get(0),
-    )?;
+    let epoch = epoch::take(&connection)?;
     Ok((connection, epoch))
 }
 

@@ -15,6 +15,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::apply::{self, ApplyError};
+use super::epoch;
 use super::error::{OpenError, StoreDeath, StoreError};
 use super::handle::{Message, Shared, StoreHandle};
 use super::lock::InstanceLock;
@@ -189,7 +190,8 @@ impl Writer {
     ) -> Result<Option<Vec<Result<(), StoreError>>>, rusqlite::Error> {
         let connection = &self.database.connection;
         run(connection, "BEGIN IMMEDIATE")?;
-        let results = self.check_epoch().and_then(|()| self.apply_all(batch, generations, guard));
+        let owned = epoch::check(connection, self.database.epoch);
+        let results = owned.and_then(|()| self.apply_all(batch, generations, guard));
         let committed = match results {
             Ok(None) => run(connection, "ROLLBACK").map(|()| None),
             Ok(results) => run(connection, "COMMIT").map(|()| results),
@@ -260,21 +262,6 @@ impl Writer {
         }
         batch.keep(&job.writes);
         Ok(Ok(()))
-    }
-
-    /// P21, should two writers ever pass the lock: the one that was opened later wins.
-    fn check_epoch(&self) -> Result<(), rusqlite::Error> {
-        let mut statement =
-            self.database.connection.prepare_cached("SELECT epoch FROM writer_epoch WHERE id = 1")?;
-        let epoch: i64 = statement.query_row([], |row| row.get(0))?;
-        if epoch == self.database.epoch {
-            return Ok(());
-        }
-        let lost = format!(
-            "another writer has taken the database over (epoch {epoch}, ours {})",
-            self.database.epoch
-        );
-        Err(rusqlite::Error::ToSqlConversionFailure(lost.into()))
     }
 
     /// Copies the log into the database, between commits and after the answers. PASSIVE: waits for no reader.

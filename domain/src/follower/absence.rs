@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use crate::flaw::flawed;
 use crate::ids::{BrokerOrderId, ClientOrderId};
 use crate::mirror::{Child, Mirror};
 use crate::order::OrderReport;
@@ -95,7 +96,7 @@ pub(super) fn judge(
         let Some(child) = child_of(client_order_id, around).filter(|child| !child.is_forever()) else {
             continue;
         };
-        if read.started_at < doubt.sent_until.plus(around.settle) {
+        if read.started_at < doubt.sent_until.plus(around.settle) && !flawed!(AbsentTooEarly) {
             continue;
         }
         if read.orders.iter().any(|report| looks_like(report, child, doubt.sent_from, around)) {
@@ -108,7 +109,7 @@ pub(super) fn judge(
         doubt.absent_reads += 1;
         let is_busy_exit = doubt.worth_sending_again && child.purpose == Purpose::Exit;
         let needed = if is_busy_exit { READS_NEEDED_OF_BUSY_EXIT } else { READS_NEEDED };
-        if doubt.absent_reads >= needed {
+        if doubt.absent_reads >= needed || flawed!(AbsentTooEarly) {
             judgement.absent.push((client_order_id.clone(), doubt.worth_sending_again));
         }
     }

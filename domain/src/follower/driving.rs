@@ -68,7 +68,10 @@ impl FollowerBook {
         let outcome_before = mirror.outcome;
         let (held_before, live_before) = (mirror.held(), before.open);
         let admit = |asked: &Opening<'_>| self.admit(asked, now);
-        let stepped = mirror.step(event, &Moment { now, rules: &self.settings.rules, admit: &admit });
+        let line = self.lines.get(&mirror.leader.terms.instrument);
+        let instrument = line.and_then(|line| line.instrument.as_deref());
+        let at = Moment { now, rules: &self.settings.rules, admit: &admit, instrument };
+        let stepped = mirror.step(event, &at);
         self.reserve(&mirror);
         let mirror = self.mirrors.entry(id.clone()).or_insert(mirror);
         let wanted = match stepped {

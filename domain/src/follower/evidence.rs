@@ -63,7 +63,7 @@ impl FollowerBook {
             if serial != 0 || child.status.is_none() {
                 let report = taken(&self.settings.account, broker_order_id, child, now);
                 let client_order_id = client_order_id.clone();
-                records.push(Record::Order { client_order_id, report: Box::new(report) });
+                insert(&mut records, Record::Order { client_order_id, report: Box::new(report) });
             }
         }
         if !records.is_empty() {
@@ -125,10 +125,7 @@ impl FollowerBook {
         let has_filled =
             before.as_ref().zip(after).is_some_and(|(before, after)| before.cumulative != after.cumulative);
         if is_news {
-            // What follows from its end or its fills (a next attempt, a repair) is held against its row.
-            let follows = |record: &Record| matches!(record, Record::Intent { before: None, .. });
-            let place = records.iter().position(follows).unwrap_or(records.len());
-            records.insert(place, Record::Order { client_order_id, report: Box::new(report.clone()) });
+            insert(&mut records, Record::Order { client_order_id, report: Box::new(report.clone()) });
         }
         if has_filled {
             records.extend(self.compare(&id, effects));
@@ -276,6 +273,14 @@ pub(super) fn counts_in_windows(report: &OrderReport, first_seen: Timestamp) -> 
 fn differs(before: &Child, after: &Child) -> bool {
     (&before.state, &before.status, before.cumulative, &before.reason, before.shown, before.has_fired)
         != (&after.state, &after.status, after.cumulative, &after.reason, after.shown, after.has_fired)
+}
+
+/// Puts what the broker told of an order before what follows from it: a next attempt, another slice and a repair are held
+/// against its row.
+fn insert(records: &mut Vec<Record>, order: Record) {
+    let follows = |record: &Record| matches!(record, Record::Intent { before: None, .. });
+    let place = records.iter().position(follows).unwrap_or(records.len());
+    records.insert(place, order);
 }
 
 /// What an acceptance tells of an order before the broker's book shows it.

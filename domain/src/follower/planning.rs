@@ -242,14 +242,12 @@ impl FollowerBook {
                 effects.push(Effect::WakeAt(later));
                 break;
             }
+            // What was given up makes room for what leaves: the rows are held against one another in that order.
+            commit_given_up(&mut given_up, effects);
             self.release_one(&id, Vec::new(), now, effects);
         }
         effects.extend(self.queue.next_release(now).map(Effect::WakeAt));
-        // Parts, so that no transaction grows without bound.
-        while !given_up.is_empty() {
-            let rest = given_up.split_off(given_up.len().min(GIVEN_UP_PER_COMMIT));
-            effects.push(Effect::Commit { records: std::mem::replace(&mut given_up, rest), then: None });
-        }
+        commit_given_up(&mut given_up, effects);
     }
 
     /// Of a sell whose cover is missing, what is covered leaves all the same. Says whether there is such a part.
@@ -293,7 +291,7 @@ impl FollowerBook {
         let Some(mut mirror) = self.mirrors.remove(&leader_order) else { return };
         let was_placed = mirror.attempt(id).is_some_and(|child| child.ts_sent.is_some());
         let admit = |asked: &Opening<'_>| self.admit(asked, now);
-        let at = Moment { now, rules: &self.settings.rules, admit: &admit };
+        let at = Moment { now, rules: &self.settings.rules, admit: &admit, instrument: None };
         let released = mirror.step(MirrorEvent::Release(id.clone()), &at);
         self.reserve(&mirror);
         let mirror = self.mirrors.entry(leader_order).or_insert(mirror);
@@ -346,4 +344,12 @@ fn waits(child: &Child) -> Option<Waits> {
     let request = child.request.as_deref().filter(|request| request.state == ChangeState::Planned)?;
     let is_working = matches!(child.state, ChildState::Working { .. });
     is_working.then(|| Waits::ToBeChanged(request.purpose(child)))
+}
+
+/// In parts, so that no transaction grows without bound.
+fn commit_given_up(given_up: &mut Vec<Record>, effects: &mut Vec<Effect>) {
+    while !given_up.is_empty() {
+        let rest = given_up.split_off(given_up.len().min(GIVEN_UP_PER_COMMIT));
+        effects.push(Effect::Commit { records: std::mem::replace(given_up, rest), then: None });
+    }
 }

@@ -3,7 +3,11 @@
 use super::absence::Unknown;
 use super::evidence::counts_in_windows;
 use super::{Effect, External, FollowerBook};
+use std::sync::Arc;
+
+use crate::flaw::flawed;
 use crate::ids::{BrokerOrderId, ClientOrderId};
+use crate::instrument::Instrument;
 use crate::mirror::{Answer, ChangeState, Child, Mirror, MirrorEvent, Outcome};
 use crate::order::lifecycle::ChildState;
 use crate::order::{BrokerStatus, OrderReport};
@@ -18,6 +22,9 @@ impl FollowerBook {
         let mut effects = Vec::new();
         for mut mirror in mirrors {
             mirror.recall();
+            if flawed!(CancelLostInRestart) {
+                believe_in_cancels(&mut mirror);
+            }
             mirror.is_stopped |= mirror.outcome != Outcome::Detached && self.is_stopped_for_good(&mirror);
             let id = mirror.leader.broker_order_id.clone();
             let mut lost: Vec<(ClientOrderId, u32)> = Vec::new();
@@ -107,6 +114,15 @@ impl FollowerBook {
         self.judged.extend(judged.into_iter().map(|(_, id, is_refused)| (id, is_refused)));
     }
 
+    /// Tells what the day's instruments are before anybody speaks of them: what is due at once in a new life keeps to lots
+    /// and freeze quantities too.
+    pub fn restore_instruments(&mut self, instruments: impl IntoIterator<Item = Instrument>) {
+        for instrument in instruments {
+            let line = self.lines.entry(instrument.key).or_default();
+            line.instrument = Some(Arc::new(instrument));
+        }
+    }
+
     /// Takes back what is on record of orders that others placed today, and when each was first seen.
     pub fn restore_external(&mut self, orders: impl IntoIterator<Item = (OrderReport, Timestamp)>) {
         for (report, first_seen) in orders {
@@ -117,6 +133,16 @@ impl FollowerBook {
             let counts = counts_in_windows(&report, first_seen);
             let known = External { first_seen, status: report.status, cumulative: report.cumulative, counts };
             self.external.insert(report.broker_order_id, known);
+        }
+    }
+}
+
+/// The wrong belief of [`crate::flaw`], and nothing else.
+fn believe_in_cancels(mirror: &mut Mirror) {
+    for child in &mut mirror.children {
+        let is_cancelled = child.request.as_deref().is_some_and(|request| request.change.is_full_cancel());
+        if is_cancelled && child.is_live() {
+            (child.state, child.request) = (ChildState::Cancelled, None);
         }
     }
 }

@@ -65,7 +65,7 @@ impl Mirror {
             }
             Wanted::Order { terms, total, is_chase } => {
                 self.forget_reason();
-                if let Some(aim) = self.aim(COPY, terms, total, is_chase) {
+                if let Some(aim) = self.aim(COPY, terms, total, is_chase, at) {
                     self.target = Target::Open(self.sized(&aim.terms, total));
                     self.drive(&aim, at, effects)?;
                 }
@@ -74,10 +74,10 @@ impl Mirror {
         self.part(at, effects)
     }
 
-    fn aim(&self, leg: u8, terms: OrderTerms, total: u32, is_chase: bool) -> Option<Aim> {
+    fn aim(&self, leg: u8, terms: OrderTerms, total: u32, is_chase: bool, at: &Moment<'_>) -> Option<Aim> {
         // A repair may be due after the Sizer has said no; and in a new life before he has said anything but no.
         let wish = self.wish.as_deref();
-        let instrument = wish.map(|wish| &wish.instrument);
+        let instrument = wish.map(|wish| wish.instrument.as_ref()).or(at.instrument);
         let lot = instrument.map(|of| of.lot_size).or(self.sizing.map(|sizing| sizing.lot_size))?;
         let freeze = instrument.and_then(|of| of.freeze_quantity);
         let freeze = freeze.map_or(u32::MAX, Quantity::get).max(lot.get());
@@ -106,7 +106,7 @@ impl Mirror {
         effects: &mut Vec<MirrorEffect>,
     ) -> Result<(), IllegalTransition> {
         let total = terms.quantity.get();
-        match self.aim(REPAIR, terms, total, true) {
+        match self.aim(REPAIR, terms, total, true, at) {
             Some(aim) => self.drive(&aim, at, effects),
             None => Ok(()),
         }

@@ -35,7 +35,7 @@ use crate::follower::MappingState;
 use crate::gap::Gap;
 use crate::gates::{Admission, DeniedReason, RiskApproved};
 use crate::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
-use crate::instrument::coded_enum;
+use crate::instrument::{Instrument, coded_enum};
 use crate::leader::LeaderOrder;
 use crate::ledger::FillPoint;
 use crate::order::OrderTerms;
@@ -145,6 +145,8 @@ pub struct Moment<'a> {
     pub rules: &'a Rules,
     /// What may be opened.
     pub admit: Admit<'a>,
+    /// The order's instrument, as far as this life knows it.
+    pub instrument: Option<&'a Instrument>,
 }
 
 /// The Sizer's last word, as far as it matters.
@@ -618,12 +620,13 @@ impl Mirror {
         now: Timestamp,
     ) -> Result<Option<Request>, IllegalTransition> {
         let leg = self.children[index].key.leg;
-        let (worst_case, bound) = (self.worst_case_of(leg), self.bound(leg));
+        // The rows count what waits beside it, too: while one is being cancelled to make room for another, none goes.
+        let (wanted_or_out, bound) = (self.wanted_or_out(leg), self.bound(leg));
         let child = &mut self.children[index];
         let next = transition(&child.state, ChildEvent::Released)?;
         // P5, checked at the last place before the wire: what may be filled already, and this, within the target. It waits
         // for the room, or until it is not wanted any more.
-        if worst_case + u64::from(child.terms.quantity.get()) > bound {
+        if wanted_or_out > bound {
             return Ok(None);
         }
         child.state = next;

@@ -211,7 +211,7 @@ fn shown(status: BrokerStatus, cumulative: u32) -> MirrorEvent {
 
 fn moment(now: Timestamp, rules: &Rules) -> Moment<'_> {
     let admit = &|asked: &Opening<'_>| Ok(Admission { units: Quantity::new(asked.units), cut_by: None });
-    Moment { now, rules, admit }
+    Moment { now, rules, admit, instrument: None }
 }
 
 /// The follower's half of what the Sizer said, all of it opening or all of it closing.

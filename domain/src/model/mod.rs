@@ -12,6 +12,7 @@ mod calm;
 mod chance;
 mod exchange;
 mod fraction;
+mod keeping;
 mod leading;
 mod oracle;
 mod policies;
@@ -43,6 +44,8 @@ fn day(seed: u64, steps_max: u32, traced: bool) -> (Checked, String) {
 fn live(world: &mut World, steps_max: u32) -> Checked {
     let steps = (30 + world.chance.below(STEPS_MAX - 30)).min(steps_max);
     let ran = catch_unwind(AssertUnwindSafe(|| {
+        let carried = world.carried();
+        world.book.restore_carried(carried, []);
         world.arm()?;
         for _ in 0..steps {
             world.step()?;

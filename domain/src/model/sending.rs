@@ -31,8 +31,13 @@ impl World {
             slice: key.slice,
             attempt: key.attempt,
         };
+        let target = self.mirror(copied.leader).map_or(0, |mirror| match &mirror.target {
+            Target::Open(terms) => terms.quantity.get(),
+            Target::Undecided | Target::Gone(_) => 0,
+        });
         self.note(|| {
-            format!("sends {} {id} {copied} {:?}: {}", request.serial, request.purpose, words(&request.ask))
+            let (serial, purpose, words) = (request.serial, request.purpose, words(&request.ask));
+            format!("sends {serial} {id} {copied} {purpose:?} of {target}: {words}")
         });
         let by_hand = detached && !self.operator.has_stopped;
         hold!(!by_hand, "a detached mirror is left alone: {request:?}");
@@ -65,7 +70,7 @@ impl World {
         self.remember(&id, request);
         self.check_budget(request.purpose)?;
         let (arrives, told) = self.fate(request);
-        self.outbox.push(Sent { request: request.clone(), at: self.now, arrives, told });
+        self.outbox.push(Sent { request: request.clone(), at: self.now, arrives, told, is_orphan: false });
         let now = self.time();
         let more = self.book.step(Event::Left, now);
         hold!(
@@ -155,6 +160,12 @@ impl World {
         hold!(!operator.halted && !operator.reduces, "an entry leaves a stopped account: {copied}");
         let since = self.seen[copied.leader].since;
         hold!(operator.resumed.is_none_or(|at| at <= since), "what was stopped comes back: {copied}");
+        // By the broker's clock, which knows whole seconds.
+        let age_max = i64::try_from(self.settings.entry.age_max.as_micros()).unwrap_or(i64::MAX) + SECOND;
+        let is_late = self.mirror(copied.leader).is_some_and(|mirror| {
+            mirror.leader.status.is_terminal() && since - mirror.leader.ts_event.micros() > age_max
+        });
+        hold!(!is_late || copied.leg != COPY, "P13: opened for what was long over: {copied}");
         Ok(())
     }
 
@@ -215,7 +226,9 @@ impl World {
         self.check_exposure(instrument, buy, units)?;
         // What of it closes is bounded by what is held, whatever the first of its units were sent as.
         let closes = self.tallies[instrument as usize].uses_of(copied.leader).1;
-        if let Some(lots) = caps[ORDER].filter(|_| !closes) {
+        // What filled ahead of him may have closed what he opened later.
+        let crossed = self.is_blotted(instrument, &["late entry"]);
+        if let Some(lots) = caps[ORDER].filter(|_| !closes && !crossed) {
             let out = self.entry_worst(copied.leader) + units;
             hold!(out <= lots * LOT, "a cap of {lots} lots an order, and {out} units for L{}", copied.leader);
         }

@@ -53,7 +53,9 @@ impl World {
             Told::Hollow => accepted(&sent, self.is_over(&sent)),
         };
         self.note(|| format!("arrives: {client_order_id} {}: {answer:?}", sent.request.serial));
-        self.answers.push((client_order_id, sent.request.serial, answer));
+        if !sent.is_orphan {
+            self.answers.push((client_order_id, sent.request.serial, answer));
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::chance::Chance;
 use super::exchange::{Asked, Exchange, Order};
 use super::fraction::Fraction;
+use super::keeping::{self, Boundary, Forever, Keeping};
 use super::policies::{self, Policies};
 use super::speak::{self, FOLLOWER, LEADER};
 use super::tally::{Carried, Growth, Tally};
@@ -15,9 +16,9 @@ use crate::decision::{Decision, decide};
 use crate::follower::{Alert, BookRead, Effect, Event, FollowerBook, FollowerSettings, Record};
 use crate::gap::Gap;
 use crate::ids::ClientOrderId;
-use crate::instrument::Instrument;
+use crate::instrument::{Instrument, InstrumentKey};
 use crate::leader::{LeaderBook, LeaderOrder, Merge};
-use crate::mirror::{Answer, Request};
+use crate::mirror::{Answer, Approved, Ask, Request};
 use crate::order::{BrokerStatus, EvidenceSource, OrderReport, OrderTerms};
 use crate::pacing::Purpose;
 use crate::time::{Timestamp, TradingDay};
@@ -54,6 +55,8 @@ pub(super) struct Sent {
     pub(super) at: i64,
     pub(super) arrives: bool,
     pub(super) told: Told,
+    /// Who sent it has died since: nobody is told.
+    pub(super) is_orphan: bool,
 }
 
 /// What happened to one leader order at the follower, as the outside saw it.
@@ -69,6 +72,8 @@ pub(super) struct Seen {
     pub(super) plain: Option<Asked>,
     /// A person changed or cancelled a copy.
     pub(super) hand: bool,
+    /// He made a limit of a stop while nobody listened: it looks like a stop that fired.
+    pub(super) unclear: bool,
     /// A change was refused for good, or as often as is allowed; an exit given up.
     pub(super) change_refused: bool,
     pub(super) exhausted: bool,
@@ -93,12 +98,12 @@ pub(super) struct Operator {
 pub(super) struct World {
     pub(super) chance: Chance,
     pub(super) policies: Policies,
-    settings: FollowerSettings,
+    pub(super) settings: FollowerSettings,
     instruments: Vec<Arc<Instrument>>,
     pub(super) now: i64,
     pub(super) leader: Exchange,
     pub(super) follower: Exchange,
-    leader_book: LeaderBook,
+    pub(super) leader_book: LeaderBook,
     pub(super) book: FollowerBook,
     pub(super) leader_frames: Vec<(Order, bool)>,
     pub(super) follower_frames: Vec<(Order, bool)>,
@@ -131,6 +136,11 @@ pub(super) struct World {
     /// Counts what happened.
     pub(super) happened: u64,
     pub(super) calm: bool,
+    pub(super) keeping: Box<dyn Keeping>,
+    /// The process has died, and nobody has noticed yet: it is told nothing more.
+    pub(super) is_dead: bool,
+    /// What it was told last.
+    pub(super) about: &'static str,
     /// What happened, line by line, where somebody wants to read it.
     pub(super) trace: Option<Vec<String>>,
 }
@@ -191,6 +201,9 @@ impl World {
             entries_placed: 0,
             happened: 0,
             calm: false,
+            keeping: Box::new(Forever),
+            is_dead: false,
+            about: "",
             trace: traced.then(Vec::new),
         }
     }
@@ -213,16 +226,20 @@ impl World {
         }
     }
 
-    /// Copying is armed: what both hold is told, and the money.
-    pub(super) fn arm(&mut self) -> Checked {
-        let numbers = 0..self.policies.instruments;
-        let carried =
-            numbers.map(|number| (speak::key(number), self.tallies[number as usize].carried.copied));
-        self.book.restore_carried(carried.filter(|(_, units)| *units != 0).collect::<Vec<_>>(), []);
+    /// What copies of earlier days left.
+    pub(super) fn carried(&mut self) -> Vec<(InstrumentKey, i64)> {
+        let mut copies = Vec::new();
         for number in 0..self.policies.instruments {
             let carried = self.tallies[number as usize].carried;
             self.note(|| format!("before, in {number}: {carried:?}"));
+            copies.push((speak::key(number), carried.copied));
         }
+        copies.retain(|(_, units)| *units != 0);
+        copies
+    }
+
+    /// Copying is armed: what both hold is told, and the money.
+    pub(super) fn arm(&mut self) -> Checked {
         // Positions are told as of a moment before anything was sent.
         self.now += MILLI;
         let (leader, follower) = (self.leader_positions(), self.positions());
@@ -235,6 +252,9 @@ impl World {
 
     /// A frame or row of the leader's account is read.
     pub(super) fn hear(&mut self, order: &Order, is_change: bool, source: EvidenceSource) -> Checked {
+        if self.is_dead {
+            return Ok(());
+        }
         if order.shown() == order.asked {
             self.seen[order.number].plain = Some(order.asked);
         }
@@ -259,11 +279,9 @@ impl World {
         Ok(())
     }
 
-    fn plan(&mut self, order: &Arc<LeaderOrder>) -> Checked {
+    pub(super) fn plan(&mut self, order: &Arc<LeaderOrder>) -> Checked {
         let number = speak::number_of(&order.broker_order_id);
-        let instrument = self.instruments.iter().find(|instrument| instrument.key == order.terms.instrument);
-        let decision: Decision =
-            decide(order, instrument, &self.settings.copy, self.policies.capital(), &self.settings.account);
+        let decision = self.decision(order);
         let took_back =
             matches!(order.status, BrokerStatus::Cancelled | BrokerStatus::Rejected | BrokerStatus::Expired);
         let was_decided =
@@ -271,6 +289,11 @@ impl World {
         self.seen[number].gone |= took_back && was_decided;
         self.count(number, order);
         self.tell(Event::Plan { order: Arc::clone(order), decision })
+    }
+
+    pub(super) fn decision(&self, order: &Arc<LeaderOrder>) -> Decision {
+        let instrument = self.instruments.iter().find(|instrument| instrument.key == order.terms.instrument);
+        decide(order, instrument, &self.settings.copy, self.policies.capital(), &self.settings.account)
     }
 
     /// What the oracle learns of the leader, at the same time as the code under test.
@@ -304,17 +327,35 @@ impl World {
     }
 
     pub(super) fn tell(&mut self, event: Event) -> Checked {
+        self.about = keeping::name(&event);
+        if self.is_dead || self.dies(Boundary::Told) {
+            return Ok(());
+        }
         self.happened += 1;
         let now = self.time();
         let effects = self.book.step(event, now);
         self.perform(effects)?;
-        self.check()
+        if self.is_dead { Ok(()) } else { self.check() }
+    }
+
+    fn dies(&mut self, at: Boundary) -> bool {
+        self.is_dead = self.is_dead || (!self.calm && self.keeping.dies(at, self.about));
+        self.is_dead
     }
 
     pub(super) fn perform(&mut self, effects: Vec<Effect>) -> Checked {
+        let mut boundary = Boundary::BeforeCommit;
         for effect in effects {
+            if self.is_dead {
+                return Ok(());
+            }
             match effect {
                 Effect::Commit { records, then } => {
+                    if self.dies(std::mem::replace(&mut boundary, Boundary::BetweenCommits)) {
+                        return Ok(());
+                    }
+                    let now = self.time();
+                    self.keeping.commit(&records, now)?;
                     for record in records {
                         if let Record::Gap { leader, gap, .. } = record {
                             let number = speak::number_of(&leader.broker_order_id);
@@ -322,8 +363,11 @@ impl World {
                             self.seen[number].gap = Some(gap);
                         }
                     }
-                    if let Some(approved) = then {
+                    if self.dies(Boundary::Committed) {
+                        self.never_leaves(then.as_ref().map(Approved::get));
+                    } else if let Some(approved) = then {
                         self.send(approved.get())?;
+                        self.dies(Boundary::Sent);
                     }
                 }
                 Effect::Lookup { client_order_id, .. } => self.lookups.push(client_order_id),
@@ -345,7 +389,15 @@ impl World {
         Ok(())
     }
 
+    /// What was made durable and did not leave.
+    fn never_leaves(&mut self, request: Option<&Request>) {
+        if let Some(Ask::Place(terms)) = request.map(|request| &request.ask) {
+            self.blot(speak::number_of_key(terms.instrument), "lost");
+        }
+    }
+
     fn alarm(&mut self, alert: &Alert) -> Checked {
+        self.keeping.raise(alert);
         self.note(|| format!("alert {alert:?}"));
         let of = |id: &ClientOrderId| self.copies.get(id.as_str()).map(|copied| copied.leader);
         match alert {

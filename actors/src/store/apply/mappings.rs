@@ -9,7 +9,7 @@ use crate::store::rows::{FillComparison, MappingRow, MirrorKey};
 
 // Detached is final. Skipped and voided are not (P26: one outcome, the one that the pair has now): a share below one lot
 // grows into one, what was not to be opened comes to close what is held, and an order that was given up turns up in the
-// broker's book. Only what may have left can be detached.
+// broker's book. Only what has ever been sent can be detached, should it have been voided since.
 const UPSERT: &str = "
 INSERT INTO copy_mappings (trading_day, leader_account, leader_order_id, follower_id, outcome, reason, strategy,
     ratio_numerator, ratio_denominator, inputs, target_quantity, copied_quantity, filled_quantity, created_at, updated_at,
@@ -34,7 +34,7 @@ WHERE outcome = excluded.outcome
                 SELECT 1 FROM intents AS i
                 WHERE i.trading_day = excluded.trading_day AND i.leader_account = excluded.leader_account
                     AND i.leader_order_id = excluded.leader_order_id AND i.follower_id = excluded.follower_id
-                    AND i.state NOT IN ('PLANNED', 'VOIDED'))
+                    AND (i.state NOT IN ('PLANNED', 'VOIDED') OR i.ts_sent IS NOT NULL))
             ELSE outcome <> 'detached' END";
 
 const COMPARE: &str = "

@@ -61,6 +61,16 @@ impl Reader {
         self.pool.get().unwrap()
     }
 
+    #[cfg(feature = "simulation")]
+    pub(super) const fn over(pool: r2d2::Pool<SqliteConnectionManager>) -> Self {
+        Self { pool, store: None }
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(super) fn connection(&self) -> Result<r2d2::PooledConnection<SqliteConnectionManager>, r2d2::Error> {
+        self.pool.get()
+    }
+
     fn rows<T>(
         &self,
         sql: &str,

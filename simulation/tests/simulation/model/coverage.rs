@@ -1,0 +1,300 @@
+//! What has happened, counted: days that come to nothing prove nothing.
+
+use std::collections::BTreeMap;
+
+use tandem_actors::store::{IntentKind, predecessors};
+
+use super::keeping::Boundary;
+use crate::follower::{Alert, Record};
+use crate::gates::DeniedReason;
+use crate::mirror::IntentState;
+
+/// How often each thing has happened, in words.
+#[derive(Debug, Default)]
+pub(super) struct Coverage(pub(super) BTreeMap<String, u64>);
+
+impl Coverage {
+    pub(super) fn count(&mut self, what: String) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        for (what, times) in other.0 {
+            *self.0.entry(what).or_default() += times;
+        }
+    }
+
+    pub(super) fn death(&mut self, about: &str, at: Boundary) {
+        self.count(format!("death: {about}, {at:?}"));
+    }
+
+    pub(super) fn alert(&mut self, alert: &Alert) {
+        let words = format!("{alert:?}");
+        let name = words.split(['(', ' ']).next().unwrap_or_default();
+        self.count(format!("alert: {name}"));
+    }
+
+    pub(super) fn record(&mut self, record: &Record) {
+        match record {
+            Record::Intent { child, before, .. } => {
+                let before = before.map_or("new".to_owned(), |before| format!("{before:?}"));
+                self.count(format!("placing: {before} to {:?}", child.intent_state()));
+            }
+            Record::Change { change, .. } => {
+                let kind = if change.is_cancel { "cancel" } else { "change" };
+                let before = change.before.map_or("new".to_owned(), |before| format!("{before:?}"));
+                self.count(format!("{kind}: {before} to {:?}", change.state));
+            }
+            Record::Mapping { state, .. } => {
+                self.count(format!("copy: {:?}", state.outcome));
+                if let Some(reason) = state.reason {
+                    self.count(format!("reason: {reason:?}"));
+                }
+            }
+            Record::Gap { gap, .. } => self.count(format!("gap: {:?}", gap.kind)),
+            Record::Trading(trading) => self.count(format!("trading: {:?}", trading.state)),
+            _ => {}
+        }
+    }
+}
+
+/// Where a process can die, by what it was told last. Of the moments that are not here: money makes nothing durable, nor
+/// does a lookup that finds nothing; positions and an operator's word send nothing at once; rows are no event.
+pub(super) const DEATHS: [(&str, Boundary); 51] = [
+    ("plan", Boundary::Told),
+    ("plan", Boundary::BeforeCommit),
+    ("plan", Boundary::BetweenCommits),
+    ("plan", Boundary::Committed),
+    ("plan", Boundary::Sent),
+    ("together", Boundary::Told),
+    ("together", Boundary::BeforeCommit),
+    ("together", Boundary::BetweenCommits),
+    ("together", Boundary::Committed),
+    ("together", Boundary::Sent),
+    ("answer", Boundary::Told),
+    ("answer", Boundary::BeforeCommit),
+    ("answer", Boundary::BetweenCommits),
+    ("answer", Boundary::Committed),
+    ("answer", Boundary::Sent),
+    ("book", Boundary::Told),
+    ("book", Boundary::BeforeCommit),
+    ("book", Boundary::BetweenCommits),
+    ("book", Boundary::Committed),
+    ("book", Boundary::Sent),
+    ("report", Boundary::Told),
+    ("report", Boundary::BeforeCommit),
+    ("report", Boundary::BetweenCommits),
+    ("report", Boundary::Committed),
+    ("report", Boundary::Sent),
+    ("lookup", Boundary::Told),
+    ("time", Boundary::Told),
+    ("time", Boundary::BeforeCommit),
+    ("time", Boundary::BetweenCommits),
+    ("time", Boundary::Committed),
+    ("time", Boundary::Sent),
+    ("control", Boundary::Told),
+    ("control", Boundary::BeforeCommit),
+    ("control", Boundary::BetweenCommits),
+    ("control", Boundary::Committed),
+    ("positions", Boundary::Told),
+    ("positions", Boundary::BeforeCommit),
+    ("positions", Boundary::BetweenCommits),
+    ("positions", Boundary::Committed),
+    ("leader's positions", Boundary::Told),
+    ("leader's positions", Boundary::BeforeCommit),
+    ("leader's positions", Boundary::BetweenCommits),
+    ("leader's positions", Boundary::Committed),
+    ("margin", Boundary::Told),
+    ("margin", Boundary::BeforeCommit),
+    ("margin", Boundary::Committed),
+    ("margin", Boundary::Sent),
+    ("funds", Boundary::Told),
+    ("rows", Boundary::BeforeCommit),
+    ("rows", Boundary::BetweenCommits),
+    ("rows", Boundary::Committed),
+];
+
+/// What this world cannot come to, with the reason.
+const REASONS_NOT_HERE: [(&str, &[DeniedReason]); 7] = [
+    (
+        "its leader gives ordinary orders on listed index options",
+        &[
+            DeniedReason::CopyLoop,
+            DeniedReason::OrderLeg,
+            DeniedReason::UnknownInstrument,
+            DeniedReason::NotOption,
+            DeniedReason::KindNotCopied,
+            DeniedReason::UnsupportedProduct,
+            DeniedReason::UnsupportedOrderType,
+            DeniedReason::ForeverOnDerivatives,
+            DeniedReason::ForeverChild,
+        ],
+    ),
+    (
+        "its exchange trades round the clock",
+        &[
+            DeniedReason::OutsideWindow,
+            DeniedReason::MarketHoliday,
+            DeniedReason::MarketClosed,
+            DeniedReason::MarketOpen,
+            DeniedReason::InstrumentExpired,
+            DeniedReason::ExpiryDay,
+            DeniedReason::IntradayCutoff,
+        ],
+    ),
+    (
+        "its owner keeps no lists, and bounds neither values nor drifts of prices nor losses",
+        &[
+            DeniedReason::CopyingOff,
+            DeniedReason::SegmentFiltered,
+            DeniedReason::UnderlyingFiltered,
+            DeniedReason::InstrumentFiltered,
+            DeniedReason::ProductFiltered,
+            DeniedReason::SideFiltered,
+            DeniedReason::PriceDrift,
+            DeniedReason::OrderValue,
+            DeniedReason::PositionShare,
+            DeniedReason::DailyLoss,
+        ],
+    ),
+    (
+        "its capital and money are always known, its prices on the tick and within the band",
+        &[
+            DeniedReason::CapitalUnknown,
+            DeniedReason::FiguresUnknown,
+            DeniedReason::OffTick,
+            DeniedReason::OutsideBand,
+        ],
+    ),
+    ("its broker takes every token", &[DeniedReason::AccountHalted, DeniedReason::BreakerOpen]),
+    ("its broker shows no order of ours that is on no record", &[DeniedReason::AlreadyAtBroker]),
+    (
+        "a few in ten thousand days",
+        &[DeniedReason::NeverSent, DeniedReason::RoundTripMissed, DeniedReason::LedgerDrift],
+    ),
+];
+
+/// A step of an intent: its kind, from, to.
+type Step = (IntentKind, IntentState, IntentState);
+
+/// The same of steps that the rows would allow.
+const STEPS_NOT_HERE: [(&str, &[Step]); 4] = [
+    (
+        "what provably never left is NOT_SENT and goes from there",
+        &[
+            (IntentKind::Place, IntentState::Sending, IntentState::Planned),
+            (IntentKind::Place, IntentState::NotSent, IntentState::Planned),
+            (IntentKind::Modify, IntentState::Planned, IntentState::Planned),
+            (IntentKind::Modify, IntentState::Sending, IntentState::Planned),
+            (IntentKind::Modify, IntentState::NotSent, IntentState::Planned),
+            (IntentKind::Cancel, IntentState::Planned, IntentState::Planned),
+            (IntentKind::Cancel, IntentState::Sending, IntentState::Planned),
+            (IntentKind::Cancel, IntentState::NotSent, IntentState::Planned),
+        ],
+    ),
+    (
+        "a change has no row before it leaves, and another row when it is asked for again",
+        &[
+            (IntentKind::Modify, IntentState::Planned, IntentState::Sending),
+            (IntentKind::Modify, IntentState::NotSent, IntentState::Sending),
+            (IntentKind::Modify, IntentState::Planned, IntentState::Voided),
+            (IntentKind::Modify, IntentState::NotSent, IntentState::Voided),
+            (IntentKind::Modify, IntentState::Acked, IntentState::Acked),
+            (IntentKind::Cancel, IntentState::Planned, IntentState::Sending),
+            (IntentKind::Cancel, IntentState::NotSent, IntentState::Sending),
+            (IntentKind::Cancel, IntentState::Planned, IntentState::Voided),
+            (IntentKind::Cancel, IntentState::NotSent, IntentState::Voided),
+            (IntentKind::Cancel, IntentState::Acked, IntentState::Acked),
+        ],
+    ),
+    (
+        "its broker keeps the settle time, and what it refused never appears",
+        &[
+            (IntentKind::Place, IntentState::Absent, IntentState::Sending),
+            (IntentKind::Place, IntentState::Planned, IntentState::Acked),
+            (IntentKind::Place, IntentState::Absent, IntentState::Acked),
+            (IntentKind::Place, IntentState::NotSent, IntentState::Acked),
+            (IntentKind::Place, IntentState::Refused, IntentState::Acked),
+            (IntentKind::Place, IntentState::Voided, IntentState::Acked),
+        ],
+    ),
+    (
+        "what is in doubt is refused by nobody, and stays in doubt without a row; the last is a few in ten thousand days",
+        &[
+            (IntentKind::Place, IntentState::Unknown, IntentState::Refused),
+            (IntentKind::Place, IntentState::Unknown, IntentState::Unknown),
+            (IntentKind::Modify, IntentState::Unknown, IntentState::Refused),
+            (IntentKind::Modify, IntentState::Unknown, IntentState::Unknown),
+            (IntentKind::Cancel, IntentState::Unknown, IntentState::Refused),
+            (IntentKind::Cancel, IntentState::Unknown, IntentState::Unknown),
+            (IntentKind::Place, IntentState::NotSent, IntentState::NotSent),
+        ],
+    ),
+];
+
+/// Alerts that this world can cause; drift, an exit given up and one that overshot are a few in ten thousand days.
+const ALERTS: [&str; 8] = [
+    "ChangeRefused",
+    "ChangesExhausted",
+    "CopyGap",
+    "CoverMissing",
+    "Detached",
+    "SquaredOff",
+    "SquaringOff",
+    "Stopped",
+];
+
+/// Deaths that are a few in ten thousand days although they are aimed at.
+const RARE_DEATHS: [(&str, Boundary); 8] = [
+    ("book", Boundary::Sent),
+    ("answer", Boundary::Sent),
+    ("report", Boundary::Sent),
+    ("answer", Boundary::BetweenCommits),
+    ("margin", Boundary::Told),
+    ("margin", Boundary::BeforeCommit),
+    ("margin", Boundary::Committed),
+    ("margin", Boundary::Sent),
+];
+
+const STATES: [IntentState; 8] = [
+    IntentState::Planned,
+    IntentState::Sending,
+    IntentState::Acked,
+    IntentState::Refused,
+    IntentState::Unknown,
+    IntentState::NotSent,
+    IntentState::Voided,
+    IntentState::Absent,
+];
+
+/// What two thousand days must come to.
+pub(super) fn demanded() -> Vec<String> {
+    let mut demanded: Vec<String> = [
+        "down: None",
+        "down: Seconds",
+        "down: Hours",
+        "a second instance: refused",
+        "a stream: lost and merged",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let deaths = DEATHS.iter().filter(|death| !RARE_DEATHS.contains(death));
+    demanded.extend(deaths.map(|(about, at)| format!("death: {about}, {at:?}")));
+    let reasons = DeniedReason::ALL
+        .iter()
+        .filter(|reason| !REASONS_NOT_HERE.iter().any(|(_, reasons)| reasons.contains(reason)));
+    demanded.extend(reasons.map(|reason| format!("reason: {reason:?}")));
+    demanded.extend(ALERTS.map(|alert| format!("alert: {alert}")));
+    for (kind, name) in
+        [(IntentKind::Place, "placing"), (IntentKind::Modify, "change"), (IntentKind::Cancel, "cancel")]
+    {
+        demanded.push(format!("{name}: new to Sending"));
+        for to in STATES {
+            let from = predecessors(to, kind).iter();
+            let here = from
+                .filter(|from| !STEPS_NOT_HERE.iter().any(|(_, steps)| steps.contains(&(kind, **from, to))));
+            demanded.extend(here.map(|from| format!("{name}: {from:?} to {to:?}")));
+        }
+    }
+    demanded
+}
