@@ -22,6 +22,11 @@ clippy:
 test:
     cargo test --workspace
 
+# The program killed at random moments; then, built with fault points, ended at each of them and its actors broken.
+kill:
+    cargo test --test kill moments
+    cargo test --features faults --test kill -- build points actors
+
 # The documentation, warnings denied.
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

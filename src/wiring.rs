@@ -169,6 +169,7 @@ impl Ground {
         let source = instrument_source(settings);
         load_instruments(&instruments, &source, store, day, &clock).await?;
         let calendar = calendar(settings, day)?;
+        tandem_actors::fault_point!(GroundLaid);
         let generations = Arc::default();
         Ok(Self { clock, in_flight, frames, instruments, source, calendar, operators, generations })
     }

@@ -71,6 +71,10 @@ impl CircuitBreaker {
 
 impl Actor for CircuitBreaker {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        crate::fault_point!(BreakerStarted, ctx);
+    }
 }
 
 impl Handler<Link> for CircuitBreaker {
@@ -94,6 +98,7 @@ impl Handler<ApiDid> for CircuitBreaker {
 
     fn handle(&mut self, ApiDid { kind, outcome }: ApiDid, ctx: &mut Self::Context) {
         self.vitals.received();
+        crate::fault_point!(BreakerTold, ctx);
         let before = self.breaker.state();
         self.breaker.on_outcome(kind, outcome, self.params.clock.now());
         let after = self.breaker.state();

@@ -343,6 +343,9 @@ impl FollowerOrderActor {
 
     /// A report of the account's order stream.
     fn on_stream_report(&mut self, report: OrderReport, ctx: &mut Context<Self>) {
+        if !report.cumulative.is_zero() {
+            crate::fault_point!(FillReceived, ctx);
+        }
         let filled_before = self.filled_units();
         self.step(Event::Report(Box::new(report)), ctx);
         if self.filled_units() > filled_before {
@@ -369,6 +372,7 @@ impl Actor for FollowerOrderActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crate::fault_point!(FollowerStarted, ctx);
         token_keeper::begin(self, ctx);
         self.connect(ctx);
         self.load(ctx);
@@ -390,6 +394,7 @@ impl Handler<Plan> for FollowerOrderActor {
 
     fn handle(&mut self, plan: Plan, ctx: &mut Self::Context) {
         self.vitals.received();
+        crate::fault_point!(FollowerPlanned, ctx);
         if self.book.is_some() {
             self.take_plan(plan, ctx);
         } else {

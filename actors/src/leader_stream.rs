@@ -225,6 +225,7 @@ impl Actor for LeaderStream {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crate::fault_point!(LeaderStarted, ctx);
         token_keeper::begin(self, ctx);
         match self.params.account.connect() {
             Ok(client) => self.begin_reading(client, ctx),

@@ -338,6 +338,7 @@ impl Actor for Sizer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        crate::fault_point!(SizerStarted, ctx);
         let (reader, day) = (self.params.reader.clone(), self.day);
         let reading = actix_rt::task::spawn_blocking(move || reader.day_capital(day));
         ctx.spawn(reading.into_actor(self).map(|read, sizer, ctx| match read {
@@ -369,6 +370,7 @@ impl Handler<LeaderOrderChanged> for Sizer {
 
     fn handle(&mut self, change: LeaderOrderChanged, ctx: &mut Self::Context) {
         self.vitals.received();
+        crate::fault_point!(SizerTold, ctx);
         if !self.is_live {
             return;
         }

@@ -73,6 +73,7 @@ impl Actor for Store {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(WATCH_INTERVAL, |keeper, ctx| {
+            crate::fault_point!(StoreWatched, ctx);
             if let Some(damage) = keeper.handle.damage() {
                 // Whatever came first stays the cause.
                 keeper.death.set(damage).ok();

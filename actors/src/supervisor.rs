@@ -31,6 +31,9 @@ use crate::vitals::{ActorName, Death, Depth, Health, Ping, Vitals};
 /// The kind of the incident of a follower whose actor stays down.
 const FOLLOWER_DOWN: &str = "follower_down";
 
+/// How an actor ended that does not answer.
+const HUNG: &str = "hung";
+
 /// What the supervisor is told once.
 #[derive(Debug, Clone)]
 pub struct SupervisorParams {
@@ -235,7 +238,7 @@ impl<H: Household + Unpin> Supervisor<H> {
         error!(actor = %child.name, generation = child.generation,
             silent_ms = u64::try_from(child.alive.elapsed().as_millis()).unwrap_or(u64::MAX),
             "actor hangs: given up and fenced");
-        self.bury(at, "hung", ctx);
+        self.bury(at, HUNG, ctx);
     }
 
     fn on_death(&mut self, death: &Death, ctx: &mut Context<Self>) {
@@ -262,7 +265,9 @@ impl<H: Household + Unpin> Supervisor<H> {
         let verdict = child.log.on_death(since_start, jitter_pct(since_start));
         self.record_restart(&name, generation, how);
         if name == ActorName::Store {
-            return self.end(Ending::StorageFault);
+            // Of a writer that ends or hangs the keeper dies by itself. One that only does not answer shares its thread with
+            // all actors: that is what hangs, and no restart on it would ever begin.
+            return self.end(if how == HUNG { Ending::Escalated(name) } else { Ending::StorageFault });
         }
         match verdict {
             Verdict::RestartAfter(delay) => {

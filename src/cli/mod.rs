@@ -26,11 +26,18 @@ pub use exit::ExitStatus;
 
 /// Copies the option orders of one Dhan account into others, in proportion and provably once.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = AFTER_HELP)]
+#[command(version = VERSION, about, after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+#[cfg(not(feature = "faults"))]
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// A build that can be made to fail says so.
+#[cfg(feature = "faults")]
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " with fault points: for tests on this machine only");
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 a check or the run failed, 2 bad settings or command line (nothing started), 3 another instance \
@@ -89,6 +96,11 @@ pub fn main() -> ExitStatus {
         Ok(arguments) => arguments,
         Err(error) => return complain(&error),
     };
+    #[cfg(feature = "faults")]
+    if let Err(error) = tandem_actors::faults::arm_from_environment() {
+        say_error(&format!("error: {error}"));
+        return ExitStatus::BadSettings;
+    }
     let done = match arguments.command {
         Command::Run { config } => run::run(&config),
         Command::Demo => crate::demo::run(),

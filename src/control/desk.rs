@@ -135,6 +135,7 @@ impl Desk {
         };
         // All doors before the first wait.
         let errands: Vec<Errand> = posts.iter().map(|post| post.begin(control)).collect();
+        tandem_actors::fault_point!(HaltDoorsShut);
         let standings = join_all(errands.into_iter().map(|errand| self.carry_out(errand))).await;
         log(request.command, &standings);
         Response::followers(standings)

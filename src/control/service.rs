@@ -125,6 +125,7 @@ async fn converse(mut peer: UnixStream, desk: Arc<Desk>, _place: OwnedSemaphoreP
     let Ok(line) = line_of(&response) else { return };
     // A peer that does not take its answer does without.
     timeout(PEER_DEADLINE, peer.write_all(&line)).await.ok();
+    tandem_actors::fault_point!(HaltAcknowledged);
 }
 
 /// Without waiting: a new socket takes a short line at once, or the peer does without.

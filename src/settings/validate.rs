@@ -77,6 +77,8 @@ pub(super) fn check(
 ) {
     let mut checker = Checker { settings, origins, faults };
     checker.urls();
+    #[cfg(feature = "faults")]
+    checker.faults();
     checker.stream(purpose);
     checker.clock();
     checker.spans();
@@ -112,6 +114,15 @@ impl Checker<'_> {
             if in_the_clear && !is_loopback(url) {
                 self.fault(key, "is not encrypted and leaves this machine", "write https:// or wss://");
             }
+        }
+    }
+
+    /// A build that can be made to fail speaks to no broker.
+    #[cfg(feature = "faults")]
+    fn faults(&mut self) {
+        if !self.settings.is_loopback() {
+            let problem = "leaves this machine, or another URL does, and this is a build with fault points";
+            self.fault("broker.base_url", problem, "build without the feature faults, or use the simulator");
         }
     }
 

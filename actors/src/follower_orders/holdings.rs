@@ -53,6 +53,7 @@ impl FollowerOrderActor {
         let read = async move { client.positions(started_at).await };
         ctx.spawn(read.into_actor(self).map(move |positions, actor, ctx| {
             actor.vitals.progressed();
+            crate::fault_point!(FollowerPositionsRead, ctx);
             let again = actor.positions == Reading::RunsAndDue;
             actor.positions = Reading::Idle;
             let retry = actor.retries.positions.note(&positions);

@@ -34,6 +34,7 @@ impl FollowerOrderActor {
     }
 
     fn on_loaded(&mut self, day: Day, ctx: &mut Context<Self>) {
+        crate::fault_point!(FollowerLoaded, ctx);
         info!(follower = %self.id(), generation = self.vitals.generation, mirrors = day.mirrors(),
             openings = day.openings.len(), "follower's day loaded");
         let mut book = FollowerBook::new(self.params.settings.clone());
@@ -42,6 +43,7 @@ impl FollowerOrderActor {
         self.enter_trading(book.trading());
         self.book = Some(book);
         self.run(effects, &Circumstances { now, news: None }, ctx);
+        crate::fault_point!(FollowerRestored, ctx);
         self.tell_what_came_before(ctx);
         if self.client.is_some() {
             self.start_stream(ctx);

@@ -116,6 +116,7 @@ impl FollowerOrderActor {
         ctx.spawn(read.into_actor(self).map(move |book, actor, ctx| {
             actor.reading_book = false;
             actor.vitals.progressed();
+            crate::fault_point!(FollowerBookRead, ctx);
             actor.answer_probe(&book);
             let retry = actor.retries.book.note(&book);
             actor.on_book(book, started_at, ctx);

@@ -157,14 +157,19 @@ impl FollowerOrderActor {
         let key = (request.client_order_id.clone(), request.serial);
         self.sending.insert(key, Sent { timing, _underway: underway });
         let amo_time = self.params.amo_time;
+        crate::fault_point!(BeforeRequest, ctx);
         let sending = async move {
-            let answer = ask(&client, &request, amo_time).await;
+            let answer = ask(&client, &request, amo_time);
+            #[cfg(feature = "faults")]
+            let answer = crate::faults::watch_wire(answer);
+            let answer = answer.await;
             // For the record, after the fact: nothing waits for it.
             let body = body_of(&client, &request, amo_time);
             (request, body, answer)
         };
         ctx.spawn(sending.into_actor(self).map(|(request, body, answer), actor, ctx| {
             actor.vitals.progressed();
+            crate::fault_point!(AfterAnswer, ctx);
             actor.on_answer(&request, body, answer, ctx);
         }));
         self.step(Event::Left, ctx);

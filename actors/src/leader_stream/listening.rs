@@ -40,6 +40,7 @@ impl Listens for LeaderStream {
 
     fn on_logged_in(&mut self, ctx: &mut Context<Self>) {
         self.vitals.progressed();
+        crate::fault_point!(LeaderLoggedIn, ctx);
         self.enter(StreamState::Merging);
         self.read_snapshot(ctx);
     }

@@ -20,6 +20,7 @@ use crate::messages::{LeaderOrderChanged, Together};
 
 impl LeaderStream {
     pub(super) fn take_in(&mut self, frame: StreamFrame, ctx: &mut Context<Self>) {
+        crate::fault_point!(LeaderFrameReceived, ctx);
         let mut wishes = Wishes::default();
         for item in frame.items {
             match item {
@@ -118,6 +119,7 @@ impl LeaderStream {
         }
         info!(day = %now.trading_day(), "a new trading day: the leader's book begins empty");
         self.book = LeaderBook::new(now.trading_day());
+        crate::fault_point!(DayTurned);
         self.unreadable.clear();
         self.legs = LegWatch::default();
         Wishes::all()

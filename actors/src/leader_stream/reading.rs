@@ -255,6 +255,7 @@ impl LeaderStream {
     }
 
     fn on_orders(&mut self, book: &Book<OrderReport>, begun: Begun, ctx: &mut Context<Self>) {
+        crate::fault_point!(LeaderBookRead, ctx);
         for error in &book.unreadable {
             self.on_unreadable(error);
         }
@@ -287,6 +288,7 @@ impl LeaderStream {
     }
 
     fn go_live(&mut self, ctx: &mut Context<Self>) {
+        crate::fault_point!(LeaderMerged, ctx);
         self.enter(StreamState::Live);
         for frame in std::mem::take(&mut self.buffered) {
             self.take_in(frame, ctx);

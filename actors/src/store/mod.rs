@@ -97,7 +97,9 @@ impl Store {
             })?;
         }
         let lock = lock::InstanceLock::take(&settings.path)?;
+        crate::fault_point!(StoreLocked);
         let (connection, epoch) = open::open_writer(settings)?;
+        crate::fault_point!(StoreOpened);
         let shared = Arc::new(handle::Shared::default());
         let reader = Reader::open(&settings.path, settings.readers, settings.busy_timeout)?
             .watched_by(Arc::clone(&shared));

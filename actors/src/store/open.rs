@@ -88,7 +88,9 @@ pub(super) fn open_writer(settings: &StoreSettings) -> Result<(Connection, i64),
     set_and_check(&connection, "wal_autocheckpoint", "0", "0")?;
     set_and_check(&connection, "mmap_size", "0", "0")?;
     quick_check(&connection)?;
+    crate::fault_point!(StoreChecked);
     migrations().to_latest(&mut connection)?;
+    crate::fault_point!(StoreMigrated);
     if let Some(pages) = settings.pages_max {
         bound(&connection, pages)?;
     }

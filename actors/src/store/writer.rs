@@ -20,6 +20,8 @@ use super::error::{OpenError, StoreDeath, StoreError};
 use super::handle::{Message, Shared, StoreHandle};
 use super::lock::InstanceLock;
 use super::write::{Committed, Job};
+#[cfg(feature = "faults")]
+use crate::faults;
 
 /// Jobs in one transaction: bounds how long the first of them waits for the last.
 const JOBS_PER_COMMIT_MAX: usize = 512;
@@ -194,7 +196,14 @@ impl Writer {
         let results = owned.and_then(|()| self.apply_all(batch, generations, guard));
         let committed = match results {
             Ok(None) => run(connection, "ROLLBACK").map(|()| None),
-            Ok(results) => run(connection, "COMMIT").map(|()| results),
+            Ok(results) => {
+                #[cfg(feature = "faults")]
+                faults::reach_commit(faults::Moment::Before, batch);
+                let committed = run(connection, "COMMIT");
+                #[cfg(feature = "faults")]
+                faults::reach_commit(faults::Moment::After, batch);
+                committed.map(|()| results)
+            }
             Err(error) => Err(error),
         };
         committed.inspect_err(|_| {

@@ -1,0 +1,150 @@
+//! F9, F10, F11: each actor panics, hangs, and panics at every start.
+
+use std::time::{Duration, Instant};
+
+use crate::books::{hold_their_share, settle_and_check};
+use crate::harness::{Setup, Stage, buy, until};
+use crate::leader::{LOT, Leader};
+use crate::life::{millis, pause, setup, staged};
+
+/// A daemon that notices hangs soon and says often how it is.
+fn watched() -> Setup {
+    setup().set("supervisor.hang_deadline_ms = 1000").set("supervisor.health_interval_s = 1")
+}
+
+/// A daemon that is about to fail like this, and a leader. What it says from now on begins at the second number.
+fn armed(setup: Setup, fault: &str) -> (Stage, Leader, u64) {
+    eprintln!("{fault}");
+    let mut stage = staged(setup);
+    let leader = Leader::new(&stage.broker, 1);
+    stage.daemon.kill();
+    let bytes = stage.daemon.log_bytes();
+    stage.daemon.start_with(fault);
+    (stage, leader, bytes)
+}
+
+/// The leader trades until there is something to see.
+#[track_caller]
+fn trade_until<T>(
+    what: &str,
+    leader: &mut Leader,
+    stage: &mut Stage,
+    mut look: impl FnMut(&mut Stage) -> Option<T>,
+) -> T {
+    until(what, || {
+        leader.act(&stage.broker);
+        pause(millis(60));
+        look(stage)
+    })
+}
+
+/// Waits until the new life of an actor is known by its health.
+fn until_second_generation(stage: &Stage, actor: &str) {
+    until(&format!("health of {actor} says generation 2"), || {
+        let status = stage.daemon.status();
+        let health = status["actors"].as_array().unwrap();
+        health.iter().any(|row| row["actor"] == actor && row["generation"] == 2).then_some(())
+    });
+}
+
+/// Fails in this way once, while it copies; then its next life goes on, and nothing is lost or doubled. Which follower's
+/// it is, is chance.
+fn fails_and_is_restarted(point: &str, kind: &str, actor: &str) {
+    let (mut stage, mut leader, bytes) = armed(watched(), &format!("{point}={kind}"));
+    let word = if kind == "panic" { "actor panicked" } else { "actor hangs: given up and fenced" };
+    let line = trade_until(word, &mut leader, &mut stage, |stage| stage.daemon.line_since(bytes, word));
+    let actor = [actor.to_owned(), format!("{actor}/asha"), format!("{actor}/bala")]
+        .into_iter()
+        .find(|name| line["actor"] == **name)
+        .unwrap_or_else(|| panic!("{actor} expected: {line}"));
+    assert_eq!(line["generation"], 1);
+    let noticed = Instant::now();
+    let next = format!("\"actor started\",\"actor\":\"{actor}\",\"generation\":2");
+    until("its next life begins", || stage.daemon.line_since(bytes, &next));
+    assert!(noticed.elapsed() < Duration::from_secs(2), "its next life began after {:?}", noticed.elapsed());
+
+    let [option, _] = leader.options;
+    let after = stage.broker.lead(buy(option, 2 * LOT));
+    stage.daemon.until_filled(&after, "bala", 2 * LOT);
+    until_second_generation(&stage, &actor);
+    hold_their_share(&stage.broker, &stage.daemon, &leader.options);
+    leader.close_out(&stage.broker);
+    settle_and_check(&stage.broker, &stage.daemon, &leader.options);
+}
+
+/// Where each actor is at work.
+const AT_WORK: [(&str, &str); 9] = [
+    ("leader_frame_received", "leader_stream"),
+    ("leader_book_read", "leader_stream"),
+    ("sizer_told", "sizer"),
+    ("follower_planned", "follower"),
+    ("before_request", "follower"),
+    ("after_answer", "follower"),
+    ("fill_received", "follower"),
+    ("follower_restored", "follower"),
+    ("breaker_told", "breaker"),
+];
+
+#[test]
+fn f9_an_actor_that_panics_is_restarted_from_rows() {
+    for (point, actor) in AT_WORK {
+        fails_and_is_restarted(point, "panic", actor);
+    }
+}
+
+#[test]
+fn f10_an_actor_that_hangs_is_given_up_and_restarted() {
+    for (point, actor) in AT_WORK {
+        fails_and_is_restarted(point, "hang", actor);
+    }
+}
+
+/// Ends with this code; a next start, without the fault, goes on.
+fn ends_with(setup: Setup, fault: &str, code: i32) {
+    let (mut stage, mut leader, _) = armed(setup, fault);
+    let ended = trade_until("the daemon ends", &mut leader, &mut stage, |stage| {
+        stage.daemon.is_over().then(|| stage.daemon.until_exit())
+    });
+    assert_eq!(ended, Some(code), "{fault}");
+    stage.daemon.assert_promises_kept();
+    stage.daemon.start_and_follow();
+    hold_their_share(&stage.broker, &stage.daemon, &leader.options);
+    leader.close_out(&stage.broker);
+    settle_and_check(&stage.broker, &stage.daemon, &leader.options);
+}
+
+/// P22: who cannot record does not trade.
+#[test]
+fn f9_a_store_that_fails_ends_the_process() {
+    for point in ["store_watched", "before_sending_commit", "after_sending_commit"] {
+        ends_with(setup(), &format!("{point}=panic"), 5);
+    }
+    // The writer hangs: seen after ten seconds.
+    ends_with(setup(), "before_sending_commit=block", 5);
+}
+
+/// One thread serves all sockets: what blocks it is not restarted into being.
+#[test]
+fn f10_an_actor_that_blocks_its_thread_ends_the_process() {
+    ends_with(watched().set("supervisor.restarts_max = 1"), "sizer_told=block", 4);
+}
+
+#[test]
+fn f11_who_panics_at_every_start_halts_all() {
+    for point in ["sizer_started", "leader_started", "leader_logged_in"] {
+        ends_with(setup().set("supervisor.restarts_max = 2"), &format!("{point}=panic@1+"), 4);
+    }
+}
+
+/// P19: the one stays down, the other is copied to.
+#[test]
+fn f11_a_follower_who_panics_at_every_start_is_alone() {
+    // Asha's is the first to start; from the third time on it is always hers.
+    let fault = "follower_started=panic@1,follower_started=panic@3+";
+    let (stage, leader, _) = armed(watched().set("supervisor.restarts_max = 2"), fault);
+    stage.daemon.until_incident("follower_down", "asha");
+    let [option, _] = leader.options;
+    let order = stage.broker.lead(buy(option, 2 * LOT));
+    stage.daemon.until_filled(&order, "bala", 2 * LOT);
+    assert!(stage.broker.orders(crate::harness::ASHA).is_empty());
+}
