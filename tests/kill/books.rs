@@ -50,23 +50,41 @@ fn explained(daemon: &Daemon, follower: &str) -> BTreeSet<String> {
     daemon.table(&sql, |row| row.get(0)).into_iter().collect()
 }
 
-/// Waits until the followers hold their share of what the leader holds (P11, P12). Less than that only in an instrument
-/// of which a row says why; another quantity only in one that the leader left in part while nobody heard, or while entries
-/// were not filled. Whether all is closed when he closes, calm tells.
+/// Units, signed, by which the copies of orders that still work at the leader are ahead of them: a copy that rests may fill
+/// first.
+fn ahead(daemon: &Daemon, follower: &str, option: InstrumentKey, of_two: u32) -> i64 {
+    let sql = format!(
+        "SELECT o.side, o.cumulative, m.filled_quantity FROM copy_mappings m
+         JOIN orders o ON o.broker_order_id = m.leader_order_id AND o.account = m.leader_account
+         WHERE m.follower_id = '{follower}' AND o.security_id = {} AND o.terminal = 0",
+        option.security_id
+    );
+    let ahead = daemon.table(&sql, |row| {
+        let (side, his, hers): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let units = hers - his * i64::from(of_two) / 2;
+        Ok(if side == "BUY" { units } else { -units })
+    });
+    ahead.into_iter().sum()
+}
+
+/// Waits until the followers hold their share of what the leader holds (P11, P12), and never more. Less than that only in an
+/// instrument of which a row says why, or that the leader left in part while nobody heard, or while entries were not filled.
+/// Whether all is closed when he closes, calm tells.
 #[track_caller]
 pub(crate) fn hold_their_share(broker: &Broker, daemon: &Daemon, options: &[InstrumentKey]) {
     for (name, account, of_two) in FOLLOWERS {
         for option in options {
             until(&format!("{name} holds a share of {option}"), || {
                 let held = broker.net(account, *option);
-                let due = broker.net(LEADER, *option) * i64::from(of_two) / 2;
+                let due = broker.net(LEADER, *option) * i64::from(of_two) / 2
+                    + ahead(daemon, name, *option, of_two);
                 let reasons = explained(daemon, name);
                 let orders = broker.orders(LEADER);
                 let mut here = orders.iter().filter(|order| order.terms.instrument == *option);
                 let has_left =
                     here.clone().any(|order| order.terms.side == Side::Sell && !order.filled.is_zero());
                 let may_be_less = here.any(|order| reasons.contains(order.id.as_str()));
-                (held == due || has_left || (held < due && may_be_less)).then_some(())
+                (held == due || (held < due && (has_left || may_be_less))).then_some(())
             });
         }
     }
