@@ -5,10 +5,10 @@ use std::time::Duration;
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::instrument::{InstrumentKey, OptionType};
 use tandem_sim::exchange::SimOrder;
-use tandem_sim::{AnswerFault, Down, Fault, Operation, Rate};
+use tandem_sim::{AnswerFault, Operation, Rate};
 
 use crate::harness::{
-    ASHA, Broker, Daemon, LEADER, Network, Setup, Stage, Weather, buy, limit, sell, to_price, until,
+    ASHA, Broker, Daemon, LEADER, Network, Setup, Weather, buy, limit, sell, to_price, until,
 };
 
 const PLACE: &str = "POST /v2/orders";
@@ -175,48 +175,5 @@ fn a_storm_of_errors_doubles_nothing_and_leaves_nothing_behind() {
         let flat = options.iter().all(|option| broker.net(ASHA, *option) == 0);
         (flat && broker.orders(ASHA).iter().all(SimOrder::is_terminal)).then_some(())
     });
-    daemon.end_at_rest(&broker);
-}
-
-#[test]
-fn f1_minutes_without_a_network_are_caught_up_with() {
-    // Minutes of reads twenty times a second would be too many.
-    let seldom = Setup::new().set("recovery.poll_ms = 5000").set("recovery.idle_poll_ms = 5000");
-    let Stage { broker, mut daemon } = seldom.stage();
-    daemon.tolerates("");
-    let (option, other) = (broker.option(), broker.option_at(1, 26_200, OptionType::Call, "50.00"));
-    let entry = broker.lead(buy(option, 650));
-    daemon.until_filled(&entry, "asha", 325);
-    let resting = broker.lead(limit("90.00", buy(option, 260)));
-    daemon.until_copies(&resting, "asha", &["PENDING"]);
-
-    // By the broker's own hand: simulated time does not pass while bytes are somewhere between the two.
-    let is = |down| [LEADER, ASHA].map(|account| broker.inject(account, Fault::AccountDown { down }));
-    is(Down::Refuse);
-    daemon.until_log("leader stream ended");
-    broker.pass(Duration::from_mins(3));
-    let half = broker.lead(sell(option, 390));
-    broker.cancel(LEADER, &resting);
-    let round = broker.lead(buy(other, 260));
-    broker.pass(Duration::from_mins(3));
-    let back = broker.lead(sell(other, 260));
-    let executed = broker.lead(buy(other, 130));
-    let rests = broker.lead(limit("45.00", buy(other, 260)));
-    broker.pass(Duration::from_mins(3));
-    is(Down::No);
-    daemon.until_live(2);
-
-    // He keeps four lots of ten; so does she, of five: two. What he went into and out of does not come back.
-    daemon.until_filled(&half, "asha", 195);
-    for order in [&round, &back] {
-        daemon.until_refused(order, "asha", "skipped", "round_trip_missed");
-    }
-    daemon.until_refused(&executed, "asha", "skipped", "stale_entry");
-    daemon.until_copies(&rests, "asha", &["PENDING"]);
-    broker.quiet();
-    assert_eq!((broker.net(ASHA, option), broker.net(ASHA, other)), (130, 0));
-    let live: Vec<_> =
-        broker.orders(ASHA).into_iter().filter(|copy| !copy.is_terminal()).map(|copy| copy.terms).collect();
-    assert_eq!(live, [limit("45.00", buy(other, 130))]);
     daemon.end_at_rest(&broker);
 }
