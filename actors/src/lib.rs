@@ -40,6 +40,8 @@ pub mod store;
 pub mod token_keeper;
 pub mod vitals;
 
+#[cfg(test)]
+mod chance;
 mod circuit_breaker;
 mod follower_orders;
 mod leader_stream;

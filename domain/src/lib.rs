@@ -14,6 +14,8 @@ pub mod account;
 pub mod breaker;
 pub mod calendar;
 pub mod decision;
+#[cfg(test)]
+mod documented;
 pub mod error_policy;
 #[cfg(any(test, feature = "flaws"))]
 pub mod flaw;

@@ -6,7 +6,6 @@
 //! `TANDEM_HISTORY_SEED=7` runs one history and prints it; `TANDEM_HISTORIES` says how many.
 
 mod broker;
-mod chance;
 mod picture;
 mod policies;
 mod world;

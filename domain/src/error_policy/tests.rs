@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::*;
+use crate::documented::assert_table;
 
-const BEGIN: &str = "<!-- error table -->";
-const END: &str = "<!-- end of error table -->";
+const MARKS: (&str, &str) = ("<!-- error table -->", "<!-- end of error table -->");
 
 fn at(seconds: u64) -> Timestamp {
     Timestamp::EPOCH.plus(Duration::from_secs(seconds))
@@ -83,15 +83,7 @@ fn table() -> String {
 
 #[test]
 fn the_table_in_the_documentation_is_the_one_in_the_code() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors.md");
-    let document = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = document.split_once(BEGIN).expect("the document has the table");
-    let (written, after) = rest.split_once(END).expect("the table has an end");
-    let table = table();
-    if std::env::var_os("TANDEM_BLESS").is_some() {
-        return std::fs::write(&path, format!("{before}{BEGIN}\n{table}{END}{after}")).unwrap();
-    }
-    assert_eq!(written.trim(), table.trim(), "TANDEM_BLESS=1 writes it anew");
+    assert_table("docs/errors.md", MARKS, &table());
     for kind in POLICIES.iter().flat_map(|policy| policy.alerts) {
         let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
         let readme = std::fs::read_to_string(readme).unwrap();

@@ -136,8 +136,8 @@ impl Mirror {
         }
         let parting = at.rules.parting;
         // What left late was not left behind before it was there; an exit does not wait for that.
-        let there = self.of(COPY).filter_map(|child| child.ts_sent).max().max(Some(self.leader.ts_event));
-        let there = there.unwrap_or(self.leader.ts_event);
+        let sent = self.of(COPY).filter_map(|child| child.ts_sent);
+        let there = sent.fold(self.leader.ts_event, Timestamp::max);
         let (since, after, entry) = match self.purpose {
             Some(Purpose::Exit) => (self.leader.ts_event, parting.exit_after, EntryLeftBehind::Chase),
             _ if parting.gap == GapPolicy::Full => (there, parting.entry_after, EntryLeftBehind::Chase),

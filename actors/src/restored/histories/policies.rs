@@ -23,8 +23,8 @@ use tandem_domain::quantity::{LotSize, Lots, Quantity};
 use tandem_domain::sizing::{CapitalBasis, Minimum, Ratio, Rounding, SizingPolicy, Strategy};
 use tandem_domain::time::{Timestamp, TradingDay};
 
-use super::chance::Chance;
 use super::world::follower;
+use crate::chance::Chance;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LOT: u32 = 65;

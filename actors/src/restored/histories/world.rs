@@ -19,9 +19,9 @@ use tandem_domain::time::Timestamp;
 use tandem_domain::trading::{Control, HaltCause};
 
 use super::broker::{Account, Fate, fire};
-use super::chance::Chance;
 use super::picture::{is_at_rest, picture};
 use super::policies;
+use crate::chance::Chance;
 use crate::instruments::Instruments;
 use crate::records::{Circumstances, Owner, writes};
 use crate::restored::Day;

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::fixtures::{Bench, change, child, ground, note, open, order_id, planned};
+use crate::chance::Chance;
 use crate::store::{IntentChange, IntentState, StoreSettings, Write};
 
 /// What a disk writes whole or not at all; of what was to be written, any of them may be there.
@@ -47,7 +48,7 @@ impl Shot {
 
     /// What may be on the disk if its power goes on the way from this to `next`.
     fn images_towards(&self, next: &Self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let chances = (0..IMAGES).map(Chance);
+        let chances = (0..IMAGES).map(Chance::new);
         if self.log == next.log {
             let torn = chances.map(|mut chance| torn(&self.database, &next.database, 0, &mut chance));
             return torn.map(|database| (database, self.log.clone())).collect();
@@ -66,19 +67,6 @@ impl Shot {
             logs.push(log);
         }
         logs.into_iter().map(|log| (self.database.clone(), log)).collect()
-    }
-}
-
-/// Numbers that are the same in every run.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
     }
 }
 
@@ -102,7 +90,7 @@ fn torn(old: &[u8], new: &[u8], from: usize, chance: &mut Chance) -> Vec<u8> {
     }
     let grown = new.len().saturating_sub(old.len().max(from));
     if grown > 0 && chance.below(2) == 0 {
-        let lost = usize::try_from(chance.below(grown as u64 + 1)).unwrap();
+        let lost = usize::try_from(chance.below(u32::try_from(grown).unwrap() + 1)).unwrap();
         image.truncate(new.len() - lost);
     }
     image

@@ -2,12 +2,11 @@
 //! `docs/architecture.md` shows it; `TANDEM_BLESS=1` writes it there anew.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::*;
+use crate::documented::assert_table;
 
-const BEGIN: &str = "<!-- mirror table -->";
-const END: &str = "<!-- end of mirror table -->";
+const MARKS: (&str, &str) = ("<!-- mirror table -->", "<!-- end of mirror table -->");
 
 /// Where the first child and its request stand. All of them buy 130 at 100.00; a change asks for 101.00.
 const STATES: [&str; 20] = [
@@ -265,18 +264,7 @@ fn table() -> String {
 
 #[test]
 fn the_table_in_the_documentation_is_what_the_machine_does() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/architecture.md");
-    let document = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = document.split_once(BEGIN).expect("the document has the table");
-    let (written, after) = rest.split_once(END).expect("the table has an end");
-    let table = table();
-    if std::env::var_os("TANDEM_BLESS").is_some() {
-        return std::fs::write(&path, format!("{before}{BEGIN}\n{table}{END}{after}")).unwrap();
-    }
-    let lines = written.trim().lines().zip(table.trim().lines());
-    let faults: Vec<_> = lines.filter(|(written, made)| written != made).collect();
-    let is_same = written.trim() == table.trim();
-    assert!(is_same, "TANDEM_BLESS=1 writes it anew; lines that differ: {faults:#?}");
+    assert_table("docs/architecture.md", MARKS, &table());
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 /// A sequence that a seed begins (splitmix64).
 #[derive(Debug)]
-pub(super) struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(mixed(seed))
     }
 
@@ -15,15 +15,15 @@ impl Chance {
     }
 
     /// Less than `bound`, which is not zero.
-    pub(super) fn below(&mut self, bound: u32) -> u32 {
+    pub(crate) fn below(&mut self, bound: u32) -> u32 {
         u32::try_from(self.next() % u64::from(bound)).unwrap_or(0)
     }
 
-    pub(super) fn percent(&mut self, of: u32) -> bool {
+    pub(crate) fn percent(&mut self, of: u32) -> bool {
         self.below(100) < of
     }
 
-    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
         let bound = u32::try_from(from.len()).ok().filter(|bound| *bound > 0)?;
         from.get(self.below(bound) as usize).cloned()
     }
