@@ -476,7 +476,30 @@ fn e14_exits_keep_their_reserve_of_the_budget() {
         broker.quiet();
     }
     until("her program's orders are seen", || (daemon.externals(ASHA).len() >= 210).then_some(()));
+    exit_goes_before_entry(&broker, daemon, option);
+}
 
+#[test]
+fn e14_changes_and_cancels_of_hers_eat_the_budget_too() {
+    let Stage { broker, mut daemon } = halves().set("copy.entry_age_ms_max = 10000").stage();
+    daemon.tolerates("fewer requests");
+    let (option, second) = (broker.option(), second(&broker));
+    copied(&broker, &daemon, buy(option, 520), 260);
+    let mut taken = 0;
+    while taken < 210 {
+        taken += broker.storm(ASHA, second, 4) + broker.second_thoughts(ASHA, 2);
+        broker.quiet();
+    }
+    until("all that her program did is seen", || {
+        let theirs = daemon.externals(ASHA);
+        let told = |status: &str| theirs.iter().filter(|order| order.1 == status).count();
+        (theirs.len() >= 104 && told("CANCELLED") >= 50).then_some(())
+    });
+    exit_goes_before_entry(&broker, daemon, option);
+}
+
+/// Of an entry and an exit the exit alone finds room, at once; the entry grows too old, and the broker refuses nothing.
+fn exit_goes_before_entry(broker: &Broker, daemon: Daemon, option: InstrumentKey) {
     let entry = broker.lead(buy(option, 260));
     let sold = broker.lead(sell(option, 390));
     daemon.until_filled(&sold, "asha", 130);

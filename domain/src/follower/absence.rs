@@ -69,7 +69,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) leader_of: &'a HashMap<ClientOrderId, BrokerOrderId>,
     pub(super) client_of: &'a HashMap<BrokerOrderId, ClientOrderId>,
     /// Orders of others, and when each was first seen.
-    pub(super) external: &'a HashMap<BrokerOrderId, super::External>,
+    pub(super) external: &'a HashMap<BrokerOrderId, super::external::External>,
     pub(super) settle: Duration,
 }
 

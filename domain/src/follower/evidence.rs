@@ -1,19 +1,12 @@
 //! What the broker says: answers to requests, its book, lookups, fills; and what that proves (P3, P4, P9).
 
-use std::collections::hash_map::Entry;
-use std::time::Duration;
-
-use super::{Alert, BookRead, Effect, External, FollowerBook, Record, absence};
+use super::{Alert, BookRead, Effect, FollowerBook, Record, absence};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, Tag};
 use crate::mirror::{ATTEMPTS_MAX, Answer, Child, ChildReport, MirrorEvent};
 use crate::order::lifecycle::ChildState;
 use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderReport, OrderTerms, TradeReport};
 use crate::pacing::Purpose;
-use crate::quantity::Quantity;
 use crate::time::Timestamp;
-
-/// An order of somebody else that is older than this when it is first seen has left the windows that matter.
-const EXTERNAL_COUNTS: Duration = Duration::from_mins(1);
 
 impl FollowerBook {
     pub(super) fn on_answer(
@@ -158,37 +151,6 @@ impl FollowerBook {
         }
     }
 
-    /// An order that somebody else placed in the account: recorded, never touched.
-    pub(super) fn on_external(&mut self, report: &OrderReport, now: Timestamp, effects: &mut Vec<Effect>) {
-        let (status, cumulative) = (report.status.clone(), report.cumulative);
-        let known =
-            self.external.get(&report.broker_order_id).map_or(Quantity::ZERO, |known| known.cumulative);
-        let growth = cumulative.saturating_sub(known);
-        if !growth.is_zero() {
-            self.on_external_fill(report, report.terms.side.signed(growth).0, now, effects);
-        }
-        match self.external.entry(report.broker_order_id.clone()) {
-            Entry::Occupied(mut known) => {
-                let known = known.get_mut();
-                // What tells of less than is known is old.
-                if cumulative < known.cumulative || (&known.status, known.cumulative) == (&status, cumulative)
-                {
-                    return;
-                }
-                (known.status, known.cumulative) = (status, cumulative);
-            }
-            Entry::Vacant(unseen) => {
-                let counts = counts_in_windows(report, now);
-                unseen.insert(External { first_seen: now, status, cumulative, counts });
-                if counts {
-                    self.pacer.record(now);
-                }
-            }
-        }
-        let records = vec![Record::External(Box::new(report.clone()))];
-        effects.push(Effect::Commit { records, then: None });
-    }
-
     pub(super) fn on_not_found(&mut self, client_order_id: ClientOrderId, effects: &mut Vec<Effect>) {
         if let Some(unknown) = self.unknown.get_mut(&client_order_id) {
             let after = unknown.next_lookup(self.settings.lookup_first, self.settings.lookup_max);
@@ -261,12 +223,6 @@ impl FollowerBook {
             effects.push(Effect::Commit { records, then: None });
         }
     }
-}
-
-/// Whether an order of somebody else, first seen then, counts in the broker's windows: whether it came over the API
-/// nothing tells, so it does (E14) unless it was old.
-pub(super) fn counts_in_windows(report: &OrderReport, first_seen: Timestamp) -> bool {
-    first_seen.since(report.ts_created.unwrap_or(report.ts_event)) < EXTERNAL_COUNTS
 }
 
 /// Whether the broker told something of an order that was not known.

@@ -9,6 +9,7 @@ mod control;
 mod cover;
 mod driving;
 mod evidence;
+mod external;
 mod gatekeeping;
 mod holdings;
 mod legs;
@@ -32,6 +33,7 @@ pub use record::{Converted, MappingState, Opening, Record};
 pub use unproven::Unproven;
 
 use self::absence::Unknown;
+use self::external::External;
 use self::gatekeeping::{MarginAsked, Reservation};
 use self::holdings::Line;
 use self::positions::Suspicions;
@@ -48,11 +50,10 @@ use crate::instrument::{Instrument, InstrumentKey};
 use crate::leader::LeaderOrder;
 use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rules};
 use crate::order::lifecycle::IllegalTransition;
-use crate::order::{BrokerStatus, ForeverReport, OrderReport, OrderTerms, Product, SuperReport, TradeReport};
+use crate::order::{ForeverReport, OrderReport, OrderTerms, Product, SuperReport, TradeReport};
 use crate::pacing::{Pacer, PacingLimits};
 use crate::policy::{RiskPolicy, Spread};
 use crate::price::Money;
-use crate::quantity::Quantity;
 use crate::sizing::SizingPolicy;
 use crate::slippage::FillComparison;
 use crate::time::Timestamp;
@@ -360,16 +361,6 @@ pub struct FollowerBook {
     breaker_open: bool,
     credentials_refused: bool,
     stopping: bool,
-}
-
-/// An order of somebody else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct External {
-    first_seen: Timestamp,
-    status: BrokerStatus,
-    cumulative: Quantity,
-    /// Whether it counts in the broker's windows.
-    counts: bool,
 }
 
 impl FollowerBook {

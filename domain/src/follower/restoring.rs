@@ -1,16 +1,15 @@
 //! Taking back what the rows of today say.
 
 use super::absence::Unknown;
-use super::evidence::counts_in_windows;
-use super::{Effect, External, FollowerBook};
+use super::{Effect, FollowerBook};
 use std::sync::Arc;
 
 use crate::flaw::flawed;
 use crate::ids::{BrokerOrderId, ClientOrderId};
 use crate::instrument::Instrument;
 use crate::mirror::{Answer, ChangeState, Child, Mirror, MirrorEvent, Outcome};
+use crate::order::BrokerStatus;
 use crate::order::lifecycle::ChildState;
-use crate::order::{BrokerStatus, OrderReport};
 use crate::pacing::Purpose;
 use crate::time::Timestamp;
 
@@ -64,7 +63,7 @@ impl FollowerBook {
                 self.commit_mirror(&id, &mut effects);
             }
         }
-        sent.extend(self.external.values().filter(|order| order.counts).map(|order| order.first_seen));
+        sent.extend(self.asked_by_others());
         self.count_rejections();
         sent.sort_unstable();
         for at in sent {
@@ -120,19 +119,6 @@ impl FollowerBook {
         for instrument in instruments {
             let line = self.lines.entry(instrument.key).or_default();
             line.instrument = Some(Arc::new(instrument));
-        }
-    }
-
-    /// Takes back what is on record of orders that others placed today, and when each was first seen.
-    pub fn restore_external(&mut self, orders: impl IntoIterator<Item = (OrderReport, Timestamp)>) {
-        for (report, first_seen) in orders {
-            let units = report.terms.side.signed(report.cumulative).0;
-            let line = self.lines.entry(report.terms.instrument).or_default();
-            line.external += units;
-            line.move_product(report.terms.product, units);
-            let counts = counts_in_windows(&report, first_seen);
-            let known = External { first_seen, status: report.status, cumulative: report.cumulative, counts };
-            self.external.insert(report.broker_order_id, known);
         }
     }
 }

@@ -8,11 +8,11 @@ use tandem_domain::price::Money;
 use tandem_domain::quantity::Quantity;
 use tandem_domain::time::Timestamp;
 use tandem_sim::exchange::{
-    CarriedPosition, Conversion, Fill, OverlappingExits, PlaceRequest, SimPosition, Source,
+    CarriedPosition, Conversion, Fill, OverlappingExits, PlaceRequest, SimOrder, SimPosition, Source,
 };
 use tandem_sim::{AnswerFault, Fault, Operation};
 
-use super::{Broker, account, buy, limit, rupees};
+use super::{Broker, account, buy, limit, rupees, to_price};
 
 impl Broker {
     /// The account holds so many units from earlier days, product MARGIN; negative ones are short. Once for each
@@ -37,6 +37,29 @@ impl Broker {
             let request = PlaceRequest::new(limit("0.05", buy(instrument, lot))).tagged("own-program");
             let place = |_: &usize| exchange.place(&account(client_id), Source::Api, &request).is_ok();
             (0..orders).filter(place).count()
+        })
+    }
+
+    /// That program changes so many of its orders, and cancels as many others; how many requests the broker took.
+    pub(crate) fn second_thoughts(&self, client_id: &str, orders: usize) -> usize {
+        self.sim.with_exchange(|exchange| {
+            let account = account(client_id);
+            let working = exchange
+                .all_orders(&account)
+                .into_iter()
+                .filter(|order| !order.is_terminal() && order.tag.as_deref() == Some("own-program"));
+            let mut working: Vec<SimOrder> = working.cloned().collect();
+            // The newest first: a change or two of each, of the 25 that the broker takes.
+            working.reverse();
+            let (change, cancel) = working.split_at(orders.min(working.len()));
+            let mut dearer = |order: &SimOrder| {
+                let price = if order.terms.price == rupees("0.05") { "0.10" } else { "0.05" };
+                exchange.modify(&account, Source::Api, order.id.as_str(), &to_price(price)).is_ok()
+            };
+            let changed = change.iter().filter(|order| dearer(order)).count();
+            let withdraw =
+                |order: &&SimOrder| exchange.cancel(&account, Source::Api, order.id.as_str()).is_ok();
+            changed + cancel.iter().take(orders).filter(withdraw).count()
         })
     }
 

@@ -140,6 +140,36 @@ fn a_waiting_order_goes_with_the_leaders_latest_terms() {
     assert_eq!(placed[0].terms.quantity.get(), 130);
 }
 
+/// An order of somebody else's in her account, and what she sees of it when he has changed and cancelled it.
+fn somebody_elses(desk: &Desk, id: &str) -> [OrderReport; 3] {
+    let placed = OrderReport { ts_event: desk.now, ts_created: None, ..manual(id, terms(BUY, 65)) };
+    let later = |by: u32| desk.now.plus(SECOND * by / 10);
+    let changed = OrderReport { terms: terms(BUY, 130), ts_event: later(1), ..placed.clone() };
+    let cancelled = OrderReport { status: BrokerStatus::Cancelled, ts_event: later(2), ..changed.clone() };
+    [placed, changed, cancelled]
+}
+
+#[test]
+fn what_others_place_change_and_cancel_counts_once_each() {
+    let mut desk = Desk::new();
+    let reports = somebody_elses(&desk, "M");
+    for report in reports.iter().chain(&reports) {
+        desk.step(Event::Report(Box::new(report.clone())));
+    }
+    assert_eq!(burst(&mut desk).len(), ENTRY_SHARE - 3);
+}
+
+#[test]
+fn what_others_asked_counts_on_after_a_restart() {
+    let mut desk = Desk::new();
+    let [placed, _, cancelled] = somebody_elses(&desk, "M");
+    let first_seen = placed.ts_event;
+    desk.now = cancelled.ts_event;
+    desk.book.restore_external([(cancelled, first_seen)]);
+    desk.book.restore(vec![], desk.now);
+    assert_eq!(burst(&mut desk).len(), ENTRY_SHARE - 2, "that it was placed, and its last change");
+}
+
 #[test]
 fn too_many_requests_pauses_everything() {
     let mut desk = Desk::new();
