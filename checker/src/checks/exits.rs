@@ -113,8 +113,9 @@ fn too_much(case: &Case<'_>, line: Line<'_>, fill: &Fill<'_>, held: i64, look: &
     let (follower, _, instrument) = line;
     let intent = fill.child.intent;
     let names = [&*instrument.to_string(), &*intent.client_order_id, &*intent.mirror.2];
-    // Resting exits may overlap; what they close too much is traded back at once, and said.
-    if case.has_gap(&intent.mirror) || case.was_raised(follower, &names) {
+    // Resting exits may overlap; what they close too much is traded back at once, and said once it is heard.
+    let is_told = || case.has_gap(&intent.mirror) || case.was_raised(follower, &names);
+    if is_told() || (!case.is_settled(fill.at) && overlaps(case, line, fill)) {
         return;
     }
     look.broken(
@@ -125,6 +126,22 @@ fn too_much(case: &Case<'_>, line: Line<'_>, fill: &Fill<'_>, held: i64, look: &
         ),
         [vec![fill.row.clone()], fill.child.rows()].concat(),
     );
+}
+
+/// Whether another exit of the instrument worked when this one was sent, or was sent before this fill.
+fn overlaps(case: &Case<'_>, (follower, day, instrument): Line<'_>, fill: &Fill<'_>) -> bool {
+    let this = fill.child.intent;
+    case.children.iter().any(|other| {
+        let intent = other.intent;
+        let is_of_line =
+            intent.follower() == follower && intent.day == day && other.instrument() == instrument;
+        let is_other = intent.client_order_id != this.client_order_id;
+        is_of_line
+            && is_other
+            && intent.purpose == "exit"
+            && intent.sent.is_some_and(|sent| sent < fill.at)
+            && case.ended(other).is_none_or(|ended| this.sent.is_some_and(|sent| ended > sent))
+    })
 }
 
 fn of_opening(case: &Case<'_>, (follower, day, instrument): Line<'_>, units: fn(&OpeningRow) -> i64) -> i64 {

@@ -1,6 +1,6 @@
 //! Histories that look as if a promise were broken, and none is. Beside each stands the one that is broken.
 
-use crate::day::{ASHA, assert_breaks, broken, judged};
+use crate::day::{ASHA, assert_breaks, at, broken, judged};
 
 #[track_caller]
 fn assert_kept(history: &str) {
@@ -32,6 +32,37 @@ fn copy_was_faster(status: &str) -> String {
 fn p6_a_copy_may_fill_before_the_leader_does() {
     assert_kept(&copy_was_faster("PENDING"));
     assert_breaks(6, &copy_was_faster("CANCELLED"));
+}
+
+/// Another exit rests beside F2 and fills a second after it, when nothing is held any more; the last row is so many seconds
+/// later.
+fn overlapping_exits_filled(later: i64) -> String {
+    let (sent, filled, last) = (at(599), at(602), at(602 + later));
+    let end = format!("ts_event = {filled}, ts_init = {filled}");
+    format!(
+        "DELETE FROM intents WHERE leader_order_id = 'L3' AND serial = 1;
+         UPDATE intents SET purpose = 'exit', side = 'SELL', ts_decided = {sent}, ts_committed = {sent}, ts_sent = {sent},
+             ts_answered = {sent}, created_at = {sent}, updated_at = {sent} WHERE leader_order_id = 'L3';
+         UPDATE copy_mappings SET filled_quantity = 65, created_at = {sent}, updated_at = {sent} WHERE leader_order_id = 'L3';
+         UPDATE orders SET side = 'SELL', status = 'TRADED', cumulative = 65, ts_event = {filled}, first_seen_at = {sent},
+             updated_at = {filled} WHERE broker_order_id IN ('L3', 'F3');
+         UPDATE order_events SET {end} WHERE broker_order_id IN ('L3', 'F3');
+         UPDATE order_events SET status = 'TRADED', cumulative = 65
+             WHERE broker_order_id IN ('L3', 'F3') AND fingerprint = 2;
+         INSERT INTO trades SELECT account, trading_day, 'F3', 'TF3', segment, security_id, side, product, quantity, price,
+             {filled}, {filled} FROM trades WHERE broker_order_id = 'F2';
+         DELETE FROM position_snapshots; DELETE FROM positions; UPDATE health SET reported_at = {last};"
+    )
+}
+
+#[test]
+fn p6_what_overlapping_exits_close_too_much_is_told_in_time() {
+    assert!(!broken(&judged(&overlapping_exits_filled(1))).contains(&6));
+    assert!(broken(&judged(&overlapping_exits_filled(120))).contains(&6));
+    let alone =
+        "DELETE FROM intents WHERE leader_order_id = 'L2'; DELETE FROM trades WHERE broker_order_id = 'F1';
+        UPDATE orders SET cumulative = 0 WHERE broker_order_id = 'F1';";
+    assert!(broken(&judged(&(overlapping_exits_filled(1) + alone))).contains(&6), "one exit alone never may");
 }
 
 #[test]
