@@ -64,9 +64,7 @@ pub(super) fn absent_late(case: &Case<'_>, look: &mut Look) {
     let settle = case.history.numbers("recovery.settle_ms").into_iter().min().unwrap_or_default() * 1000;
     for child in case.children.iter().filter(|child| child.intent.state == "ABSENT") {
         let intent = child.intent;
-        // Tandem counts from the release; the commit and the request follow, and take what they take.
-        let released = intent.sent.map(|sent| intent.decided.unwrap_or(sent).min(sent));
-        let waited = released.map(|released| intent.updated - released);
+        let waited = intent.sent.map(|sent| intent.updated - sent);
         look.demand(
             waited.is_none_or(|waited| waited >= settle),
             || child.rows(),

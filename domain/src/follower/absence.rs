@@ -1,6 +1,6 @@
 //! When the absence of an order is evidence (P4, `reliability.md` section 3).
 //!
-//! Two complete reads of the account's book, both begun at least the settle time after the request was released, in
+//! Two complete reads of the account's book, both begun at least the settle time after the answer was lost, in
 //! which every other order we know to exist appears, and which hold no unexplained order that looks like ours.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -171,9 +171,10 @@ impl FollowerBook {
                 self.queue.push(client_order_id, rank, held_until);
             }
             MirrorEffect::Resolve(client_order_id) => {
-                let sent_at =
+                let released =
                     self.child(&client_order_id).and_then(|(_, child)| child.ts_sent).unwrap_or(now);
-                self.unknown.entry(client_order_id.clone()).or_insert_with(|| Unknown::new(sent_at, sent_at));
+                // It was committed first, and may have waited in lines: until its answer was lost it may have left.
+                self.unknown.entry(client_order_id.clone()).or_insert_with(|| Unknown::new(released, now));
                 effects.push(Effect::Lookup { client_order_id, after: Duration::ZERO });
             }
             MirrorEffect::ReadBook => effects.push(Effect::ReadBook),

@@ -80,7 +80,8 @@ pub struct Child {
     pub ts_filled: Option<Timestamp>,
     /// Why it was refused, rejected, cancelled or expired.
     pub reason: Option<Arc<str>>,
-    /// When it was released to the wire; what absence is counted from.
+    /// When it was released to the wire. It is committed first and may wait in lines: absence is counted from the loss of
+    /// its answer.
     pub ts_sent: Option<Timestamp>,
     /// The state its intent row was last given; none while it has no row.
     pub recorded: Option<IntentState>,
@@ -151,7 +152,7 @@ pub struct ChangeRequest {
     pub state: ChangeState,
     /// Its number among the child's requests; zero while planned.
     pub serial: u32,
-    /// When it left.
+    /// When it was released; from its answer on, or the loss of it, when that was: until then it may have left.
     pub ts_sent: Option<Timestamp>,
     /// Evidence of its effect came before its answer.
     pub is_seen: bool,

@@ -132,6 +132,10 @@ impl Mirror {
         }
         let before = self.request_state(index);
         let child = &mut self.children[index];
+        if let Some(request) = child.request.as_deref_mut() {
+            // It was committed first, and may have waited in lines: until now it may have left.
+            request.ts_sent = Some(at.now);
+        }
         let is_cancel = child.request.as_deref().is_some_and(|request| request.change.is_full_cancel());
         child.cancel_may_act |=
             is_cancel && matches!(answer, Answer::Accepted(_) | Answer::Busy | Answer::Lost);

@@ -294,3 +294,41 @@ fn orders_of_others_are_left_alone_and_a_lost_record_of_ours_is_raised_once() {
     assert_eq!(stored(&desk.reads(vec![filled])), stored_as(&[("external", "TRADED")]));
     assert_eq!(desk.position(), 0, "what others trade is no copy");
 }
+
+#[test]
+fn the_time_to_settle_counts_from_the_loss_of_the_answer() {
+    let mut desk = Desk::new();
+    let known = desk.holds(65);
+    let ours = desk.sent("L1", terms(SELL, 65));
+    // The commit and the request took longer than the broker's book may take.
+    desk.passes(SETTLE * 2);
+    desk.answer(&ours, Answer::Lost);
+    desk.now = desk.now.plus(SETTLE).minus(Duration::from_millis(1));
+    for _ in 0..2 {
+        desk.reads(vec![known.clone()]);
+        assert_eq!(desk.child("L1").state, ChildState::Unknown, "it may have left just before");
+    }
+    desk.now = desk.now.plus(Duration::from_millis(1));
+    desk.reads(vec![known.clone()]);
+    desk.reads(vec![known]);
+    assert_eq!(desk.book.mirror(&broker_id("L1")).unwrap().children[0].state, ChildState::Absent);
+}
+
+#[test]
+fn the_time_of_a_change_to_settle_counts_from_its_answer() {
+    for answer in [Answer::Accepted(broker_id("b-L1")), Answer::Lost] {
+        let mut desk = Desk::new();
+        let ours = desk.works("L1", terms(BUY, 65));
+        let row = desk.row(&ours, "b-L1", BrokerStatus::Pending, 0);
+        desk.passes(SECOND);
+        desk.plan("L1", terms(BUY, 130));
+        desk.passes(SETTLE * 2);
+        desk.answer_to(&ours, 1, answer);
+        desk.now = desk.now.plus(SETTLE).minus(Duration::from_millis(1));
+        desk.reads(vec![row.clone()]);
+        assert!(desk.child("L1").request.is_some(), "it may have left just before");
+        desk.now = desk.now.plus(Duration::from_millis(1));
+        let effects = desk.reads(vec![row]);
+        assert_eq!(changes(&effects), ["2 modify to 130 at 100.00"], "it came to nothing");
+    }
+}
