@@ -52,6 +52,9 @@ impl Day {
         let mut carried = reader.carried(follower, account, day)?;
         carried.retain(|held| is_same_today(held, instruments));
         let mirrors = reader.mirrors(day, follower)?;
+        let unproven = reader.unproven(follower, account, day)?;
+        #[cfg(feature = "simulation")]
+        let (mirrors, unproven) = believing_in_yesterday(reader, day, follower, (mirrors, unproven))?;
         let traded: BTreeSet<InstrumentKey> =
             mirrors.iter().map(|mirror| mirror.leader.terms.instrument).collect();
         Ok(Self {
@@ -63,7 +66,7 @@ impl Day {
             carried_instruments: carried.iter().filter_map(|held| instruments.get(held.instrument)).collect(),
             drifts: reader.drifts(day, follower)?,
             conversions: reader.conversions(day, follower)?,
-            unproven: reader.unproven(follower, account, day)?,
+            unproven,
             carried: units_held(&carried, day),
         })
     }
@@ -89,6 +92,28 @@ impl Day {
         effects.extend(book.restore(restored(self.mirrors), now));
         effects
     }
+}
+
+/// The wrong belief of `tandem_domain::flaw`, and nothing else.
+#[cfg(feature = "simulation")]
+fn believing_in_yesterday(
+    reader: &Reader,
+    today: TradingDay,
+    follower: &FollowerId,
+    (mut mirrors, unproven): (Vec<MirrorRows>, Vec<Unproven>),
+) -> Result<(Vec<MirrorRows>, Vec<Unproven>), ReaderError> {
+    use tandem_domain::flaw::{Flaw, has};
+
+    let yesterday = today.date().pred_opt().map(TradingDay::from);
+    let Some(yesterday) = yesterday.filter(|_| has(Flaw::YesterdaySentAgain)) else {
+        return Ok((mirrors, unproven));
+    };
+    let is_unproven = |mirror: &MirrorRows| {
+        let ids = unproven.iter().map(|of| &of.client_order_id);
+        mirror.intents.iter().any(|intent| ids.clone().any(|id| *id == intent.client_order_id))
+    };
+    mirrors.extend(reader.mirrors(yesterday, follower)?.into_iter().filter(is_unproven));
+    Ok((mirrors, Vec::new()))
 }
 
 /// Ids are reused: one that has another name today says nothing of what an earlier day left.

@@ -31,6 +31,8 @@ pub enum Flaw {
     AbsentTooEarly,
     /// A cancel that was on its way when the process died is taken for done (against P7).
     CancelLostInRestart,
+    /// What an earlier day left without an answer is taken for today's (against P29).
+    YesterdaySentAgain,
     /// Whose database another process has taken over goes on writing (against P21).
     SecondInstanceWrites,
 }

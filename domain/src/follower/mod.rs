@@ -46,7 +46,7 @@ use crate::gap::Gap;
 use crate::gates::entry::{EntryPolicy, Figure};
 use crate::gates::{CopyPolicy, DeniedReason};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, TradeId};
-use crate::instrument::{Instrument, InstrumentKey};
+use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
 use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rules};
 use crate::order::lifecycle::IllegalTransition;
@@ -337,11 +337,10 @@ pub struct FollowerBook {
     /// What the broker's calculator was last asked about, and whether it has answered.
     margins: HashMap<ClientOrderId, MarginAsked>,
     reservations: HashMap<ClientOrderId, Reservation>,
-    /// Copies of earlier days that are held still, signed, and what is known of their instruments.
+    /// Copies of earlier days that are held still, signed.
     carried: HashMap<InstrumentKey, i64>,
     /// What earlier days left without proof.
     unproven: Vec<Unproven>,
-    carried_instruments: HashMap<InstrumentKey, Arc<Instrument>>,
     suspicions: Suspicions,
     trading: Trading,
     profit: Option<Figure>,
@@ -394,7 +393,6 @@ impl FollowerBook {
             reservations: HashMap::new(),
             carried: HashMap::new(),
             unproven: Vec::new(),
-            carried_instruments: HashMap::new(),
             suspicions: Suspicions::default(),
             trading: Trading::ACTIVE,
             profit: None,

@@ -1,7 +1,6 @@
 //! What the accounts' positions say: what was held before, whether our rows are right, who closed or converted what.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::{Alert, Conversion, Converted, Effect, FollowerBook, Opening, Record};
 use crate::account::PositionReport;
@@ -62,8 +61,7 @@ impl FollowerBook {
         instruments: impl IntoIterator<Item = Instrument>,
     ) {
         self.carried = carried.into_iter().collect();
-        let known = instruments.into_iter().map(|instrument| (instrument.key, Arc::new(instrument)));
-        self.carried_instruments = known.collect();
+        self.restore_instruments(instruments);
     }
 
     pub(super) fn on_leader_positions(

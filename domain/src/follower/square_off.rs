@@ -29,13 +29,11 @@ impl FollowerBook {
             .lines
             .iter()
             .filter_map(|(key, line)| {
-                let instrument = self.carried_instruments.get(key)?;
+                let instrument = line.instrument.as_ref()?;
                 Some((self.carried_order(*key, line, now)?, Arc::clone(instrument)))
             })
             .collect();
         for (order, instrument) in orders {
-            let line = self.lines.entry(instrument.key).or_default();
-            line.instrument.get_or_insert_with(|| Arc::clone(&instrument));
             let wish = Wish {
                 terms: order.terms.clone(),
                 instrument,
@@ -61,7 +59,7 @@ impl FollowerBook {
             .partition(|mirror| !mirror.is_in(&self.settings.account));
         of_today
             .retain(|mirror| mirror.children.iter().any(|child| child.is_live() && child.key.leg == COPY));
-        let units = self.carried_units(key, line);
+        let units = self.carried_units(line);
         if units == 0 || !of_today.is_empty() {
             return None;
         }
@@ -118,8 +116,8 @@ impl FollowerBook {
     }
 
     /// Units copied that none of today's orders has opened, whole lots of them; none where the instrument is not known.
-    fn carried_units(&self, key: InstrumentKey, line: &Line) -> u64 {
-        let Some(instrument) = self.carried_instruments.get(&key) else { return 0 };
+    fn carried_units(&self, line: &Line) -> u64 {
+        let Some(instrument) = &line.instrument else { return 0 };
         let units = line.closable().unsigned_abs() - self.units_of_today(line);
         units - units % u64::from(instrument.lot_size.get())
     }
@@ -170,8 +168,7 @@ impl FollowerBook {
 
     /// Instruments in which units are held because of copies and can be closed by an order, and these units.
     pub fn left_to_close(&self) -> (usize, u64) {
-        let held =
-            self.lines.iter().map(|(key, line)| self.units_of_today(line) + self.carried_units(*key, line));
+        let held = self.lines.values().map(|line| self.units_of_today(line) + self.carried_units(line));
         held.filter(|units| *units > 0).fold((0, 0), |(lines, sum), units| (lines + 1, sum + units))
     }
 

@@ -105,8 +105,12 @@ impl World {
         let may_be = held == 0 || leader.signum() == held.signum();
         // What waits for his own order to fill may have filled before it; or may yet fill, as that still works.
         let is_ahead = self.is_ahead(instrument) || self.is_leaving(instrument);
+        // An evening's overshoot is told, and closed by nothing of today's.
+        let is_told = ["left over", "overshot"].iter().all(|blot| self.is_blotted(instrument, &[blot]));
+        // And of a part of a lot nothing is closed.
+        let is_part = self.is_blotted(instrument, &["part of a lot"]) && held.unsigned_abs() < u64::from(LOT);
         hold!(
-            may_be || is_ahead || excuse.is_some(),
+            may_be || is_ahead || is_told || is_part || excuse.is_some(),
             "the leader holds {leader}, and {held} are held because of copies"
         );
         Ok(())

@@ -122,6 +122,9 @@ impl World {
         purpose: Purpose,
     ) -> Checked {
         match purpose {
+            _ if copied.leg == COPY && self.missed.contains(&copied.leader) => {
+                Err(format!("P13: a round trip that nobody heard of is gone through: {copied}"))
+            }
             Purpose::Entry => {
                 self.check_allowed(copied)?;
                 self.check_taken_back(copied, units)?;

@@ -129,6 +129,10 @@ pub(super) struct World {
     pub(super) blots: Vec<BTreeSet<&'static str>>,
     /// Instruments in which our rows and the account are said to differ.
     pub(super) drifted: BTreeSet<u32>,
+    /// Orders of the leader's of which he left again all that they opened, while nobody listened.
+    pub(super) missed: BTreeSet<usize>,
+    /// Instruments of which an earlier day has left something unproven.
+    pub(super) unresolved: BTreeSet<u32>,
     pub(super) operator: Operator,
     pub(super) left: Vec<(i64, Purpose)>,
     /// Entries placed.
@@ -196,6 +200,8 @@ impl World {
             blind: BTreeSet::new(),
             seen: Vec::new(),
             drifted: BTreeSet::new(),
+            missed: BTreeSet::new(),
+            unresolved: BTreeSet::new(),
             operator: Operator::default(),
             left: Vec::new(),
             entries_placed: 0,
@@ -423,6 +429,7 @@ impl World {
             Alert::CarriedLeft(key, _) if self.policies.operator => {
                 self.blot(speak::number_of_key(*key), "carried left");
             }
+            Alert::UnresolvedYesterday(key) if self.unresolved.contains(&speak::number_of_key(*key)) => {}
             Alert::Overshot(key, _) => self.blot(speak::number_of_key(*key), "overshot"),
             Alert::Stopped(_) | Alert::SquaredOff | Alert::SquaringOff(..) if self.policies.operator => {}
             other => return Err(format!("nothing in this world can cause {other:?}")),

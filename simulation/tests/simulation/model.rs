@@ -36,5 +36,6 @@ mod world;
 mod coverage;
 mod day;
 mod lives;
+mod nights;
 mod rows;
 mod runs;

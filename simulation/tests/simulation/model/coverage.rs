@@ -275,6 +275,9 @@ pub(super) fn demanded() -> Vec<String> {
         "down: Hours",
         "a second instance: refused",
         "a stream: lost and merged",
+        "a night: passed",
+        "a night: something is unproven",
+        "a night: something came of what is unproven",
     ]
     .map(str::to_owned)
     .to_vec();

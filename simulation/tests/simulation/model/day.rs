@@ -22,6 +22,7 @@ const STEPS_MORE: u32 = 80;
 pub(super) const STEPS_MAX: u32 = STEPS_MIN + STEPS_MORE;
 /// So that fate and world do not draw the same numbers.
 const FATE: u64 = 0x0D1E_0F1D_0E5E_ED00;
+const NIGHT: u64 = 0x0000_DA4C_0000_C0DE;
 
 /// A day.
 pub(super) struct Day {
@@ -31,6 +32,10 @@ pub(super) struct Day {
     pub(super) downtimes: [u32; 3],
     /// A process that another has taken the database from, and that does not know it yet; and its number.
     pub(super) elder: Option<(FollowerBook, i64)>,
+    /// Whether what is late is not followed.
+    pub(super) is_short_of_time: bool,
+    /// Whether another day follows.
+    pub(super) has_night: bool,
     /// For so many steps more the leader's stream tells nothing.
     pub(super) is_cut_off_for: u32,
 }
@@ -75,9 +80,11 @@ pub(super) fn live(tables: &Rc<Bare>, which: Which) -> Lived {
 impl Day {
     fn new(tables: &Rc<Bare>, which: Which) -> Self {
         let mut chance = Chance::new(which.seed ^ FATE);
+        let night = Chance::new(which.seed ^ NIGHT).percent(25);
         let mut world = World::new(which.seed, which.is_traced);
         let downtimes = chance.pick(&[[1, 0, 0], [1, 0, 0], [4, 3, 1], [1, 1, 2]]);
-        if chance.percent(15) {
+        let is_short_of_time = chance.percent(15);
+        if is_short_of_time {
             // What is late is not followed: what should be held then is nobody's to say, but for what is flat.
             let age_max = Duration::from_secs(5);
             (world.settings.copy.entry_age_max, world.settings.entry.age_max) = (age_max, age_max);
@@ -90,6 +97,8 @@ impl Day {
                 .iter_mut()
                 .for_each(|tally| *tally = Tally::new(Carried { copied: 0, ..tally.carried }));
         }
+        // How a halt outlasts a night is the core's own tests' matter, too; and nothing of an evening is late in the morning.
+        let has_night = night && !world.policies.operator && !is_short_of_time;
         let Policies { instruments, freeze_lots, .. } = world.policies;
         let instruments: Vec<_> =
             (0..instruments).map(|number| policies::instrument(number, freeze_lots)).collect();
@@ -98,14 +107,17 @@ impl Day {
         rows.evening(carried, now);
         let rows = Rc::new(RefCell::new(rows));
         world.keeping = Box::new(Rc::clone(&rows));
-        Self { world, rows, downtimes, elder: None, is_cut_off_for: 0 }
+        Self { world, rows, downtimes, elder: None, is_short_of_time, has_night, is_cut_off_for: 0 }
     }
 
     fn live(&mut self, steps_max: u32) -> Checked {
         self.begin()?;
         self.rise()?;
         let steps = (STEPS_MIN + self.world.chance.below(STEPS_MORE)).min(steps_max);
-        for _ in 0..steps {
+        for step in 0..steps {
+            if self.has_night && step == steps / 2 {
+                self.night()?;
+            }
             self.step()?;
         }
         self.is_cut_off_for = 0;

@@ -1,13 +1,14 @@
 //! One life ends, the next begins: what dies with a process, what happens while none runs, and how the next one starts.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::day::Day;
-use super::exchange::Kind;
+use super::exchange::{Asked, Kind, LOT};
 use super::keeping::Boundary;
 use super::speak;
 use super::tally::Tally;
-use super::world::{Checked, SECOND, World};
+use super::world::{Checked, SECOND, Seen, World};
 use crate::follower::{Effect, Event, FollowerBook};
 use crate::leader::{LeaderBook, LeaderOrder};
 
@@ -49,8 +50,35 @@ impl World {
         self.pass(millis * SECOND / 1_000)
     }
 
+    /// He leaves what he holds of something and takes it again at once.
+    fn leader_scalps(&mut self) -> Checked {
+        let of = |number: &u32| self.leader_holds(*number).unsigned_abs() >= u64::from(LOT);
+        let Some(instrument) = (0..self.policies.instruments).find(of) else { return Ok(()) };
+        let held = self.leader_holds(instrument);
+        let units = u32::try_from(held.unsigned_abs()).unwrap_or(LOT) / LOT * LOT;
+        let market = Asked {
+            instrument,
+            buy: held < 0,
+            kind: Kind::Market,
+            ioc: false,
+            units,
+            disclosed: 0,
+            price: 0,
+            trigger: 0,
+        };
+        for asked in [market, Asked { buy: !market.buy, ..market }] {
+            let number = self.leader.place(asked, String::new(), self.now, self.now);
+            self.seen.push(Seen::default());
+            self.leader.accept(number, self.now);
+            self.leader.fill(number, units, self.now);
+            self.note(|| format!("leader trades and trades back: L{number}, {asked:?}"));
+            self.pass(SECOND)?;
+        }
+        Ok(())
+    }
+
     /// With a process dies all that was in its memory, and on its way to it. What has left goes on.
-    fn bury(&mut self) {
+    pub(super) fn bury(&mut self) {
         self.leader_frames.clear();
         self.follower_frames.clear();
         self.answers.clear();
@@ -84,8 +112,10 @@ impl World {
 
     /// The leader's book is read and told: first all that is new in it, then everything.
     fn merge(&mut self) -> Checked {
+        let before: Vec<Seen> = self.seen.clone();
         self.tell(Event::Together(true))?;
         self.snapshot()?;
+        self.missed = self.round_trips(&before);
         let known: Vec<Arc<LeaderOrder>> = self.leader_book.iter().cloned().collect();
         for order in known {
             if !self.is_dead {
@@ -93,7 +123,31 @@ impl World {
             }
         }
         self.tell(Event::Together(false))?;
-        self.tell(Event::Tick)
+        self.tell(Event::Tick)?;
+        self.missed.clear();
+        Ok(())
+    }
+
+    /// Orders that nobody had heard of before, are over, and have left the leader with what he held (P13). Where older ones
+    /// have grown as well, or he holds nothing, which of them did what is not so plain.
+    fn round_trips(&self, before: &[Seen]) -> BTreeSet<usize> {
+        let is_new = |number: usize| before.get(number).is_none_or(|seen| seen.since == 0);
+        let growth = |number: usize| {
+            let told = before.get(number).filter(|_| !is_new(number)).map_or(0, |seen| seen.told);
+            let units = i64::from(self.seen[number].told) - i64::from(told);
+            if self.leader.orders[number].asked.buy { units } else { -units }
+        };
+        let of = |instrument: u32| {
+            self.leader.those(|order| order.asked.instrument == instrument && growth(order.number) != 0)
+        };
+        let are_plain = |orders: &Vec<usize>| {
+            let is_new_and_over = |number: &usize| is_new(*number) && !self.leader.orders[*number].is_live();
+            orders.iter().all(is_new_and_over)
+                && orders.iter().map(|number| growth(*number)).sum::<i64>() == 0
+        };
+        let instruments = 0..self.policies.instruments;
+        let trips = instruments.filter(|instrument| self.leader_holds(*instrument) != 0).map(of);
+        trips.filter(are_plain).flatten().collect()
     }
 }
 
@@ -195,6 +249,10 @@ impl Day {
             Downtime::Seconds => self.rows.borrow_mut().chance.below(8),
             Downtime::Hours => {
                 self.world.pass(7_200 * SECOND)?;
+                if self.is_short_of_time {
+                    self.world.leader_scalps()?;
+                    self.world.pass(60 * SECOND)?;
+                }
                 self.rows.borrow_mut().chance.below(16)
             }
         };

@@ -1,23 +1,26 @@
 //! What is durable, in real rows; and when the process dies.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tandem_actors::instruments::Instruments;
 use tandem_actors::records::{Circumstances, Owner, writes};
 use tandem_actors::restored::Day;
-use tandem_actors::store::{Bare, OpeningRow, Write};
+use tandem_actors::store::{Bare, OpeningRow, Write, units_held};
 
 use super::chance::Chance;
 use super::coverage::{Coverage, DEATHS};
 use super::keeping::{Boundary, Keeping};
-use super::speak::{FOLLOWER, LEADER};
-use super::world::Checked;
-use crate::follower::{Alert, Effect, FollowerBook, Opening, Record};
+use super::speak::{self, FOLLOWER, LEADER};
+use super::world::{Checked, hold};
+use crate::follower::{Alert, Effect, FollowerBook, Opening, Record, Unproven};
 use crate::ids::{DhanClientId, FollowerId};
 use crate::instrument::{Instrument, InstrumentKey, InstrumentRow, InstrumentTable};
 use crate::leader::LeaderOrder;
+use crate::mirror::IntentState;
+use crate::pacing::Purpose;
 use crate::time::Timestamp;
 
 /// The database, and fate.
@@ -33,6 +36,8 @@ pub(super) struct Rows {
     /// Whether the trading state was made durable since this was last cleared.
     pub(super) has_trading: bool,
     pub(super) coverage: Coverage,
+    /// Where an earlier day's request came to something and nobody can tell: nothing is opened there.
+    frozen: BTreeSet<InstrumentKey>,
     follower: FollowerId,
     account: DhanClientId,
     instruments: Instruments,
@@ -55,6 +60,7 @@ impl Rows {
             chance,
             has_trading: false,
             coverage: Coverage::default(),
+            frozen: BTreeSet::new(),
             follower: FollowerId::new("asha").unwrap(),
             account: DhanClientId::new(FOLLOWER).unwrap(),
             instruments: listed(instruments),
@@ -75,6 +81,38 @@ impl Rows {
         let writes: Vec<Write> = carried.into_iter().map(opening).collect();
         self.epoch = self.tables.take_over().unwrap();
         self.tables.commit(self.epoch, &writes).unwrap();
+    }
+
+    /// What copies of earlier days may hold.
+    pub(super) fn carried(&self, now: Timestamp) -> BTreeMap<InstrumentKey, i64> {
+        let today = now.trading_day();
+        units_held(&self.tables.reader().carried(&self.follower, &self.account, today).unwrap(), today)
+    }
+
+    /// A new day: the instruments in which an earlier one has left something unproven. `carried`: what the account holds of
+    /// one in truth.
+    pub(super) fn dawn(&mut self, now: Timestamp, carried: impl Fn(InstrumentKey) -> i64) -> BTreeSet<u32> {
+        self.coverage.count("a night: passed".to_owned());
+        let today = now.trading_day();
+        let unproven = self.tables.reader().unproven(&self.follower, &self.account, today).unwrap();
+        let cannot_be_proven = |of: &&Unproven| of.expected != Some(carried(of.instrument));
+        self.frozen = unproven.iter().filter(cannot_be_proven).map(|of| of.instrument).collect();
+        if !self.frozen.is_empty() {
+            self.coverage.count("a night: something came of what is unproven".to_owned());
+        }
+        unproven.iter().map(|of| speak::number_of_key(of.instrument)).collect()
+    }
+
+    /// What no process may make durable, whatever it believes: a request for an order of an earlier day, an entry where nobody
+    /// can tell what is held (P29).
+    fn look_at(&self, record: &Record, now: Timestamp) -> Checked {
+        let Record::Intent { child, .. } = record else { return Ok(()) };
+        let (leaves, key) = (child.intent_state() == IntentState::Sending, &child.key);
+        let is_todays = key.trading_day == now.trading_day();
+        hold!(is_todays || !leaves, "P29: {key:?} is sent on another day");
+        let opens = child.purpose == Purpose::Entry && self.frozen.contains(&child.terms.instrument);
+        hold!(!opens || !leaves, "P29: {key:?} opens where nobody knows what is held");
+        Ok(())
     }
 
     /// A process begins to write.
@@ -121,6 +159,7 @@ impl Rows {
 impl Keeping for Rc<RefCell<Rows>> {
     fn commit(&mut self, records: &[Record], now: Timestamp) -> Checked {
         let rows = &mut *self.borrow_mut();
+        records.iter().try_for_each(|record| rows.look_at(record, now))?;
         rows.commit_as(rows.epoch, records.to_vec(), now)?;
         rows.has_trading |= records.iter().any(|record| matches!(record, Record::Trading(_)));
         for record in records {
