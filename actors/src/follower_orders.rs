@@ -30,7 +30,7 @@ use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::follower::{Effect, Event, FollowerBook, FollowerSettings};
 use tandem_domain::ids::{ClientOrderId, FollowerId};
 use tandem_domain::order::OrderReport;
-use tandem_domain::time::Timestamp;
+use tandem_domain::time::{Timestamp, TradingDay};
 use tandem_domain::trading::Trading;
 use tracing::info;
 
@@ -103,6 +103,8 @@ pub struct FollowerOrderActor {
     client: Option<AccountClient>,
     stream: OrderStreamLink,
     addresses: Option<Arc<Addresses>>,
+    /// Whose rows are read; none before.
+    day: Option<TradingDay>,
     /// None until the rows of the day are read.
     book: Option<FollowerBook>,
     /// Plans that came before.
@@ -128,6 +130,10 @@ pub struct FollowerOrderActor {
     /// A read of the list of super orders runs, or is due.
     reading_supers: bool,
     trades: reads::Reading,
+    /// When the last read of the trade book began; none where it is due.
+    trades_begun: Option<Instant>,
+    /// How many trades it told last, and how many units were known to be filled then.
+    trades_told: (usize, u64),
     positions: reads::Reading,
     /// The next read of the positions.
     positions_due: Option<SpawnHandle>,
@@ -177,6 +183,7 @@ impl FollowerOrderActor {
             vitals,
             client: None,
             addresses: None,
+            day: None,
             book: None,
             early: Vec::new(),
             wake: None,
@@ -189,6 +196,8 @@ impl FollowerOrderActor {
             probing: false,
             reading_supers: false,
             trades: reads::Reading::Idle,
+            trades_begun: None,
+            trades_told: (0, 0),
             positions: reads::Reading::Idle,
             positions_due: None,
             positions_begun: None,
@@ -288,6 +297,10 @@ impl FollowerOrderActor {
     fn step_with(&mut self, event: Event, news: Option<News>, ctx: &mut Context<Self>) {
         let Some(book) = self.book.as_mut() else { return };
         let now = self.params.clock.now();
+        // What the books say once the day is over is the next day's, whose actors read them themselves (P29).
+        if reads::is_read(&event) && self.day.is_some_and(|day| now.trading_day() != day) {
+            return;
+        }
         let effects = book.step(event, now);
         self.run(effects, &Circumstances { now, news }, ctx);
     }

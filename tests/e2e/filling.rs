@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tandem_domain::order::Product;
-use tandem_sim::{Fault, Operation, Rate};
+use tandem_sim::{Fault, Mute, Operation, Rate};
 
 use crate::harness::{ASHA, Daemon, LEADER, Setup, Stage, buy, limit, sell, until};
 
@@ -184,6 +184,30 @@ fn d6_fill_told_by_stream_and_book_counts_once() {
     assert_eq!(daemon.until_intent(&exit, "asha", "ACKED").purpose, "exit");
     broker.quiet();
     assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
+    daemon.end_at_rest(&broker);
+}
+
+/// The broker's order book lags, and his stream is mute: the trade book proves it all the same, and once.
+#[test]
+fn d6_a_fill_that_only_the_trade_book_tells_counts() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    // If the order is hidden for longer than it may be.
+    daemon.tolerates("its order book does not show it any more");
+    let option = broker.option();
+    broker.inject(ASHA, Fault::StreamMute { mute: Mute::Frames });
+    broker.inject(ASHA, Fault::LateVisibility { ms: 20_000 });
+    let order = broker.lead(buy(option, 260));
+    daemon.until_filled(&order, "asha", 130);
+    broker.inject(ASHA, Fault::LateVisibility { ms: 0 });
+    broker.inject(ASHA, Fault::StreamMute { mute: Mute::Off });
+    broker.pass(Duration::from_secs(20));
+    broker.quiet();
+    assert_eq!(daemon.mapping(&order, "asha").unwrap().filled, 130);
+    let sold = broker.lead(sell(option, 260));
+    daemon.until_filled(&sold, "asha", 130);
+    broker.quiet();
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 0);
+    until("it is shown again", || daemon.incidents().is_empty().then_some(()));
     daemon.end_at_rest(&broker);
 }
 

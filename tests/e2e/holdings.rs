@@ -357,6 +357,57 @@ fn a_drift_freezes_entries_there_until_it_is_explained() {
     daemon.end_at_rest(&broker);
 }
 
+/// Our rows and the account differ at the start: what happened while nobody looked is an incident, and is healed.
+#[test]
+fn f16_the_account_differs_at_the_start_and_is_frozen_there_until_it_is_explained() {
+    let Stage { broker, mut daemon } = drifting().stage();
+    daemon.expects("ledger_drift");
+    let option = broker.option();
+    let bought = broker.lead(buy(option, 260));
+    daemon.until_filled(&bought, "asha", 130);
+    broker.quiet();
+    daemon.kill();
+    trade_in_hiding(&broker, buy(option, 195));
+    daemon.start();
+    daemon.until_live(2);
+    until_drift(&broker, &daemon, 1, 0);
+    let frozen = broker.lead(buy(option, 130));
+    daemon.until_refused(&frozen, "asha", "skipped", "ledger_drift");
+
+    broker.inject(ASHA, Fault::StreamMute { mute: Mute::Off });
+    broker.pass(Duration::from_secs(20));
+    until_drift(&broker, &daemon, 0, 1);
+    let next = broker.lead(buy(option, 130));
+    daemon.until_filled(&next, "asha", 65);
+    assert_eq!(broker.net(ASHA, option), 130 + 195 + 65);
+    daemon.end_at_rest(&broker);
+}
+
+/// The follower is behind the leader, and rows and account agree about it: told at the start as before, and nothing is frozen.
+#[test]
+fn f16_a_follower_who_is_merely_behind_has_a_gap_and_no_drift() {
+    let Stage { broker, mut daemon } = drifting().stage();
+    daemon.expects("the copy was rejected after the broker had taken it; 130 units short: reported");
+    let option = broker.option();
+    let text = "EXCH:16387:Security is not allowed to trade in this market.".to_owned();
+    broker.inject(ASHA, Fault::RejectNext { count: 1, text });
+    let rejected = broker.lead(buy(option, 260));
+    daemon.until_status(&rejected, "asha", "REJECTED");
+    daemon.until_incident("copy_gap", "asha");
+    broker.quiet();
+    daemon.kill();
+    daemon.start();
+    daemon.until_live(2);
+    broker.pass(Duration::from_secs(5));
+    broker.quiet();
+    assert_eq!((incidents(&daemon, "ledger_drift"), incidents(&daemon, "copy_gap")), ((0, 0), (1, 0)));
+    let next = broker.lead(buy(option, 130));
+    daemon.until_filled(&next, "asha", 65);
+    broker.quiet();
+    assert_eq!(broker.net(ASHA, option), 65, "what was rejected is not made good unless that is wished");
+    daemon.end_at_rest(&broker);
+}
+
 #[test]
 fn a_drift_caps_exits_at_what_the_account_shows() {
     let Stage { broker, mut daemon } = drifting().stage();

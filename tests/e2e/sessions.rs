@@ -2,6 +2,7 @@
 //! Exits pass at any hour.
 
 use std::fs;
+use std::time::Duration;
 
 use tandem_domain::instrument::{InstrumentKey, OptionType};
 use tandem_domain::order::{OrderTerms, Product};
@@ -200,5 +201,28 @@ fn a22_too_late_for_what_the_broker_squares_off() {
     let sold = broker.lead(intraday(sell(option, 520)));
     daemon.until_filled(&sold, "asha", 130);
     copied(&broker, &daemon, broker.option_at(1, 26_200, OptionType::Call, "60.00"));
+    daemon.end();
+}
+
+/// Two hours in one step: what works goes on working, and what is to come comes.
+#[test]
+fn f17_a_clock_that_jumps_places_and_cancels_nothing() {
+    let Stage { broker, daemon } = Setup::new().stage();
+    let option = broker.option();
+    let held = broker.lead(buy(option, 260));
+    daemon.until_filled(&held, "asha", 130);
+    let entry = broker.lead(limit("90.00", buy(option, 130)));
+    daemon.until_status(&entry, "asha", "PENDING");
+    let exit = broker.lead(limit("110.00", sell(option, 130)));
+    daemon.until_status(&exit, "asha", "PENDING");
+    broker.quiet();
+    let asked = broker.asked(ASHA);
+    broker.pass(Duration::from_hours(2));
+    broker.quiet();
+    assert_eq!(broker.asked(ASHA), asked);
+    broker.cancel(LEADER, &entry);
+    daemon.until_status(&entry, "asha", "CANCELLED");
+    let next = broker.lead(buy(option, 130));
+    daemon.until_filled(&next, "asha", 65);
     daemon.end();
 }

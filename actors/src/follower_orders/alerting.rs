@@ -174,6 +174,12 @@ fn of_order(alert: &Alert) -> Option<AlertText> {
             id.to_string(),
             "an order carries Tandem's tag and is on no record here; it is left alone",
         ),
+        Alert::Missing(id) => (
+            "order_missing",
+            id.to_string(),
+            "the broker took this order, and its order book does not show it any more: nothing is concluded from that; look \
+             at it in the account",
+        ),
         Alert::AppearedLate(id) => (
             "appeared_late",
             id.to_string(),

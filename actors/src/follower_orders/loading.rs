@@ -14,6 +14,7 @@ impl FollowerOrderActor {
         let (reader, instruments) = (self.params.reader.clone(), self.params.instruments.clone());
         let (day, follower) = (self.params.clock.now().trading_day(), self.id().clone());
         let account = self.params.account.account.clone();
+        self.day = Some(day);
         // Reading blocks: never on the arbiter that serves sockets.
         let reading = actix_rt::task::spawn_blocking(move || {
             Day::read(&reader, day, &follower, &account, &instruments)

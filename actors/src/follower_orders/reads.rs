@@ -40,6 +40,19 @@ pub(super) struct Retries {
     pub(super) funds: ReadRetry,
 }
 
+/// Whether it is what a read of an account's books tells.
+pub(super) const fn is_read(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Book(_)
+            | Event::Supers(_)
+            | Event::Forevers { .. }
+            | Event::Trades(_)
+            | Event::Positions { .. }
+            | Event::LeaderPositions { .. }
+    )
+}
+
 impl FollowerOrderActor {
     pub(super) fn look_up(&mut self, client_order_id: ClientOrderId, ctx: &mut Context<Self>) {
         let Some(client) = self.client.clone() else { return };
@@ -162,7 +175,9 @@ impl FollowerOrderActor {
         if self.book.as_ref().is_some_and(FollowerBook::has_live_forevers) {
             self.read_forevers(ctx);
         }
-        if self.filled_units() > filled_before {
+        // At the start, after each login of the stream and on a period, too: it may tell what the order book does not.
+        let is_due = self.trades_begun.is_none_or(|begun| begun.elapsed() >= self.params.polls.idle_book);
+        if is_due || self.filled_units() > filled_before {
             self.read_trades(ctx);
         }
     }
@@ -236,6 +251,7 @@ impl FollowerOrderActor {
             return;
         }
         self.trades = Reading::Runs;
+        self.trades_begun = Some(Instant::now());
         let read = async move { (client.trades().await, underway) };
         ctx.spawn(read.into_actor(self).map(|(trades, underway), actor, ctx| {
             actor.vitals.progressed();
@@ -255,8 +271,12 @@ impl FollowerOrderActor {
     fn on_trades(&mut self, trades: Result<Book<TradeReport>, ReadError>, ctx: &mut Context<Self>) {
         match trades {
             Ok(trades) => {
+                let rows = trades.rows.len();
                 self.step(Event::Trades(trades.rows), ctx);
-                self.read_positions(ctx);
+                let told = (rows, self.filled_units());
+                if std::mem::replace(&mut self.trades_told, told) != told {
+                    self.read_positions(ctx);
+                }
             }
             Err(error) => self.on_read_error(&error, ctx),
         }

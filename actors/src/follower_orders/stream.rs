@@ -58,6 +58,7 @@ impl Listens for FollowerOrderActor {
     fn on_logged_in(&mut self, ctx: &mut Context<Self>) {
         self.vitals.progressed();
         info!(follower = %self.id(), "listening to the account's own order stream");
+        self.trades_begun = None;
         self.read_book_now(ctx);
     }
 

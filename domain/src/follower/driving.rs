@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::absence::Unknown;
+use super::reconciliation::absence::Unknown;
 use super::{Alert, Effect, FollowerBook, Record};
 use crate::gap::GapKind;
 use crate::ids::{BrokerOrderId, ClientOrderId, FollowerId};

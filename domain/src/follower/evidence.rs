@@ -1,6 +1,7 @@
 //! What the broker says: answers to requests, its book, lookups, fills; and what that proves (P3, P4, P9).
 
-use super::{Alert, BookRead, Effect, FollowerBook, Record, absence};
+use super::reconciliation::{absence, fills};
+use super::{Alert, BookRead, Effect, FollowerBook, Record};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, Tag};
 use crate::mirror::{ATTEMPTS_MAX, Answer, Child, ChildReport, MirrorEvent};
 use crate::order::lifecycle::ChildState;
@@ -167,17 +168,19 @@ impl FollowerBook {
         for report in read.orders.iter().filter(|report| !is_cancelled_leg(report)).chain(cancelled) {
             self.on_report(report, Some(read.started_at), now, effects);
         }
-        let proven = absence::judge(
-            &read,
-            &mut self.unknown,
-            &absence::Surroundings {
-                mirrors: &self.mirrors,
-                leader_of: &self.leader_of,
-                client_of: &self.client_of,
-                external: &self.external,
-                settle: self.settings.rules.settle,
-            },
-        );
+        let settle = self.settings.rules.settle;
+        let around = absence::Surroundings {
+            mirrors: &self.mirrors,
+            leader_of: &self.leader_of,
+            client_of: &self.client_of,
+            external: &self.external,
+            settle,
+        };
+        let missing = absence::missing(&read, &around);
+        let absence::News { lost, found } = self.lost.note(&read, &missing, settle);
+        effects.extend(lost.into_iter().map(|id| Effect::Alert(Alert::Missing(id))));
+        effects.extend(found.into_iter().map(|id| Effect::Over(Alert::Missing(id))));
+        let proven = absence::judge(&read, &missing, &mut self.unknown, &around);
         for look_alike in proven.look_alikes {
             effects.push(Effect::Alert(Alert::LookAlike(look_alike)));
         }
@@ -211,7 +214,25 @@ impl FollowerBook {
         }
     }
 
-    pub(super) fn on_trades(&mut self, trades: Vec<TradeReport>, effects: &mut Vec<Effect>) {
+    pub(super) fn on_trades(&mut self, trades: Vec<TradeReport>, now: Timestamp, effects: &mut Vec<Effect>) {
+        let known = |order: &BrokerOrderId| {
+            let (_, child) = self.child(self.client_of.get(order)?)?;
+            // Where there are exit legs of its own, a fill may be theirs.
+            let is_plain = !child.is_super() && !child.is_forever();
+            is_plain.then(|| fills::Known {
+                client_order_id: child.client_order_id.clone(),
+                quantity: child.ordered(),
+                cumulative: child.cumulative,
+            })
+        };
+        for untold in fills::untold(&trades, known) {
+            let told = self
+                .child(&untold.client_order_id)
+                .and_then(|(_, child)| told_by_trades(&self.settings.account, child, &untold));
+            if let Some(report) = told {
+                self.on_report(&report, None, now, effects);
+            }
+        }
         let is_ours = |trade: &TradeReport| {
             let order = &trade.broker_order_id;
             self.client_of.contains_key(order) || self.entry_of_leg.contains_key(order)
@@ -237,6 +258,24 @@ fn insert(records: &mut Vec<Record>, order: Record) {
     let follows = |record: &Record| matches!(record, Record::Intent { before: None, .. });
     let place = records.iter().position(follows).unwrap_or(records.len());
     records.insert(place, order);
+}
+
+/// An order as it was shown last, with the fills that only the trade book tells.
+fn told_by_trades(account: &DhanClientId, child: &Child, untold: &fills::Untold) -> Option<OrderReport> {
+    let shown = child.shown.unwrap_or_else(|| child.ordered());
+    let status = match &child.status {
+        Some(status) if status.is_terminal() => status.clone(),
+        _ if untold.cumulative >= shown => BrokerStatus::Traded,
+        _ => BrokerStatus::PartTraded,
+    };
+    let report = taken(account, child.broker_order_id.clone()?, child, untold.ts_event);
+    Some(OrderReport {
+        terms: OrderTerms { quantity: shown, ..report.terms },
+        status,
+        cumulative: untold.cumulative,
+        average_price: untold.average_price,
+        ..report
+    })
 }
 
 /// What an acceptance tells of an order before the broker's book shows it.

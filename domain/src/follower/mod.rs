@@ -4,7 +4,6 @@
 //! Upholds P1 (a request leaves only inside an [`Effect::Commit`]), P2 and P5 (through [`crate::mirror`]), P3 and P4
 //! (through [`absence`]), P18 (through [`crate::pacing`]), P26 (every leader order gets an outcome).
 
-mod absence;
 mod control;
 mod cover;
 mod driving;
@@ -16,28 +15,28 @@ mod legs;
 mod planning;
 mod positions;
 mod queue;
+mod reconciliation;
 mod record;
 mod restoring;
 mod shares;
 mod square_off;
 mod together;
-mod unproven;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use absence::BookRead;
+pub use reconciliation::absence::BookRead;
+pub use reconciliation::unproven::Unproven;
 pub use record::{Converted, MappingState, Opening, Record};
-pub use unproven::Unproven;
 
-use self::absence::Unknown;
 use self::external::External;
 use self::gatekeeping::{MarginAsked, Reservation};
 use self::holdings::Line;
 use self::positions::Suspicions;
 use self::queue::Queue;
+use self::reconciliation::absence::{Lost, Unknown};
 use self::together::Together;
 use crate::account::{Funds, PositionReport};
 use crate::calendar::Calendar;
@@ -276,6 +275,8 @@ pub enum Alert {
     ExitGivenUp(ClientOrderId),
     /// An order carries our tag, and we have no record of it.
     Unrecorded(BrokerOrderId),
+    /// The order book does not show an order of ours any more that the broker took.
+    Missing(ClientOrderId),
     /// Somebody changed or cancelled a copy: its mirror is detached.
     Detached(ClientOrderId),
     /// The broker offers no order like the leader's: it is not copied.
@@ -342,6 +343,8 @@ pub struct FollowerBook {
     /// What earlier days left without proof.
     unproven: Vec<Unproven>,
     suspicions: Suspicions,
+    /// Orders of ours that the broker's book has lost.
+    lost: Lost,
     trading: Trading,
     profit: Option<Figure>,
     available: Option<Figure>,
@@ -394,6 +397,7 @@ impl FollowerBook {
             carried: HashMap::new(),
             unproven: Vec::new(),
             suspicions: Suspicions::default(),
+            lost: Lost::default(),
             trading: Trading::ACTIVE,
             profit: None,
             available: None,
@@ -477,7 +481,7 @@ impl FollowerBook {
                 self.on_forevers(&orders, started_at, now, &mut effects);
             }
             Event::NotFound(client_order_id) => self.on_not_found(client_order_id, &mut effects),
-            Event::Trades(trades) => self.on_trades(trades, &mut effects),
+            Event::Trades(trades) => self.on_trades(trades, now, &mut effects),
             Event::Breaker { open } => self.breaker_open = open,
             Event::Credentials { refused } => {
                 if refused && !self.credentials_refused {

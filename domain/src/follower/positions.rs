@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::reconciliation::drift::{self, Verdict};
 use super::{Alert, Conversion, Converted, Effect, FollowerBook, Opening, Record};
 use crate::account::PositionReport;
 use crate::gates::entry::Figure;
@@ -21,8 +22,7 @@ type ByProduct = BTreeMap<Product, i64>;
 /// Differences that were seen, and do not count yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Suspicions {
-    /// And since when.
-    drift: BTreeMap<InstrumentKey, (i64, Timestamp)>,
+    drift: drift::Seen,
     conversions: BTreeMap<InstrumentKey, (Product, Product, i64)>,
 }
 
@@ -105,7 +105,7 @@ impl FollowerBook {
         self.profit = Some(Figure { value: profit, at: started_at });
         self.watch_loss(profit, now, effects);
         let nets = by_instrument(positions, |position| position.net.0);
-        let mut drifted = BTreeMap::new();
+        let mut drifted = drift::Seen::default();
         let instruments: Vec<InstrumentKey> = self.lines.keys().copied().collect();
         for instrument in instruments {
             let shown = nets.get(&instrument);
@@ -120,29 +120,27 @@ impl FollowerBook {
                 line.by_product = by_product;
                 self.dirty.insert(instrument);
             }
-            let difference = net - (line.own() + line.held());
-            if difference == 0 {
-                if line.drift.take().is_some() {
-                    let records = vec![Record::Drift(instrument, 0)];
-                    effects.push(Effect::Commit { records, then: None });
-                    effects.push(Effect::Over(Alert::Drift(instrument, 0)));
-                    self.dirty.insert(instrument);
-                }
+            let explained = line.own() + line.held();
+            let when = (started_at, self.settings.rules.settle);
+            let difference =
+                match drift::of(instrument, explained, net, when, &self.suspicions.drift, &mut drifted) {
+                    Verdict::Suspected => continue,
+                    Verdict::Agree => None,
+                    Verdict::Proven(units) => Some(units),
+                };
+            if difference == line.drift {
                 continue;
             }
-            let before = self.suspicions.drift.get(&instrument).filter(|(known, _)| *known == difference);
-            let since = before.map_or(started_at, |(_, since)| *since);
-            drifted.insert(instrument, (difference, since));
-            // The broker's books may lag behind each other (P4).
-            let is_proven = started_at >= since.plus(self.settings.rules.settle);
-            let is_known = line.drift == Some(difference);
-            if is_proven && !is_known {
-                line.drift = Some(difference);
-                self.dirty.insert(instrument);
-                let records = vec![Record::Drift(instrument, difference)];
-                effects.push(Effect::Commit { records, then: None });
-                effects.push(Effect::Alert(Alert::Drift(instrument, difference)));
-                self.on_drift(now, effects);
+            line.drift = difference;
+            self.dirty.insert(instrument);
+            let records = vec![Record::Drift(instrument, difference.unwrap_or(0))];
+            effects.push(Effect::Commit { records, then: None });
+            match difference {
+                None => effects.push(Effect::Over(Alert::Drift(instrument, 0))),
+                Some(units) => {
+                    effects.push(Effect::Alert(Alert::Drift(instrument, units)));
+                    self.on_drift(now, effects);
+                }
             }
         }
         self.suspicions.drift = drifted;

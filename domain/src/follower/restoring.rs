@@ -1,6 +1,6 @@
 //! Taking back what the rows of today say.
 
-use super::absence::Unknown;
+use super::reconciliation::absence::Unknown;
 use super::{Effect, FollowerBook};
 use std::sync::Arc;
 

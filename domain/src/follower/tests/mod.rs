@@ -14,6 +14,7 @@ mod pacing;
 mod placing;
 mod positions;
 mod property;
+mod reconciliation;
 mod restart;
 mod review;
 mod spreads;

@@ -3,10 +3,11 @@
 //! Two complete reads of the account's book, both begun at least the settle time after the answer was lost, in
 //! which every other order we know to exist appears, and which hold no unexplained order that looks like ours.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::flaw::flawed;
+use crate::follower::external::External;
 use crate::ids::{BrokerOrderId, ClientOrderId};
 use crate::mirror::{Child, Mirror};
 use crate::order::OrderReport;
@@ -32,7 +33,7 @@ pub struct BookRead {
 
 /// An order whose fate is not proven.
 #[derive(Debug)]
-pub(super) struct Unknown {
+pub(in crate::follower) struct Unknown {
     /// The earliest it may have been sent: orders of others that stood in the book before then are not it.
     sent_from: Timestamp,
     /// The latest it may have been sent: from then on the broker has the settle time to show it.
@@ -41,11 +42,11 @@ pub(super) struct Unknown {
     absent_reads: u32,
     look_alike_seen: bool,
     /// The broker probably refused it ("too many"): send it again if it is proven absent in time.
-    pub(super) worth_sending_again: bool,
+    pub(in crate::follower) worth_sending_again: bool,
 }
 
 impl Unknown {
-    pub(super) const fn new(sent_from: Timestamp, sent_until: Timestamp) -> Self {
+    pub(in crate::follower) const fn new(sent_from: Timestamp, sent_until: Timestamp) -> Self {
         Self {
             sent_from,
             sent_until,
@@ -56,7 +57,7 @@ impl Unknown {
         }
     }
 
-    pub(super) fn next_lookup(&mut self, first: Duration, max: Duration) -> Duration {
+    pub(in crate::follower) fn next_lookup(&mut self, first: Duration, max: Duration) -> Duration {
         let delay = first.saturating_mul(1 << self.lookups.min(16)).min(max);
         self.lookups += 1;
         delay
@@ -64,31 +65,33 @@ impl Unknown {
 }
 
 /// What the judge may look at.
-pub(super) struct Surroundings<'a> {
-    pub(super) mirrors: &'a BTreeMap<BrokerOrderId, Mirror>,
-    pub(super) leader_of: &'a HashMap<ClientOrderId, BrokerOrderId>,
-    pub(super) client_of: &'a HashMap<BrokerOrderId, ClientOrderId>,
+pub(in crate::follower) struct Surroundings<'a> {
+    pub(in crate::follower) mirrors: &'a BTreeMap<BrokerOrderId, Mirror>,
+    pub(in crate::follower) leader_of: &'a HashMap<ClientOrderId, BrokerOrderId>,
+    pub(in crate::follower) client_of: &'a HashMap<BrokerOrderId, ClientOrderId>,
     /// Orders of others, and when each was first seen.
-    pub(super) external: &'a HashMap<BrokerOrderId, super::external::External>,
-    pub(super) settle: Duration,
+    pub(in crate::follower) external: &'a HashMap<BrokerOrderId, External>,
+    pub(in crate::follower) settle: Duration,
 }
 
 /// What a read proved.
 #[derive(Debug, Default)]
-pub(super) struct Judgement {
+pub(in crate::follower) struct Judgement {
     /// Proven absent, and whether each is worth sending again.
-    pub(super) absent: Vec<(ClientOrderId, bool)>,
+    pub(in crate::follower) absent: Vec<(ClientOrderId, bool)>,
     /// Held in doubt by a look-alike; each named once.
-    pub(super) look_alikes: Vec<ClientOrderId>,
+    pub(in crate::follower) look_alikes: Vec<ClientOrderId>,
 }
 
-pub(super) fn judge(
+pub(in crate::follower) fn judge(
     read: &BookRead,
+    missing: &BTreeSet<ClientOrderId>,
     unknown: &mut BTreeMap<ClientOrderId, Unknown>,
     around: &Surroundings<'_>,
 ) -> Judgement {
     let mut judgement = Judgement::default();
-    if unknown.is_empty() || !read.complete || !shows_all_known(read, around) {
+    // A book that misses orders the broker took is not healthy, whatever its status code says.
+    if unknown.is_empty() || !read.complete || !missing.is_empty() {
         return judgement;
     }
     for (client_order_id, doubt) in unknown.iter_mut() {
@@ -116,18 +119,64 @@ pub(super) fn judge(
     judgement
 }
 
-/// A book that misses orders the broker took is not healthy, whatever its status code says.
-fn shows_all_known(read: &BookRead, around: &Surroundings<'_>) -> bool {
+/// Orders of ours that the broker took and this read should show, and does not; none of a read that is not complete.
+pub(in crate::follower) fn missing(read: &BookRead, around: &Surroundings<'_>) -> BTreeSet<ClientOrderId> {
+    if !read.complete {
+        return BTreeSet::new();
+    }
     let shown: HashSet<&BrokerOrderId> = read.orders.iter().map(|report| &report.broker_order_id).collect();
-    around.client_of.iter().all(|(broker_order_id, client_order_id)| {
+    let is_missing = |(broker_order_id, client_order_id): &(&BrokerOrderId, &ClientOrderId)| {
         let Some(child) = child_of(client_order_id, around).filter(|child| !child.is_forever()) else {
-            return true;
+            return false;
         };
         // The broker's book is today's only; what was taken just now may not show yet.
         let of_another_day = child.key.trading_day != read.started_at.trading_day();
         let recent = child.ts_sent.is_some_and(|sent| sent.plus(around.settle) > read.started_at);
-        of_another_day || recent || shown.contains(broker_order_id)
-    })
+        !(of_another_day || recent || shown.contains(broker_order_id))
+    };
+    around.client_of.iter().filter(is_missing).map(|(_, client_order_id)| client_order_id.clone()).collect()
+}
+
+/// Orders that reads before did not show, since when, and whether a person was told.
+#[derive(Debug, Default)]
+pub(in crate::follower) struct Lost(BTreeMap<ClientOrderId, (Timestamp, bool)>);
+
+/// Of whom a person is to be told now, and of whom it is so no more.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::follower) struct News {
+    pub(in crate::follower) lost: Vec<ClientOrderId>,
+    pub(in crate::follower) found: Vec<ClientOrderId>,
+}
+
+impl Lost {
+    /// One read may be unlucky: told is what a second one does not show either that began the settle time after it. A read
+    /// that is not complete says nothing of either.
+    pub(in crate::follower) fn note(
+        &mut self,
+        read: &BookRead,
+        missing: &BTreeSet<ClientOrderId>,
+        settle: Duration,
+    ) -> News {
+        let mut news = News::default();
+        if !read.complete {
+            return news;
+        }
+        self.0.retain(|known, (_, is_told)| {
+            let stays = missing.contains(known);
+            if !stays && *is_told {
+                news.found.push(known.clone());
+            }
+            stays
+        });
+        for id in missing {
+            let (since, is_told) = self.0.entry(id.clone()).or_insert((read.started_at, false));
+            if !*is_told && read.started_at >= since.plus(settle) {
+                *is_told = true;
+                news.lost.push(id.clone());
+            }
+        }
+        news
+    }
 }
 
 /// Somebody else's order is explained only if it stood in the book before ours was sent; at the same moment is not before.

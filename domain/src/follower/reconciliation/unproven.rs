@@ -4,7 +4,7 @@
 
 use chrono::NaiveTime;
 
-use super::{Alert, Effect, FollowerBook, Record};
+use crate::follower::{Alert, Effect, FollowerBook, Record};
 use crate::ids::ClientOrderId;
 use crate::instrument::InstrumentKey;
 use crate::time::Timestamp;
@@ -43,12 +43,12 @@ impl FollowerBook {
     }
 
     /// Whether nobody knows what an earlier day left in an instrument.
-    pub(super) fn is_unproven(&self, instrument: InstrumentKey) -> bool {
+    pub(in crate::follower) fn is_unproven(&self, instrument: InstrumentKey) -> bool {
         self.unproven.iter().any(|of| of.instrument == instrument)
     }
 
     /// Settles what the positions prove. `carried`: units that the account has carried into today.
-    pub(super) fn prove_by_positions(
+    pub(in crate::follower) fn prove_by_positions(
         &mut self,
         carried: impl Fn(InstrumentKey) -> i64,
         started_at: Timestamp,
@@ -70,7 +70,7 @@ impl FollowerBook {
 
     /// The operator has looked: what is there counts as the owner's own. That is no proof, so its row says unknown for ever;
     /// its incident, which is over, is what remembers.
-    pub(super) fn take_for_own(&mut self, effects: &mut Vec<Effect>) {
+    pub(in crate::follower) fn take_for_own(&mut self, effects: &mut Vec<Effect>) {
         for of in std::mem::take(&mut self.unproven) {
             self.thaw(of.instrument, effects);
         }
