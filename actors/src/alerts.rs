@@ -115,6 +115,8 @@ fn close_of_before(
     submit_quietly(store, vitals, vec![Write::IncidentClose { id, closed_at: now }]);
 }
 
+/// What an alert's incident is called: the day on which it was told first, and what it is about. What closes it may name a
+/// later day.
 fn incident_id(kind: &str, follower: Option<&FollowerId>, subject: &str, now: Timestamp) -> Arc<str> {
     let of = follower.map_or("-", FollowerId::as_str);
     format!("{}/{kind}/{of}/{subject}", now.trading_day()).into()

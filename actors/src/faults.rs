@@ -139,6 +139,13 @@ fault_points! {
     DayTurned = "day_turned",
 }
 
+impl FaultPoint {
+    /// Whether it is one side of a commit.
+    fn is_at_a_commit(self) -> bool {
+        self.name().ends_with("_commit")
+    }
+}
+
 impl fmt::Display for FaultPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -156,6 +163,8 @@ pub enum FaultKind {
     Hang,
     /// The thread stops for ever, and with it every actor that lives on it.
     Block,
+    /// The disk fails: the commit is answered by the error of a sync that failed. At commits alone.
+    Fail,
 }
 
 /// A point that fires.
@@ -174,7 +183,8 @@ pub struct Fault {
 /// A text that names no fault.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "{VARIABLE}: {0:?} is no fault: write POINT=KIND@N, with abort, panic, hang or block, and N+ for from then on"
+    "{VARIABLE}: {0:?} is no fault: write POINT=KIND@N, with abort, panic, hang, block or, at a commit, fail, and N+ for from \
+     then on"
 )]
 pub struct FaultError(String);
 
@@ -191,9 +201,13 @@ impl FromStr for Fault {
                 "panic" => FaultKind::Panic,
                 "hang" => FaultKind::Hang,
                 "block" => FaultKind::Block,
+                "fail" => FaultKind::Fail,
                 _ => return None,
             };
             let point = FaultPoint::ALL.iter().copied().find(|known| known.name() == point)?;
+            if kind == FaultKind::Fail && !point.is_at_a_commit() {
+                return None;
+            }
             let at = at.parse().ok().filter(|at| *at > 0)?;
             Some(Self { point, kind, at, ever_after })
         };
@@ -246,7 +260,8 @@ pub fn reach_in<A: Actor<Context = Context<A>>>(point: FaultPoint, ctx: &mut Con
 fn fire(point: FaultPoint, kind: FaultKind) {
     match kind {
         FaultKind::Abort => std::process::abort(),
-        FaultKind::Panic => panic!("fault point {point}"),
+        // Only a commit can fail otherwise.
+        FaultKind::Panic | FaultKind::Fail => panic!("fault point {point}"),
         FaultKind::Hang | FaultKind::Block => loop {
             std::thread::park();
         },
@@ -272,13 +287,26 @@ pub enum Moment {
     After,
 }
 
-/// The points of a transaction over these jobs, each once.
-pub fn reach_commit(moment: Moment, jobs: &[Job]) {
+/// The points of a transaction over these jobs, each once. An error is what a disk says that fails to sync: before the
+/// commit nothing is durable, after it everything is, and who hears the error cannot know.
+pub fn reach_commit(moment: Moment, jobs: &[Job]) -> Result<(), rusqlite::Error> {
     let mut points: Vec<FaultPoint> =
         jobs.iter().flat_map(|job| &job.writes).filter_map(|write| point_of(moment, write)).collect();
     points.sort_unstable();
     points.dedup();
-    points.into_iter().for_each(reach);
+    for point in points {
+        match due(point) {
+            Some(FaultKind::Fail) => return Err(failed_sync()),
+            Some(kind) => fire(point, kind),
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+fn failed_sync() -> rusqlite::Error {
+    let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+    rusqlite::Error::SqliteFailure(failure, Some("disk I/O error: fsync".to_owned()))
 }
 
 const fn point_of(moment: Moment, write: &Write) -> Option<FaultPoint> {

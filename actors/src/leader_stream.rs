@@ -4,7 +4,7 @@
 //! [`LeaderOrderChanged`]; owns the [`LeaderBook`] of the day; never decides what to copy. After every (re)connect frames
 //! are buffered while the books are read; merged; and only then is it live (P12). The books are read on a period besides,
 //! with or without a connection, and at once when a frame cannot be read, two frames contradict each other, or the exits
-//! of a super order may have changed. On restart it reads everything again.
+//! of a super order may have changed. On restart it reads everything again; it is restarted with the Sizer, too.
 
 mod legs;
 mod listening;
@@ -31,7 +31,7 @@ use self::reading::{Listing, Retries, Wishes};
 use crate::account::{AccountParams, KnownTrades, ReadPacer};
 use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
-use crate::messages::{Addresses, Drain, FundsRead, GoLive, Link};
+use crate::messages::{Addresses, Drain, FundsRead, GoLive, Link, Retire};
 use crate::order_stream::{OrderStreamLink, connect};
 use crate::store::{Reader, StoreHandle};
 use crate::token_keeper::{self, TokenKeeper};
@@ -275,6 +275,15 @@ impl Handler<Drain> for LeaderStream {
     fn handle(&mut self, _: Drain, _: &mut Self::Context) {
         self.vitals.received();
         self.enter(StreamState::Drained);
+    }
+}
+
+impl Handler<Retire> for LeaderStream {
+    type Result = ();
+
+    fn handle(&mut self, _: Retire, ctx: &mut Self::Context) {
+        self.vitals.received();
+        actix::ActorContext::stop(ctx);
     }
 }
 

@@ -31,6 +31,7 @@ pub mod clock;
 #[cfg(feature = "faults")]
 pub mod faults;
 pub mod in_flight;
+pub mod incident_kinds;
 pub mod instruments;
 pub mod lent_clock;
 pub mod messages;
@@ -55,4 +56,4 @@ pub use circuit_breaker::{BreakerParams, CircuitBreaker};
 pub use follower_orders::{FollowerOrderActor, FollowerParams, Polls};
 pub use leader_stream::{LeaderParams, LeaderStream};
 pub use sizer::{FollowerPolicy, Sizer, SizerParams};
-pub use store_keeper::{Store, WriterDeath};
+pub use store_keeper::{Store, StoreWatch, WriterDeath};

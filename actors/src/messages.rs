@@ -234,6 +234,11 @@ pub struct TradingNow {
     pub units_to_close: u64,
 }
 
+/// Supervisor to an actor: end. What it stood on has died, and both are built anew from rows.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Retire;
+
 /// The process is stopping: take nothing new in.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]

@@ -26,10 +26,16 @@ pub type WriterDeath = Arc<std::sync::OnceLock<StoreDeath>>;
 /// The actor.
 #[derive(Debug)]
 pub struct Store {
+    watch: StoreWatch,
+    vitals: Vitals,
+}
+
+/// Looks after the writer from outside: where no keeper lives, too.
+#[derive(Debug)]
+pub struct StoreWatch {
     handle: StoreHandle,
     death: WriterDeath,
-    vitals: Vitals,
-    watch: WriterWatch,
+    writer: WriterWatch,
 }
 
 /// Tells a writer that hangs from one that has nothing to do.
@@ -60,11 +66,43 @@ impl WriterWatch {
     }
 }
 
+impl StoreWatch {
+    /// Of an open database, whose writer tells of its end there.
+    pub fn new(handle: StoreHandle, death: WriterDeath) -> Self {
+        let writer = WriterWatch { jobs: handle.stats().jobs, moved: Instant::now() };
+        Self { handle, death, writer }
+    }
+
+    /// Why nothing can be recorded any more, or what the writer does.
+    fn look(&mut self) -> Result<Seen, Arc<str>> {
+        if let Some(damage) = self.handle.damage() {
+            // Whatever came first stays the cause.
+            self.death.set(damage).ok();
+        }
+        if let Some(death) = self.death.get() {
+            return Err(Arc::clone(&death.reason));
+        }
+        match self.writer.look(self.handle.stats(), Instant::now()) {
+            Seen::Hangs => Err("the writer hangs".into()),
+            seen => Ok(seen),
+        }
+    }
+
+    /// Done when nothing can be recorded any more; says why.
+    pub async fn ended(mut self) -> Arc<str> {
+        loop {
+            if let Err(cause) = self.look() {
+                return cause;
+            }
+            actix_rt::time::sleep(WATCH_INTERVAL).await;
+        }
+    }
+}
+
 impl Store {
     /// The keeper of an open database.
     pub fn new(handle: StoreHandle, death: WriterDeath, vitals: Vitals) -> Self {
-        let watch = WriterWatch { jobs: handle.stats().jobs, moved: Instant::now() };
-        Self { handle, death, vitals, watch }
+        Self { watch: StoreWatch::new(handle, death), vitals }
     }
 }
 
@@ -74,19 +112,11 @@ impl Actor for Store {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(WATCH_INTERVAL, |keeper, ctx| {
             crate::fault_point!(StoreWatched, ctx);
-            if let Some(damage) = keeper.handle.damage() {
-                // Whatever came first stays the cause.
-                keeper.death.set(damage).ok();
-            }
-            if let Some(death) = keeper.death.get() {
-                keeper.vitals.dying_of(&death.reason);
-                return ctx.stop();
-            }
-            match keeper.watch.look(keeper.handle.stats(), Instant::now()) {
-                Seen::Worked => keeper.vitals.progressed(),
-                Seen::Waits => {}
-                Seen::Hangs => {
-                    keeper.vitals.dying_of("the writer hangs");
+            match keeper.watch.look() {
+                Ok(Seen::Worked) => keeper.vitals.progressed(),
+                Ok(_) => {}
+                Err(cause) => {
+                    keeper.vitals.dying_of(cause);
                     ctx.stop();
                 }
             }
@@ -98,7 +128,7 @@ impl Handler<Ping> for Store {
     type Result = Health;
 
     fn handle(&mut self, _: Ping, _: &mut Self::Context) -> Health {
-        let stats = self.handle.stats();
+        let stats = self.watch.handle.stats();
         let mut details = serde_json::Map::new();
         details.insert("queued".to_owned(), json!(stats.queued));
         details.insert("jobs".to_owned(), json!(stats.jobs));

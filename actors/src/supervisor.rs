@@ -2,8 +2,11 @@
 //!
 //! It holds a factory for each actor, not the actor: `actix::Supervisor` restarts only on `ctx.stop()`, keeps the old
 //! state and has no limit. A death is told by the guard in [`Vitals`](crate::vitals::Vitals), a hang is seen when a
-//! [`Ping`] is not answered in time while nothing gets done either. A hung actor cannot be killed; it is abandoned, and fenced: its generation may
-//! neither write nor send any more. Restarts are delayed, doubling, and limited ([`RestartLog`]). Past the limit a
+//! [`Ping`] is not answered in time while nothing gets done either. A hung actor cannot be killed; it is abandoned, and
+//! fenced: its generation may neither write nor send any more.
+//!
+//! The chain is rest-for-one: with the Sizer the leader's stream is built anew; followers are one-for-one
+//! ([`restarted_with`]). Restarts are delayed, doubling, and limited ([`RestartLog`]). Past the limit a
 //! follower's actor stays down and the others go on (P19); any other, and the Store at its first death, ends the process
 //! with a code of its own (P23). It lives on an arbiter of its own, so that nothing an actor does keeps it
 //! from seeing.
@@ -16,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
-use tandem_domain::restart::{RestartLimits, RestartLog, Verdict};
+use tandem_domain::restart::{RestartLimits, RestartLog, Strategy, Verdict, restarted_with};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{error, info, warn};
 
@@ -30,6 +33,9 @@ use crate::vitals::{ActorName, Death, Depth, Health, Ping, Vitals};
 
 /// The kind of the incident of a follower whose actor stays down.
 const FOLLOWER_DOWN: &str = "follower_down";
+
+/// The kind of the incident of an actor whose failures ended the process.
+const HALTED: &str = "halted_by_supervisor";
 
 /// How an actor ended that does not answer.
 const HUNG: &str = "hung";
@@ -96,6 +102,8 @@ pub trait Household: 'static {
     /// Starts one life of an actor; nothing of an older one may write or send from now on. None for an actor that is not
     /// one of [`Household::actors`].
     fn start(&mut self, birth: Birth) -> Option<Recipient<Ping>>;
+    /// Tells an actor to end, because one that it stands on has died.
+    fn retire(&self, actor: &ActorName);
     /// Tells every actor the present addresses.
     fn link(&self);
     /// Tells every actor to take nothing new.
@@ -126,9 +134,16 @@ struct Child {
     asked: bool,
     log: RestartLog,
     health: Option<Health>,
+    /// When it is built anew, while it is down and will be.
+    due: Option<Instant>,
 }
 
 impl Child {
+    /// It is no more: what it said while it lived is not how it is.
+    fn end(&mut self) {
+        (self.ping, self.health) = (None, None);
+    }
+
     fn seen_alive(&mut self) {
         self.alive = Instant::now();
         self.progress = self.depth.progress();
@@ -182,6 +197,7 @@ impl<H: Household + Unpin> Supervisor<H> {
     fn give_birth(&mut self, at: usize) {
         let Some(child) = self.children.get_mut(at) else { return };
         child.generation += 1;
+        child.due = None;
         self.params.generations.fetch_max(child.generation, Ordering::Relaxed);
         child.depth = Depth::default();
         let name = child.name.clone();
@@ -258,9 +274,7 @@ impl<H: Household + Unpin> Supervisor<H> {
     fn bury(&mut self, at: usize, how: &'static str, ctx: &mut Context<Self>) {
         let since_start = self.started.elapsed();
         let child = &mut self.children[at];
-        child.ping = None;
-        // What it said while it lived is not how it is.
-        child.health = None;
+        child.end();
         let (name, generation) = (child.name.clone(), child.generation);
         let verdict = child.log.on_death(since_start, jitter_pct(since_start));
         self.record_restart(&name, generation, how);
@@ -273,12 +287,8 @@ impl<H: Household + Unpin> Supervisor<H> {
             Verdict::RestartAfter(delay) => {
                 warn!(actor = %name, generation, delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
                     "actor will be restarted from its rows");
-                ctx.run_later(delay, move |supervisor, _| {
-                    if !supervisor.state.is_ending() {
-                        supervisor.give_birth(at);
-                        supervisor.house.link();
-                    }
-                });
+                self.retire_rest(at);
+                self.restart_rest(at, delay, ctx);
                 self.judge_state();
             }
             Verdict::Escalate if name.follower().is_some() => {
@@ -287,9 +297,58 @@ impl<H: Household + Unpin> Supervisor<H> {
             }
             Verdict::Escalate => {
                 error!(actor = %name, generation, "actor failed too often: halting");
+                self.tell_of_halt(&name, generation);
                 self.end(Ending::Escalated(name));
             }
         }
+    }
+
+    /// Who is built anew with this one, itself included, in the order of start.
+    fn rest_of(&self, at: usize) -> Vec<usize> {
+        let strategies: Vec<Strategy> = self.children.iter().map(|child| child.name.strategy()).collect();
+        restarted_with(&strategies, at)
+    }
+
+    /// Ends what stands on an actor that has died, the source first. That is no failure of theirs, and does not count.
+    fn retire_rest(&mut self, at: usize) {
+        for other in self.rest_of(at).into_iter().filter(|other| *other != at).rev() {
+            let child = &mut self.children[other];
+            if child.ping.is_none() {
+                continue;
+            }
+            child.end();
+            let (name, generation) = (child.name.clone(), child.generation);
+            info!(actor = %name, generation, old_state = "started", state = "down", "actor ends with the one it stands on");
+            // Its end is told by its guard, and is no news then.
+            self.house.retire(&name);
+            self.record_restart(&name, generation, "retired");
+        }
+    }
+
+    /// Builds an actor and the rest of its chain anew, none before its own delay is over.
+    fn restart_rest(&mut self, at: usize, delay: Duration, ctx: &mut Context<Self>) {
+        let rest = self.rest_of(at);
+        // After whatever was due before, so that all of it begins in order.
+        let later = |due: Instant, other: Instant| due.max(other + Duration::from_millis(1));
+        let due = rest.iter().filter_map(|at| self.children[*at].due).fold(Instant::now() + delay, later);
+        for at in &rest {
+            self.children[*at].due = Some(due);
+        }
+        ctx.run_later(due.saturating_duration_since(Instant::now()), move |supervisor, _| {
+            if supervisor.state.is_ending() {
+                return;
+            }
+            // Another death may have put some of them off: their turn comes with that one's.
+            let ready = rest.into_iter().filter(|at| supervisor.children[*at].due == Some(due));
+            let ready: Vec<usize> = ready.collect();
+            if ready.is_empty() {
+                return;
+            }
+            for at in ready {
+                supervisor.give_birth(at);
+            }
+            supervisor.house.link();
+        });
     }
 
     /// One follower's failure is not everybody's (P19): it is left, said aloud, and kept as an incident.
@@ -300,6 +359,16 @@ impl<H: Household + Unpin> Supervisor<H> {
         );
         let alert = AlertText { kind: FOLLOWER_DOWN, subject: name.to_string(), text };
         self.store_quietly(vec![Write::IncidentOpen(alert.told(name.follower(), self.params.clock.now()))]);
+    }
+
+    /// What the process ended for, for whoever looks at its database after it (P26).
+    fn tell_of_halt(&self, name: &ActorName, generation: u32) {
+        let text = format!(
+            "{name} failed too often (in its life {generation}): tandem has ended, and nothing of the leader's is followed, \
+             exits included; find the cause in the log, start it again, and look at the accounts meanwhile"
+        );
+        let alert = AlertText { kind: HALTED, subject: name.to_string(), text };
+        self.store_quietly(vec![Write::IncidentOpen(alert.told(None, self.params.clock.now()))]);
     }
 
     fn record_restart(&self, name: &ActorName, generation: u32, how: &'static str) {
@@ -441,6 +510,7 @@ impl<H: Household + Unpin> Actor for Supervisor<H> {
                 asked: false,
                 log: RestartLog::new(self.params.restarts),
                 health: None,
+                due: None,
             })
             .collect();
         for at in 0..self.children.len() {

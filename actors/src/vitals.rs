@@ -12,6 +12,7 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Context, Handler, Message};
 use serde::Serialize;
 use tandem_domain::ids::FollowerId;
+use tandem_domain::restart::Strategy;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Which actor.
@@ -35,6 +36,15 @@ impl ActorName {
         match self {
             Self::Breaker(follower) | Self::Follower(follower) => Some(follower),
             Self::Store | Self::Sizer | Self::LeaderStream => None,
+        }
+    }
+
+    /// Who is built anew with it. A follower's actors are his alone (P19). The Store's death ends the process (P22), and
+    /// so never comes to this.
+    pub const fn strategy(&self) -> Strategy {
+        match self {
+            Self::Breaker(_) | Self::Follower(_) => Strategy::OneForOne,
+            Self::Store | Self::Sizer | Self::LeaderStream => Strategy::RestForOne,
         }
     }
 }

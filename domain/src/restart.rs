@@ -1,4 +1,4 @@
-//! How often an actor may be restarted before its failure is everybody's (P23).
+//! Who is restarted with an actor that died, and how often it may be before its failure is everybody's (P23).
 //!
 //! A sliding window, and a total for the day: a count that resets after a quiet gap never sees a slow crash loop.
 
@@ -27,6 +27,25 @@ pub enum Verdict {
     RestartAfter(Duration),
     /// Too many: stop trading and say so.
     Escalate,
+}
+
+/// How an actor hangs together with those that are started after it (`reliability.md` section 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// A link of the chain: the links after it stand on what it told them, and are built anew with it.
+    RestForOne,
+    /// A branch of its own, which nobody else stands on: it is built anew alone.
+    OneForOne,
+}
+
+/// Who is built anew when the actor at `dead` has died, in the order of start: itself, and of a chain the links after it.
+/// Empty for an actor that is none of these.
+pub fn restarted_with(actors: &[Strategy], dead: usize) -> Vec<usize> {
+    let Some(strategy) = actors.get(dead) else { return Vec::new() };
+    let goes_with = |at: &usize| {
+        *at == dead || (*strategy == Strategy::RestForOne && actors[*at] == Strategy::RestForOne)
+    };
+    (dead..actors.len()).filter(goes_with).collect()
 }
 
 /// The record of one actor's deaths. Times are spans since the process began: wall clocks jump.
@@ -75,6 +94,41 @@ mod tests {
             backoff_first: Duration::from_millis(100),
             backoff_max: Duration::from_millis(300),
         })
+    }
+
+    #[test]
+    fn the_rest_of_the_chain_goes_with_a_link_and_nobody_with_a_branch() {
+        use Strategy::{OneForOne, RestForOne};
+        // A link, two branches, two links.
+        let actors = [RestForOne, OneForOne, OneForOne, RestForOne, RestForOne];
+        for (dead, anew) in [(0, &[0, 3, 4][..]), (1, &[1]), (2, &[2]), (3, &[3, 4]), (4, &[4]), (5, &[])] {
+            assert_eq!(restarted_with(&actors, dead), anew, "{dead} died");
+        }
+        assert_eq!(restarted_with(&[], 0), [0; 0]);
+    }
+
+    #[test]
+    fn deaths_that_left_the_window_and_the_day_count_no_more() {
+        let mut log = log();
+        for at in [0, 30, 59] {
+            assert_ne!(log.on_death(Duration::from_secs(at), 0), Verdict::Escalate);
+        }
+        // The first has left the minute: this is the third within it again, and the fourth of the day.
+        assert_eq!(
+            log.on_death(Duration::from_secs(61), 0),
+            Verdict::RestartAfter(Duration::from_millis(300))
+        );
+        assert_ne!(log.on_death(Duration::from_mins(10), 0), Verdict::Escalate, "the fifth of the day");
+        let next_day = Duration::from_hours(25);
+        assert_eq!(log.on_death(next_day, 0), Verdict::RestartAfter(Duration::from_millis(100)));
+    }
+
+    #[test]
+    fn jitter_adds_a_fifth_at_most() {
+        for (pct, ms) in [(0, 100), (50, 110), (100, 120), (1000, 120)] {
+            let verdict = log().on_death(Duration::ZERO, pct);
+            assert_eq!(verdict, Verdict::RestartAfter(Duration::from_millis(ms)), "{pct}");
+        }
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub enum ExitStatus {
     StorageFault = 5,
     /// 6: what an operator asked is not recorded, or nobody knows: say it again, or look at the account.
     NotRecorded = 6,
-    /// 7: no follower has that name; nothing was done.
-    UnknownFollower = 7,
+    /// 7: no follower, or no incident, has that name; nothing was done.
+    UnknownName = 7,
     /// 8: there is no database; nothing was done.
     NoDatabase = 8,
     /// 9: a row of the audit log was changed, is missing or stands in another's place.

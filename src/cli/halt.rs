@@ -6,21 +6,13 @@ mod watching;
 mod words;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
-use tandem_actors::store::OpenError;
 use tandem_domain::ids::FollowerId;
 
-use self::stopped::Stopped;
 use super::place::Place;
+use super::telling::{Told, tell};
 use super::{ExitStatus, say_error};
-use crate::control::client::{AskError, ask};
 use crate::control::protocol::{Answer, Command, RefusedReason, Request, Standing, VERSION};
-
-/// How long a daemon that holds the database, but does not listen, is waited for: it is starting, or ending.
-const LISTENING_PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is tried meanwhile.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// How far to stop.
 #[derive(Debug, clap::Args)]
@@ -55,7 +47,7 @@ pub(super) struct Target {
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Order {
     pub(super) command: Command,
     /// Stay until a square-off is over.
@@ -81,32 +73,13 @@ pub(super) fn carry_out(target: Target, order: Order) -> anyhow::Result<ExitStat
     };
     // A question is no order.
     let Some(control) = order.command.control() else { return Ok(ExitStatus::Ok) };
-    let request = Request { version: VERSION, command: order.command, follower };
-    actix_rt::System::new().block_on(async move {
-        let started = Instant::now();
-        loop {
-            let has_patience = started.elapsed() < LISTENING_PATIENCE;
-            match ask(&located.socket, &request).await {
-                Ok(answer) => return conclude(&located.socket, answer, &request, order).await,
-                Err(AskError::Again(_)) if has_patience => {}
-                Err(AskError::Nobody(socket)) => match stopped::carry_out(&located.database, &request, control) {
-                    Stopped::Done(standings) => return words::told_to_nobody(&standings, order.command),
-                    Stopped::Refused(status) => return Ok(status),
-                    Stopped::Locked(OpenError::Locked { .. }) if has_patience => {}
-                    Stopped::Locked(error) => {
-                        say_error(&format!(
-                            "error: {error}, and does not listen at {socket}: nothing was done. If its settings name \
-                             another socket, give it with --socket; else end the process with SIGTERM"
-                        ));
-                        return Ok(ExitStatus::AlreadyRunning);
-                    }
-                },
-                Err(error) => {
-                    say_error(&format!("error: {error}"));
-                    return Ok(ExitStatus::NotRecorded);
-                }
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
+    let request = Request { version: VERSION, command: order.command.clone(), follower };
+    let instead = || stopped::carry_out(&located.database, &request, control);
+    actix_rt::System::new().block_on(async {
+        match tell(&located, &request, instead).await {
+            Ok(Told::Daemon(answer)) => conclude(&located.socket, answer, &request, &order).await,
+            Ok(Told::Nobody(standings)) => words::told_to_nobody(&standings, &order.command),
+            Err(status) => Ok(status),
         }
     })
 }
@@ -116,20 +89,22 @@ async fn conclude(
     socket: &std::path::Path,
     answer: Answer,
     request: &Request,
-    order: Order,
+    order: &Order,
 ) -> anyhow::Result<ExitStatus> {
     let standings = match answer {
         Answer::Followers(standings) => standings,
+        // Of incidents it was not asked.
+        Answer::Incidents(_) => return Ok(ExitStatus::NotRecorded),
         Answer::Refused { reason, text } => {
             say_error(&format!("error: {text}"));
             return Ok(match reason {
-                RefusedReason::UnknownFollower => ExitStatus::UnknownFollower,
+                RefusedReason::UnknownFollower => ExitStatus::UnknownName,
                 _ => ExitStatus::NotRecorded,
             });
         }
     };
     words::told(&standings)?;
-    let status = status_of(&standings, order.command);
+    let status = status_of(&standings, &order.command);
     if order.watches && status == ExitStatus::Ok {
         return watching::until_flat(socket, request.follower.clone(), standings).await;
     }
@@ -137,8 +112,8 @@ async fn conclude(
 }
 
 /// Zero only if all of it is durable.
-fn status_of(standings: &[Standing], command: Command) -> ExitStatus {
-    let resumes = command == Command::Resume;
+fn status_of(standings: &[Standing], command: &Command) -> ExitStatus {
+    let resumes = *command == Command::Resume;
     let done = |standing: &Standing| {
         standing.recorded && (!resumes || standing.state == tandem_domain::trading::TradingState::Active)
     };

@@ -7,6 +7,7 @@ mod clock_skew;
 mod exit;
 mod explain;
 mod halt;
+mod incidents;
 mod place;
 mod preview;
 mod restore;
@@ -15,6 +16,7 @@ mod run;
 mod sim;
 pub(crate) mod spans;
 mod status;
+mod telling;
 mod verify;
 
 use std::io::Write;
@@ -41,8 +43,8 @@ const VERSION: &str =
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 a check or the run failed, 2 bad settings or command line (nothing started), 3 another instance \
-holds the database, 4 halted by the supervisor, 5 the database cannot be written; halt and resume: 6 not recorded, 7 \
-unknown follower; 8 no database, 9 the audit log was tampered with, 10 the database or a backup is damaged; verify: 11 a \
+holds the database, 4 halted by the supervisor, 5 the database cannot be written; halt, resume and \
+incidents close: 6 not recorded, 7 unknown name; 8 no database, 9 the audit log was tampered with, 10 the database or a backup is damaged; verify: 11 a \
 promise is broken.";
 
 #[derive(Debug, Subcommand)]
@@ -69,6 +71,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List what a person should know of and has not dealt with, with how each ends; `close` says that you have.
+    Incidents(incidents::Options),
     /// Tell one leader order's story across all followers: every event, decision, request, answer and fill.
     Explain(explain::Options),
     /// Run a recorded day of the leader's through the present settings, without a broker: what would have been copied.
@@ -108,6 +112,7 @@ pub fn main() -> ExitStatus {
         Command::Halt(options) => halt::halt(options),
         Command::Resume(options) => resume::resume(options),
         Command::Status { place, json } => status::status(place, json),
+        Command::Incidents(options) => incidents::incidents(options),
         Command::Explain(options) => explain::explain(options),
         Command::Preview(options) => preview::preview(options),
         Command::Verify(options) => verify::verify(options),

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tandem_actors::clock::Clock;
 use tandem_actors::in_flight::InFlight;
 use tandem_actors::messages::{ControlSaid, Directory, Newest, TradingNow};
-use tandem_actors::store::{Reader, StoreHandle};
+use tandem_actors::store::{IncidentSettled, Reader, StoreHandle};
 use tandem_actors::trading_fence::TradingFence;
 use tandem_domain::ids::FollowerId;
 use tandem_domain::trading::{Control, Trading, TradingState};
@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::protocol::{Command, RefusedReason, Request, Response, Standing};
+use super::protocol::{Command, IncidentNow, RefusedReason, Request, Response, Standing};
 use super::rows;
 
 /// How long a follower's actor has to take a command in and record it: a commit takes milliseconds, a queue before it
@@ -123,6 +123,9 @@ impl Desk {
 
     /// Does what is asked, within a few seconds whatever is broken, and says how the followers stand.
     pub async fn answer(self: &Arc<Self>, request: Request) -> Response {
+        if let Command::CloseIncidents { ids, note } = request.command {
+            return self.close_incidents(ids, note).await;
+        }
         let meant = |post: &&Arc<Post>| request.follower.as_ref().is_none_or(|id| *id == post.follower);
         let posts: Vec<Arc<Post>> = self.posts.iter().filter(meant).cloned().collect();
         if let (true, Some(unknown)) = (posts.is_empty(), &request.follower) {
@@ -137,8 +140,22 @@ impl Desk {
         let errands: Vec<Errand> = posts.iter().map(|post| post.begin(control)).collect();
         tandem_actors::fault_point!(HaltDoorsShut);
         let standings = join_all(errands.into_iter().map(|errand| self.carry_out(errand))).await;
-        log(request.command, &standings);
+        log(&request.command, &standings);
         Response::followers(standings)
+    }
+
+    /// Each by itself: one that is still so keeps no other open.
+    async fn close_incidents(&self, ids: Vec<Arc<str>>, note: Arc<str>) -> Response {
+        let at = self.params.clock.now();
+        let close = |id: Arc<str>| {
+            let row = IncidentSettled { id, note: Arc::clone(&note), actor: rows::OPERATOR.into(), at };
+            rows::settle(&self.params.store, row)
+        };
+        let incidents = join_all(ids.into_iter().map(close)).await;
+        for IncidentNow { id, problem, .. } in &incidents {
+            info!(incident = &**id, problem, "operator has looked at an incident");
+        }
+        Response::incidents(incidents)
     }
 
     async fn carry_out(self: &Arc<Self>, errand: Errand) -> Standing {
@@ -250,7 +267,7 @@ impl Desk {
     }
 }
 
-fn log(command: Command, standings: &[Standing]) {
+fn log(command: &Command, standings: &[Standing]) {
     for Standing { follower, state, recorded, problem, .. } in standings {
         match problem {
             None => {

@@ -6,10 +6,13 @@
 //! ```
 //!
 //! Commands are `"status"`, `"reduce"`, `{"halt":{"cancel_working":false}}`, `"square_off"` and `"resume"`; without
-//! `follower` they concern all. Fields that are not known are refused, not passed over: an operator who asks for something
+//! `follower` they concern all. `{"close_incidents":{"ids":["..."],"note":"..."}}` concerns no follower. Fields that are not known are refused, not passed over: an operator who asks for something
 //! must not be told "done" by a daemon that did not understand it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+use tandem_actors::store::StoreError;
 use tandem_domain::ids::FollowerId;
 use tandem_domain::trading::{Control, HaltCause, Trading, TradingState};
 use thiserror::Error;
@@ -36,7 +39,7 @@ pub struct Request {
 }
 
 /// What can be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// How the followers stand.
@@ -52,15 +55,24 @@ pub enum Command {
     SquareOff,
     /// Trade again.
     Resume,
+    /// The operator has dealt with these incidents.
+    CloseIncidents {
+        /// Which.
+        ids: Vec<Arc<str>>,
+        /// What he has to say of them.
+        note: Arc<str>,
+    },
 }
 
 impl Command {
-    /// What the follower is told; none of a mere question.
-    pub const fn control(self) -> Option<Control> {
+    /// What the follower is told; none of what concerns no follower, and of a mere question.
+    pub const fn control(&self) -> Option<Control> {
         Some(match self {
-            Self::Status => return None,
+            Self::Status | Self::CloseIncidents { .. } => return None,
             Self::Reduce => Control::Reduce(HaltCause::Operator),
-            Self::Halt { cancel_working } => Control::Halt { cause: HaltCause::Operator, cancel_working },
+            Self::Halt { cancel_working } => {
+                Control::Halt { cause: HaltCause::Operator, cancel_working: *cancel_working }
+            }
             Self::SquareOff => Control::SquareOff(HaltCause::Operator),
             Self::Resume => Control::Resume,
         })
@@ -83,6 +95,8 @@ pub struct Response {
 pub enum Answer {
     /// How each follower meant stands now, in the order of the settings.
     Followers(Vec<Standing>),
+    /// What became of each incident meant, in their order.
+    Incidents(Vec<IncidentNow>),
     /// Nothing was done.
     Refused {
         /// Why, for programs.
@@ -104,6 +118,26 @@ pub enum RefusedReason {
     UnknownFollower,
     /// Too many peers at once: ask again.
     Busy,
+}
+
+/// What became of an incident that was to be closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IncidentNow {
+    /// Which.
+    pub id: Arc<str>,
+    /// Why it is not closed; none: that it is, is durable.
+    pub problem: Option<String>,
+    /// Whether there is one of that name at all.
+    pub is_known: bool,
+}
+
+impl IncidentNow {
+    /// By what the store said.
+    pub fn of(id: Arc<str>, settled: Result<(), StoreError>) -> Self {
+        let is_known = !matches!(settled, Err(StoreError::NoIncident(_)));
+        Self { id, problem: settled.err().map(|error| error.to_string()), is_known }
+    }
 }
 
 /// How a follower stands.
@@ -151,6 +185,11 @@ impl Response {
     /// An answer about followers.
     pub const fn followers(standings: Vec<Standing>) -> Self {
         Self { version: VERSION, answer: Answer::Followers(standings) }
+    }
+
+    /// An answer about incidents.
+    pub const fn incidents(incidents: Vec<IncidentNow>) -> Self {
+        Self { version: VERSION, answer: Answer::Incidents(incidents) }
     }
 
     /// Nothing was done.
@@ -231,7 +270,7 @@ mod tests {
     fn refusal(line: &[u8]) -> (RefusedReason, String) {
         match parse_request(line).unwrap_err().answer {
             Answer::Refused { reason, text } => (reason, text),
-            Answer::Followers(_) => panic!("an answer about followers"),
+            done => panic!("it was done: {done:?}"),
         }
     }
 
@@ -248,6 +287,11 @@ mod tests {
             ),
             (r#"{"version":1,"command":"square_off","follower":"asha"}"#, Command::SquareOff, asha.clone()),
             (r#"{"version":1,"command":"resume"}"#, Command::Resume, None),
+            (
+                r#"{"version":1,"command":{"close_incidents":{"ids":["d/k/-/s"],"note":"seen"}}}"#,
+                Command::CloseIncidents { ids: vec!["d/k/-/s".into()], note: "seen".into() },
+                None,
+            ),
         ] {
             let request = Request { version: 1, command, follower };
             assert_eq!(parse_request(line.as_bytes()), Ok(request.clone()), "{line}");

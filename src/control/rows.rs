@@ -1,15 +1,24 @@
-//! The trading states on record, read and written past the followers' actors: when one does not answer, and at the start.
+//! What an operator reads and writes past the followers' actors: the trading states on record, when one does not answer and
+//! at the start, and the end of incidents.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_actors::store::{Job, Reader, ReaderError, StoreHandle, TradingRow, Write, WriterId};
+use tandem_actors::store::{
+    IncidentSettled, Job, Reader, ReaderError, StoreError, StoreHandle, TradingRow, Write, WriterId,
+};
 use tandem_domain::ids::FollowerId;
 use tandem_domain::time::Timestamp;
 use tandem_domain::trading::Trading;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use super::protocol::IncidentNow;
+
+/// Who asks, in the audit log.
+pub const OPERATOR: &str = "operator";
 
 /// How long a row may take. Reads and commits take milliseconds; a disk that does not answer must not keep an operator
 /// from being told so.
@@ -43,12 +52,26 @@ pub(super) async fn record(
     trading: Trading,
     at: Timestamp,
 ) -> Result<(), String> {
+    let row = TradingRow { follower: follower.clone(), trading, actor: OPERATOR.into(), at };
+    commit(store, Write::Trading(row)).await?.map_err(|error| told(&error))
+}
+
+/// Closes an incident by an operator's word, or says why it is open still.
+pub(super) async fn settle(store: &StoreHandle, row: IncidentSettled) -> IncidentNow {
+    let id = Arc::clone(&row.id);
+    match commit(store, Write::IncidentSettled(row)).await {
+        Ok(settled) => IncidentNow::of(id, settled),
+        Err(problem) => IncidentNow { id, problem: Some(problem), is_known: true },
+    }
+}
+
+/// What the store made of it, in time; or why nobody knows.
+async fn commit(store: &StoreHandle, write: Write) -> Result<Result<(), StoreError>, String> {
     let (told_to, answer) = oneshot::channel();
-    let row = TradingRow { follower: follower.clone(), trading, actor: "operator".into(), at };
     store
         .submit(Job {
-            writer: WriterId { actor: "operator".into(), generation: 1 },
-            writes: vec![Write::Trading(row)],
+            writer: WriterId { actor: OPERATOR.into(), generation: 1 },
+            writes: vec![write],
             reply: Box::new(move |committed| {
                 // Who asked may have stopped waiting.
                 told_to.send(committed.result).ok();
@@ -56,8 +79,7 @@ pub(super) async fn record(
         })
         .map_err(|error| told(&error))?;
     match timeout(ROW_DEADLINE, answer).await {
-        Ok(Ok(Ok(()))) => Ok(()),
-        Ok(Ok(Err(error))) => Err(told(&error)),
+        Ok(Ok(result)) => Ok(result),
         Ok(Err(_)) => Err("the store ended before it answered".to_owned()),
         Err(_) => Err(format!("the store did not answer within {} s", ROW_DEADLINE.as_secs())),
     }

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use tandem_actors::clock::Clock;
 use tandem_actors::in_flight::InFlight;
 use tandem_actors::messages::Directory;
-use tandem_actors::store::{Store, StoreSettings};
+use tandem_actors::store::{IncidentRow, Job, Store, StoreSettings, Write as StoreWrite, WriterId};
 use tandem_actors::trading_fence::TradingFence;
 use tandem_domain::ids::FollowerId;
+use tandem_domain::time::Timestamp;
 use tandem_domain::trading::{HaltCause, TradingState};
 
 use super::client::{AskError, ask};
@@ -138,6 +139,40 @@ async fn p27_a_halt_that_cannot_be_recorded_holds_and_says_so() {
     drop(service);
     assert!(!socket.exists());
     assert!(matches!(ask(&socket, &request).await, Err(AskError::Nobody(_))));
+}
+
+#[tokio::test]
+async fn incidents_are_closed_each_by_itself_and_it_is_said_which_are_not() {
+    let bench = Bench::new();
+    let (told, stored) = tokio::sync::oneshot::channel();
+    let incident = IncidentRow {
+        id: "2026-12-01/detached/asha/7".into(),
+        opened_at: Timestamp::from_micros(1),
+        kind: "detached".into(),
+        follower: Some(follower("asha")),
+        instrument: None,
+        text: "look".to_owned(),
+    };
+    let job = Job {
+        writer: WriterId { actor: "test".into(), generation: 1 },
+        writes: vec![StoreWrite::IncidentOpen(incident)],
+        reply: Box::new(|committed| told.send(committed.result).unwrap()),
+    };
+    bench.store.handle.submit(job).unwrap();
+    assert_eq!(stored.await.unwrap(), Ok(()));
+    let ids = vec!["nothing".into(), "2026-12-01/detached/asha/7".into()];
+    let command = Command::CloseIncidents { ids, note: "seen".into() };
+    let request = Request { version: VERSION, command, follower: None };
+    let Ok(Answer::Incidents(incidents)) = ask(&bench.socket, &request).await else { panic!("no incidents") };
+    assert_eq!((incidents[0].is_known, incidents[1].is_known), (false, true), "{incidents:?}");
+    assert!(incidents[0].problem.is_some() && incidents[1].problem.is_none(), "{incidents:?}");
+    assert!(bench.store.reader.open_incidents().unwrap().is_empty());
+    assert_eq!(bench.asha.state(), TradingState::Active, "nothing that is traded changes");
+
+    let Bench { store, socket, service: _service, _folder, .. } = bench;
+    store.stop();
+    let Ok(Answer::Incidents(incidents)) = ask(&socket, &request).await else { panic!("no incidents") };
+    assert!(incidents.iter().all(|one| one.problem.is_some()), "{incidents:?}");
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl Playing<'_> {
                 know_money(stage, Duration::ZERO).await?;
                 know_money(stage, Duration::ZERO).await?;
             }
-            Act::Control(follower, command) => self.operator_tells(*follower, *command).await?,
+            Act::Control(follower, command) => self.operator_tells(*follower, command.clone()).await?,
             Act::ByHand(follower, name) => {
                 let expected = self.named(name)?;
                 stage.cancel_by_hand(*follower, expected)?;
@@ -128,7 +128,7 @@ impl Playing<'_> {
         let follower = Some(self.stage.followers[follower].id.clone());
         let request = Request { version: VERSION, command, follower };
         match ask(&control_socket(self.folder), &request).await? {
-            Answer::Followers(_) => Ok(()),
+            Answer::Followers(_) | Answer::Incidents(_) => Ok(()),
             Answer::Refused { text, .. } => bail!("refused: {text}"),
         }
     }

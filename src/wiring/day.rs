@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
+use tandem_actors::alerts::AlertText;
 use tandem_actors::clock::Clock;
 use tandem_actors::instruments::Instruments;
-use tandem_actors::store::Store;
+use tandem_actors::store::{Store, Write};
 use tandem_domain::time::TradingDay;
-use tracing::{error, info};
+use tracing::info;
 
-use super::{Ground, calendar, load_instruments};
+use super::ground::{Ground, calendar, load_instruments, record_quietly};
 use crate::settings::Settings;
 
 /// How often it is looked whether the day is over.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long the next try waits when the new day's instruments cannot be had. Nothing trades for hours after midnight.
 const RETRY: Duration = Duration::from_secs(30);
+
+/// The kind of the alert of a day that cannot begin.
+const NOT_BEGUN: &str = "day_not_begun";
 
 /// Done when the clock shows another trading day.
 pub(super) async fn over(clock: &Clock) {
@@ -36,17 +40,26 @@ impl Ground {
             match loaded.and_then(|()| calendar(settings, day)) {
                 Ok(calendar) => {
                     self.calendar = calendar;
-                    return;
+                    return self.has_begun(store);
                 }
-                Err(error) => {
-                    error!(
-                        error = format!("{error:#}"),
-                        alert = "day_not_begun",
-                        "the new day cannot begin yet: nothing is copied until its instruments and holidays can be read"
-                    );
-                }
+                Err(error) => self.has_not_begun(store, &error),
             }
             actix_rt::time::sleep(RETRY).await;
         }
+    }
+
+    /// Every actor begins a new life: what the ones before told of it, and is still so, they will tell again.
+    pub(super) fn has_begun(&self, store: &Store) {
+        record_quietly(&store.handle, vec![Write::IncidentsOfBefore { closed_at: self.clock.now() }]);
+    }
+
+    fn has_not_begun(&self, store: &Store, error: &anyhow::Error) {
+        let text = format!(
+            "the new day cannot begin yet: nothing is copied until its instruments and holidays can be read; tried again \
+             every {} s: {error:#}",
+            RETRY.as_secs()
+        );
+        let alert = AlertText { kind: NOT_BEGUN, subject: NOT_BEGUN.to_owned(), text };
+        record_quietly(&store.handle, vec![Write::IncidentOpen(alert.told(None, self.clock.now()))]);
     }
 }

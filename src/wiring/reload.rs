@@ -11,7 +11,8 @@ use tandem_actors::supervisor::NewSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::{Ground, commit, following, snapshot};
+use super::following;
+use super::ground::{Ground, commit, snapshot};
 use crate::settings::{Faults, SettingChange, Settings};
 use crate::telemetry::Level;
 

@@ -7,6 +7,7 @@ mod check;
 mod bad_settings;
 mod explain;
 mod halt;
+mod incidents;
 mod made;
 mod preview;
 mod program;

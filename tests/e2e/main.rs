@@ -18,6 +18,7 @@ mod halting;
 mod hands;
 mod harness;
 mod holdings;
+mod incidents;
 mod kinds;
 mod leading;
 mod legs;

@@ -147,6 +147,59 @@ fn f12_database_locked_by_another_process() {
     daemon.end_at_rest(&broker);
 }
 
+/// It ends as it was told to, and what it had to record last is lost: that is no good end.
+#[test]
+fn f12_an_end_that_cannot_be_recorded_is_told_as_a_fault() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    let first = broker.lead(buy(broker.option(), 130));
+    daemon.until_filled(&first, "asha", 65);
+    broker.quiet();
+    let other = stranger(&daemon);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    daemon.terminate();
+    assert_eq!(daemon.until_exit(), Some(5));
+    expect_fault(&mut daemon);
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    assert_recovers(&broker, &mut daemon, &[first]);
+    daemon.end_at_rest(&broker);
+}
+
+/// Between two days no actor looks after the store: the process does.
+#[test]
+fn f12_the_store_ends_while_the_day_turns() {
+    let listed = Broker::start(Broker::settings()).sim.with_exchange(|exchange| exchange.detailed_csv());
+    let setup = Setup::new().sim(|sim| sim.token_hours = 48).instruments(listed.clone());
+    let Stage { broker, mut daemon } = setup.stage();
+    let first = broker.lead(buy(broker.option(), 130));
+    daemon.until_filled(&first, "asha", 65);
+    broker.quiet();
+    let file = daemon.folder().join("instruments.csv");
+    fs::write(&file, "nothing").unwrap();
+    broker.pass_until("2026-12-02 00:00:01");
+    daemon.until_log("the new day cannot begin yet");
+    until("its incident", || daemon.incidents().contains(&("day_not_begun".to_owned(), None)).then_some(()));
+    daemon.expects("the new day cannot begin yet");
+
+    let other = stranger(&daemon);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // Something to record: a halt, which cannot be.
+    let halted = daemon.command(&["halt", "--database", "tandem.db"]);
+    assert_eq!(halted.status.code(), Some(6), "{halted:?}");
+    assert_eq!(daemon.until_exit(), Some(5));
+    expect_fault(&mut daemon);
+    daemon.expects("the store ended while the day turned");
+    daemon.tolerates("operator's command in trouble");
+
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    fs::write(&file, listed).unwrap();
+    broker.pass_until("2026-12-02 09:20:00");
+    assert_recovers(&broker, &mut daemon, &[]);
+    assert!(daemon.incidents().is_empty(), "{:?}", daemon.incidents());
+    daemon.end_at_rest(&broker);
+}
+
 /// Copies the log into the database, so that every page is read from there from now on, and spoils all but the first.
 fn spoil(daemon: &Daemon) {
     let other = stranger(daemon);
@@ -223,6 +276,8 @@ fn f12_page_corrupt() {
     }
     // Its exit was planned once more, and given up when the one that had left was seen.
     daemon.excuses("called voided before it was sent, and the broker has it");
+    // On a slow machine so much later that it cannot be the two clocks.
+    daemon.overlooked.push("before it was decided".to_owned());
     daemon.end_at_rest(&broker);
 }
 

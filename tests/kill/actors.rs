@@ -67,9 +67,22 @@ fn fails_and_is_restarted(point: &str, kind: &str, actor: &str) {
     let after = stage.broker.lead(buy(option, 2 * LOT));
     stage.daemon.until_filled(&after, "bala", 2 * LOT);
     until_second_generation(&stage, &actor);
+    assert_rest_restarted(&stage, bytes, &actor);
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);
     leader.close_out(&stage.broker);
     settle_and_check(&stage.broker, &stage.daemon, &leader.options);
+}
+
+/// With a link of the chain ends what stands on it, and both begin anew; followers and breakers end alone.
+fn assert_rest_restarted(stage: &Stage, bytes: u64, actor: &str) {
+    let rest: &[&str] = if actor == "sizer" { &["sizer", "leader_stream"] } else { &[actor] };
+    let begun = stage.daemon.lines_since(bytes, "\"actor started\"");
+    let anew: Vec<&str> = begun
+        .iter()
+        .filter(|line| line["generation"] == 2)
+        .map(|line| line["actor"].as_str().unwrap())
+        .collect();
+    assert_eq!(anew, rest);
 }
 
 /// Where each actor is at work.
@@ -113,6 +126,17 @@ fn ends_with(setup: Setup, fault: &str, code: i32) {
     settle_and_check(&stage.broker, &stage.daemon, &leader.options);
 }
 
+/// P22: an fsync that fails is final, whether what it was to make durable is on the disk or not: no second try, no
+/// request without a row, and the next start begins from what the disk has.
+#[test]
+fn f12_a_commit_that_does_not_reach_the_disk_ends_the_process() {
+    for point in
+        ["before_sending_commit", "after_sending_commit", "before_answer_commit", "after_fill_commit"]
+    {
+        ends_with(setup(), &format!("{point}=fail"), 5);
+    }
+}
+
 /// P22: who cannot record does not trade.
 #[test]
 fn f9_a_store_that_fails_ends_the_process() {
@@ -134,6 +158,13 @@ fn f11_who_panics_at_every_start_halts_all() {
     for point in ["sizer_started", "leader_started", "leader_logged_in"] {
         ends_with(setup().set("supervisor.restarts_max = 2"), &format!("{point}=panic@1+"), 4);
     }
+}
+
+/// The window is slow to see it; the day is not.
+#[test]
+fn f11_who_panics_again_and_again_uses_up_the_day() {
+    let setup = setup().set("supervisor.restart_window_s = 1").set("supervisor.restarts_per_day_max = 3");
+    ends_with(setup.set("supervisor.backoff_ms_first = 400"), "sizer_told=panic@1+", 4);
 }
 
 /// P19: the one stays down, the other is copied to.

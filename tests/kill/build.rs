@@ -52,11 +52,19 @@ fn faults_are_read_from_texts() {
     let (point, kind) = (FaultPoint::AfterSendingCommit, FaultKind::Abort);
     assert_eq!(fault("after_sending_commit=abort@3"), Ok(Fault { point, kind, at: 3, ever_after: false }));
     assert_eq!(fault(" after_sending_commit=abort"), Ok(Fault { point, kind, at: 1, ever_after: false }));
+    let (point, kind) = (FaultPoint::BeforeFillCommit, FaultKind::Fail);
+    assert_eq!(fault("before_fill_commit=fail"), Ok(Fault { point, kind, at: 1, ever_after: false }));
     let (point, kind) = (FaultPoint::FollowerStarted, FaultKind::Panic);
     assert_eq!(fault("follower_started=panic@2+"), Ok(Fault { point, kind, at: 2, ever_after: true }));
-    for bad in
-        ["", "sizer_told", "sizer_told=", "sizer_told=abort@0", "sizer_told=explode", "nowhere=abort@1"]
-    {
+    for bad in [
+        "",
+        "sizer_told",
+        "sizer_told=",
+        "sizer_told=abort@0",
+        "sizer_told=explode",
+        "sizer_told=fail",
+        "nowhere=abort@1",
+    ] {
         assert!(fault(bad).is_err(), "{bad}");
     }
 }

@@ -113,6 +113,15 @@ impl Daemon {
         said.lines().find(|line| line.contains(text)).and_then(|line| serde_json::from_str(line).ok())
     }
 
+    /// Every line with this text that was written since then.
+    #[cfg(feature = "faults")]
+    pub(crate) fn lines_since(&self, bytes: u64, text: &str) -> Vec<serde_json::Value> {
+        let said = self.said_after(bytes);
+        let said = String::from_utf8_lossy(&said);
+        let lines = said.lines().filter(|line| line.contains(text));
+        lines.filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
     /// How long its log is: where the next life's lines begin.
     pub(crate) fn log_bytes(&self) -> u64 {
         std::fs::metadata(self.folder().join("tandem.log")).map_or(0, |log| log.len())

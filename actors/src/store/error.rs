@@ -37,6 +37,17 @@ pub enum StoreError {
         /// The database's words.
         text: Arc<str>,
     },
+    /// There is no incident of that name.
+    #[error("there is no incident {0}")]
+    NoIncident(Arc<str>),
+    /// An incident is not closed by a word while it is still so.
+    #[error("{id} is still so: {remedy}")]
+    StillSo {
+        /// Which.
+        id: Arc<str>,
+        /// What ends it.
+        remedy: &'static str,
+    },
     /// The store can record no more (commit error, full or failing disk, lost lock) and has ended. Halt (P22): without
     /// a record nothing is sent. Whether this job's rows are on disk is known only after reopening.
     #[error("the store has failed: {0}")]

@@ -61,7 +61,7 @@ pub use restore::{RestoreError, Restored, restore};
 pub use rows::*;
 pub use settings::{PAGES_PER_MB, StoreSettings};
 pub use settings_changes::settings_changes;
-pub use stopped::{ControlError, control_stopped};
+pub use stopped::{ControlError, SettleError, control_stopped, settle_stopped};
 pub use tandem_domain::mirror::IntentState;
 pub use write::{Committed, Job, Reply, Write, WriterId};
 

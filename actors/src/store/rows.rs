@@ -391,6 +391,30 @@ pub struct IncidentRow {
     pub text: String,
 }
 
+/// An operator has dealt with an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentSettled {
+    /// Which.
+    pub id: Arc<str>,
+    /// What he has to say of it; may be empty.
+    pub note: Arc<str>,
+    /// Who: `operator`.
+    pub actor: Arc<str>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An incident and its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentStory {
+    /// What it is.
+    pub incident: IncidentRow,
+    /// When it ended, if it did.
+    pub closed_at: Option<Timestamp>,
+    /// What the operator said who closed it, if one did.
+    pub note: Option<String>,
+}
+
 /// An actor's last word on its health.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthRow {

@@ -1,4 +1,4 @@
-//! What an operator may write while no daemon runs: the trading states of followers (P17, P27).
+//! What an operator may write while no daemon runs: the trading states of followers (P17, P27), and the end of incidents.
 
 use std::path::Path;
 
@@ -8,9 +8,10 @@ use tandem_domain::time::Timestamp;
 use tandem_domain::trading::{Control, Trading};
 use thiserror::Error;
 
-use super::error::OpenError;
+use super::apply::ApplyError;
+use super::error::{OpenError, StoreError};
 use super::lock::InstanceLock;
-use super::rows::TradingRow;
+use super::rows::{IncidentSettled, TradingRow};
 use super::{StoreSettings, apply, open};
 
 /// Why a trading state was not recorded.
@@ -51,10 +52,49 @@ pub fn control_stopped(
         }
         let row = TradingRow { follower: follower.clone(), trading, actor: actor.into(), at };
         apply::change_trading(&transaction, &row)?;
+        if control == Control::Resume {
+            // He has looked at what an earlier day left in doubt.
+            apply::close_doubts(&transaction, follower, at)?;
+        }
         states.push(trading);
     }
     transaction.commit()?;
     Ok(states)
+}
+
+/// Why an incident was not closed.
+#[derive(Debug, Error)]
+pub enum SettleError {
+    /// The database was not opened; with [`OpenError::Locked`] because a daemon runs, who is the one to ask.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It was not written. Nothing has changed.
+    #[error("record the end of the incidents")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Closes incidents while no daemon runs on this database, each with its entry of the audit log or not at all. Says for each
+/// whether it is closed, in their order. Blocks as [`control_stopped`] does.
+pub fn settle_stopped(
+    path: &Path,
+    incidents: &[IncidentSettled],
+) -> Result<Vec<Result<(), StoreError>>, SettleError> {
+    // Given back last, after the connection is closed.
+    let _lock = InstanceLock::take(path)?;
+    let (mut connection, _) = open::open_writer(&StoreSettings::at(path))?;
+    let mut settled = Vec::with_capacity(incidents.len());
+    for incident in incidents {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        settled.push(match apply::settle_incident(&transaction, incident) {
+            Ok(()) => {
+                transaction.commit()?;
+                Ok(())
+            }
+            Err(ApplyError::Refused(refused)) => Err(refused),
+            Err(ApplyError::Sqlite(error)) => return Err(error.into()),
+        });
+    }
+    Ok(settled)
 }
 
 /// When the newest of the leader's orders was first seen.

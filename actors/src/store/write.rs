@@ -6,8 +6,8 @@ use super::error::StoreError;
 use super::instruments::InstrumentsWrite;
 use super::rows::{
     AccountOrder, AuditEntry, ChildNoteRow, ConfigSnapshot, ConvertedRow, DayCapital, DriftRow,
-    FillComparison, FundsSnapshot, GapRow, HealthRow, IncidentRow, IntentChange, IntentRow, LeaderEvent,
-    MappingRow, OpeningRow, PositionsSnapshot, SettledRow, TradingRow,
+    FillComparison, FundsSnapshot, GapRow, HealthRow, IncidentRow, IncidentSettled, IntentChange, IntentRow,
+    LeaderEvent, MappingRow, OpeningRow, PositionsSnapshot, SettledRow, TradingRow,
 };
 use tandem_domain::order::TradeReport;
 use tandem_domain::time::{Timestamp, TradingDay};
@@ -63,11 +63,19 @@ pub enum Write {
     Instruments(InstrumentsWrite),
     /// A new incident.
     IncidentOpen(IncidentRow),
-    /// The end of one; closing one that is closed, or was never opened, changes nothing.
+    /// The end of one, on whichever day it was told first; closing one that is closed, or was never opened, changes nothing.
     IncidentClose {
         /// Which.
         id: Arc<str>,
         /// When.
+        closed_at: Timestamp,
+    },
+    /// The end of one by an operator's word, with its entry of the audit log. Refused while what is on record says that it
+    /// is still so; one that is closed stays as it is.
+    IncidentSettled(IncidentSettled),
+    /// The end of all that a new life tells anew if it is still so ([`Ending::ByItself`](crate::incident_kinds::Ending)).
+    IncidentsOfBefore {
+        /// When that life began.
         closed_at: Timestamp,
     },
     /// An actor's health.
@@ -102,6 +110,8 @@ impl Write {
             Self::Instruments(_) => "instruments",
             Self::IncidentOpen(_) => "incident",
             Self::IncidentClose { .. } => "incident close",
+            Self::IncidentSettled(_) => "settled incident",
+            Self::IncidentsOfBefore { .. } => "incidents of before",
             Self::Health(_) => "health",
             Self::Audit(_) => "audit entry",
             Self::Config(_) => "config",

@@ -196,20 +196,27 @@ impl Writer {
         let results = owned.and_then(|()| self.apply_all(batch, generations, guard));
         let committed = match results {
             Ok(None) => run(connection, "ROLLBACK").map(|()| None),
-            Ok(results) => {
-                #[cfg(feature = "faults")]
-                faults::reach_commit(faults::Moment::Before, batch);
-                let committed = run(connection, "COMMIT");
-                #[cfg(feature = "faults")]
-                faults::reach_commit(faults::Moment::After, batch);
-                committed.map(|()| results)
-            }
+            Ok(results) => self.sync(batch).map(|()| results),
             Err(error) => Err(error),
         };
         committed.inspect_err(|_| {
             // A full disk may have rolled back already; the first error is the one to tell.
             run(connection, "ROLLBACK").ok();
         })
+    }
+
+    /// From here on it is durable, or nobody knows: an error is final, and is not tried again.
+    #[cfg_attr(
+        not(feature = "faults"),
+        expect(unused_variables, reason = "whose commit it is matters to tests")
+    )]
+    fn sync(&self, batch: &[Job]) -> Result<(), rusqlite::Error> {
+        #[cfg(feature = "faults")]
+        faults::reach_commit(faults::Moment::Before, batch)?;
+        run(&self.database.connection, "COMMIT")?;
+        #[cfg(feature = "faults")]
+        faults::reach_commit(faults::Moment::After, batch)?;
+        Ok(())
     }
 
     fn apply_all(

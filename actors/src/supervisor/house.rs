@@ -8,7 +8,7 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, Recipient};
 use tandem_domain::ids::FollowerId;
 
 use super::{Birth, Household, Supervisor};
-use crate::messages::{Addresses, Directory, Drain, FollowerAddresses, Link, Reload, ReloadPolicies};
+use crate::messages::{Addresses, Directory, Drain, FollowerAddresses, Link, Reload, ReloadPolicies, Retire};
 use crate::store::StoreHandle;
 use crate::vitals::{ActorName, Mailbox, Ping};
 use crate::{
@@ -180,6 +180,13 @@ impl Household for House {
             }
         };
         Some(ping)
+    }
+
+    /// Of the chain only the last link ever goes with another: nobody stands on what the leader's stream is told.
+    fn retire(&self, actor: &ActorName) {
+        if let (ActorName::LeaderStream, Some(leader)) = (actor, &self.present.leader) {
+            leader.tell(Retire);
+        }
     }
 
     fn link(&self) {

@@ -64,7 +64,7 @@ struct Puppets {
 
 impl Household for Puppets {
     fn actors(&self) -> Vec<ActorName> {
-        vec![ActorName::Store, asha(), ActorName::Sizer]
+        vec![ActorName::Store, asha(), ActorName::Sizer, ActorName::LeaderStream]
     }
 
     fn start(&mut self, birth: Birth) -> Option<Recipient<Ping>> {
@@ -76,6 +76,11 @@ impl Household for Puppets {
         self.depths.borrow_mut().push(birth.depth);
         self.births.borrow_mut().push((birth.actor, birth.generation, address.clone()));
         Some(address.recipient())
+    }
+
+    fn retire(&self, actor: &ActorName) {
+        let births = self.births.borrow();
+        births.iter().rev().find(|(name, ..)| name == actor).unwrap().2.do_send(Do::Stop);
     }
 
     fn link(&self) {
@@ -100,6 +105,9 @@ struct Stage {
     in_flight: InFlight,
     _folder: tempfile::TempDir,
 }
+
+/// How many actors there are.
+const ALL: usize = 4;
 
 fn stage(at_birth: Option<(ActorName, Do)>) -> Stage {
     let folder = tempfile::tempdir().unwrap();
@@ -147,6 +155,11 @@ impl Stage {
             .collect()
     }
 
+    /// Who was started again, in order.
+    fn newborn(&self) -> Vec<String> {
+        self.births.borrow().iter().skip(ALL).map(|(name, ..)| name.to_string()).collect()
+    }
+
     fn newest(&self, of: &ActorName) -> Addr<Puppet> {
         self.births.borrow().iter().rev().find(|(name, ..)| name == of).unwrap().2.clone()
     }
@@ -160,22 +173,68 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// One that failed so is built anew, and the rest of the chain with it; nobody else is.
 async fn restarted_after(what: Do) {
     let stage = stage(None);
-    until("all started", || stage.births.borrow().len() == 3).await;
+    until("all started", || stage.births.borrow().len() == ALL).await;
     stage.newest(&ActorName::Sizer).do_send(what);
     until("a second life", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
     until("new addresses handed out", || *stage.links.borrow() == 2).await;
-    assert_eq!(stage.births.borrow().len(), 4, "nobody else was restarted");
+    assert_eq!(stage.newborn(), ["sizer", "leader_stream"]);
     assert_eq!(*stage.ending.borrow(), None);
 }
 
 #[actix_rt::test]
 async fn starts_in_order() {
     let stage = stage(None);
-    until("all started", || stage.births.borrow().len() == 3).await;
+    until("all started", || stage.births.borrow().len() == ALL).await;
     let names: Vec<_> = stage.births.borrow().iter().map(|(name, ..)| name.to_string()).collect();
-    assert_eq!(names, ["store", "follower/asha", "sizer"]);
+    assert_eq!(names, ["store", "follower/asha", "sizer", "leader_stream"]);
+}
+
+#[actix_rt::test]
+async fn the_last_of_the_chain_and_a_follower_are_restarted_alone() {
+    for alone in [ActorName::LeaderStream, asha()] {
+        let stage = stage(None);
+        until("all started", || stage.births.borrow().len() == ALL).await;
+        stage.newest(&alone).do_send(Do::PanicInHandler);
+        until("a second life", || stage.lives(&alone) == [1, 2]).await;
+        until("new addresses handed out", || *stage.links.borrow() == 2).await;
+        assert_eq!(stage.newborn(), [alone.to_string()]);
+    }
+}
+
+/// More often than one actor may fail: what ends with another has not failed.
+#[actix_rt::test]
+async fn who_is_restarted_with_another_uses_up_nothing() {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == ALL).await;
+    for life in 2..=4 {
+        stage.newest(&ActorName::Sizer).do_send(Do::Stop);
+        until("another life of both", || stage.newborn().len() == 2 * (life - 1)).await;
+    }
+    for life in 5..=7 {
+        stage.newest(&ActorName::LeaderStream).do_send(Do::Stop);
+        until("another life", || stage.lives(&ActorName::LeaderStream).len() == life).await;
+    }
+    assert_eq!(*stage.ending.borrow(), None);
+    stage.newest(&ActorName::Sizer).do_send(Do::Stop);
+    until("the end", || stage.ending.borrow().is_some()).await;
+    assert_eq!(*stage.ending.borrow(), Some(Ending::Escalated(ActorName::Sizer)));
+}
+
+/// The source waits for its own delay to be over; then all of the chain begins in order.
+#[actix_rt::test]
+async fn who_waits_for_a_restart_when_the_one_before_it_dies_begins_after_it() {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == ALL).await;
+    stage.newest(&ActorName::LeaderStream).do_send(Do::Stop);
+    stage.newest(&ActorName::Sizer).do_send(Do::Stop);
+    until("second lives", || stage.newborn().len() >= 2).await;
+    until("linked", || *stage.links.borrow() >= 2).await;
+    let newborn = stage.newborn();
+    let (last, before) = (newborn.last().unwrap(), newborn.iter().filter(|name| *name == "sizer").count());
+    assert_eq!((last.as_str(), before), ("leader_stream", 1), "{newborn:?}");
 }
 
 #[actix_rt::test]
@@ -204,6 +263,8 @@ async fn an_actor_that_dies_at_every_start_is_borne_three_times() {
     until("the end", || stage.ending.borrow().is_some()).await;
     assert_eq!(*stage.ending.borrow(), Some(Ending::Escalated(ActorName::Sizer)));
     assert_eq!(stage.lives(&ActorName::Sizer), [1, 2, 3, 4]);
+    let incidents = || stage.reader.open_incidents().unwrap();
+    until("its incident", || incidents().iter().any(|row| &*row.kind == HALTED)).await;
 }
 
 #[actix_rt::test]
@@ -224,7 +285,7 @@ async fn a_follower_that_dies_at_every_start_leaves_the_others_running() {
 #[actix_rt::test]
 async fn an_actor_that_works_before_it_answers_does_not_hang() {
     let stage = stage(None);
-    until("all started", || stage.births.borrow().len() == 3).await;
+    until("all started", || stage.births.borrow().len() == ALL).await;
     stage.newest(&ActorName::Sizer).do_send(Do::Hang);
     let sizer = stage.depths.borrow()[2].clone();
     let since = Instant::now();
@@ -241,7 +302,7 @@ async fn an_actor_that_works_before_it_answers_does_not_hang() {
 #[actix_rt::test]
 async fn without_a_store_nothing_goes_on() {
     let stage = stage(None);
-    until("all started", || stage.births.borrow().len() == 3).await;
+    until("all started", || stage.births.borrow().len() == ALL).await;
     stage.newest(&ActorName::Store).do_send(Do::Stop);
     until("the end", || stage.ending.borrow().is_some()).await;
     assert_eq!(*stage.ending.borrow(), Some(Ending::StorageFault));
@@ -250,7 +311,7 @@ async fn without_a_store_nothing_goes_on() {
 #[actix_rt::test]
 async fn a_life_that_was_given_up_can_no_longer_write() {
     let stage = stage(None);
-    until("all started", || stage.births.borrow().len() == 3).await;
+    until("all started", || stage.births.borrow().len() == ALL).await;
     stage.newest(&ActorName::Sizer).do_send(Do::Hang);
     until("a second life", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
     let (told, answer) = tokio::sync::oneshot::channel();
@@ -269,7 +330,7 @@ async fn a_life_that_was_given_up_can_no_longer_write() {
 #[actix_rt::test]
 async fn a_shutdown_waits_for_what_is_under_way() {
     let stage = stage(None);
-    until("all started", || stage.births.borrow().len() == 3).await;
+    until("all started", || stage.births.borrow().len() == ALL).await;
     let underway = stage.in_flight.begin();
     stage.supervisor.send(Shutdown).await.unwrap();
     assert_eq!(*stage.ending.borrow(), None);

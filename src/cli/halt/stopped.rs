@@ -11,27 +11,16 @@ use tandem_actors::store::{ControlError, OpenError, Reader, control_stopped};
 use tandem_domain::ids::FollowerId;
 use tandem_domain::trading::{Control, Trading};
 
+use crate::cli::telling::Stopped;
 use crate::cli::{ExitStatus, say_error};
 use crate::control::protocol::{Request, Standing};
-use crate::control::rows;
+use crate::control::rows::{self, OPERATOR};
 
-/// Who asks, in the audit log.
-const OPERATOR: &str = "operator";
 /// How long another reader or writer is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What came of it.
-pub(super) enum Stopped {
-    /// On record, durably.
-    Done(Vec<Standing>),
-    /// Nothing was done; it was said why.
-    Refused(ExitStatus),
-    /// A daemon has the database.
-    Locked(OpenError),
-}
-
 /// Does what is asked to the rows of `database`.
-pub(super) fn carry_out(database: &Path, request: &Request, control: Control) -> Stopped {
+pub(super) fn carry_out(database: &Path, request: &Request, control: Control) -> Stopped<Vec<Standing>> {
     if !database.is_file() {
         let text = format!("no daemon runs, and there is no database {}", database.display());
         return refuse(ExitStatus::NoDatabase, &text);
@@ -47,7 +36,7 @@ pub(super) fn carry_out(database: &Path, request: &Request, control: Control) ->
             || "no follower ever ran on this database".to_owned(),
             |follower| format!("no follower {follower} ever ran on this database"),
         );
-        return refuse(ExitStatus::UnknownFollower, &text);
+        return refuse(ExitStatus::UnknownName, &text);
     }
     match control_stopped(database, &meant, control, OPERATOR, Clock::system().now()) {
         Ok(states) => {
@@ -75,7 +64,7 @@ fn followers(database: &Path) -> anyhow::Result<BTreeMap<FollowerId, Trading>> {
     rows::followers(&reader).context("read the database")
 }
 
-fn refuse(status: ExitStatus, why: &str) -> Stopped {
+fn refuse<T>(status: ExitStatus, why: &str) -> Stopped<T> {
     say_error(&format!("error: {why}: nothing was done"));
     Stopped::Refused(status)
 }

@@ -43,8 +43,9 @@ pub(super) async fn until_flat(
                 standings = now;
                 heard = Instant::now();
             }
-            Ok(Answer::Refused { .. }) | Err(_) if heard.elapsed() < SILENCE_MAX => {}
+            Ok(Answer::Refused { .. } | Answer::Incidents(_)) | Err(_) if heard.elapsed() < SILENCE_MAX => {}
             Ok(Answer::Refused { text, .. }) => return Ok(gone(&text)),
+            Ok(Answer::Incidents(_)) => return Ok(gone("the daemon does not say how the followers stand")),
             Err(error) => return Ok(gone(&error.to_string())),
         }
     }

@@ -19,10 +19,10 @@ pub(super) fn told(standings: &[Standing]) -> std::io::Result<()> {
 }
 
 /// What was written in the stead of a daemon that does not run, and what that does not do.
-pub(super) fn told_to_nobody(standings: &[Standing], command: Command) -> anyhow::Result<ExitStatus> {
+pub(super) fn told_to_nobody(standings: &[Standing], command: &Command) -> anyhow::Result<ExitStatus> {
     told(standings)?;
     let more = match command {
-        Command::Status => return Ok(ExitStatus::Ok),
+        Command::Status | Command::CloseIncidents { .. } => return Ok(ExitStatus::Ok),
         Command::Reduce | Command::Resume => "tandem does not run: this holds from its next start",
         Command::Halt { cancel_working: false } => {
             "tandem does not run: entries that work at the broker are cancelled at its next start, or by hand"

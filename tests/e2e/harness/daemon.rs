@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use tandem_actors::incident_kinds::KINDS;
 use tandem_checker::{Book, verify};
 use tandem_sim::Books;
 
@@ -73,16 +74,21 @@ impl Daemon {
     /// Runs another command of the program in the same folder; what it says.
     #[track_caller]
     pub(crate) fn run_command(&self, arguments: &[&str]) -> String {
-        let ran = Command::new(env!("CARGO_BIN_EXE_tandem"))
+        let ran = self.command(arguments);
+        let complaint = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{arguments:?} ended with {}: {complaint}", ran.status);
+        String::from_utf8(ran.stdout).unwrap()
+    }
+
+    /// Runs another command of the program in the same folder, whatever comes of it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_tandem"))
             .args(arguments)
             .env_clear()
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .output()
-            .unwrap();
-        let complaint = String::from_utf8_lossy(&ran.stderr);
-        assert!(ran.status.success(), "{arguments:?} ended with {}: {complaint}", ran.status);
-        String::from_utf8(ran.stdout).unwrap()
+            .unwrap()
     }
 
     fn launch(&self, output: &str) -> Child {
@@ -236,9 +242,17 @@ impl Daemon {
             assert!(loud.iter().any(|line| line.contains(text)), "no warning or error with {text:?}");
         }
         self.assert_no_secrets();
+        self.assert_incidents_can_end();
         self.assert_promises_kept();
         let said = fs::read_to_string(self.folder.path().join("said.txt")).unwrap();
         assert!(said.is_empty(), "said beside the log: {said}");
+    }
+
+    /// Whatever it told of is of a kind of which it is said how it ends.
+    fn assert_incidents_can_end(&self) {
+        let kinds: Vec<String> = self.table("SELECT DISTINCT kind FROM incidents", |row| row.get(0));
+        let is_known = |kind: &String| KINDS.iter().any(|(known, _)| known == kind);
+        assert!(kinds.iter().all(is_known), "kinds that nobody knows: {kinds:?}");
     }
 
     /// Lets so much time pass first that nothing counts as under way: the checker then asks how all of it ended.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod gaps;
+mod incidents;
 mod instruments;
 mod intents;
 mod ledger;
@@ -23,6 +24,7 @@ use super::error::StoreError;
 use super::rows::LeaderEvent;
 use super::write::Write;
 
+pub(super) use incidents::{close_doubts, settle as settle_incident};
 pub(super) use trading::{change as change_trading, stands as trading_stands};
 
 /// Why a write was not applied.
@@ -83,8 +85,10 @@ pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Re
         Write::Funds(snapshot) => accounts::funds(connection, snapshot)?,
         Write::DayCapital(capital) => accounts::day_capital(connection, capital)?,
         Write::Instruments(part) => instruments::store(connection, part)?,
-        Write::IncidentOpen(incident) => records::open_incident(connection, incident)?,
-        Write::IncidentClose { id, closed_at } => records::close_incident(connection, id, *closed_at)?,
+        Write::IncidentOpen(incident) => incidents::open(connection, incident)?,
+        Write::IncidentClose { id, closed_at } => incidents::close(connection, id, *closed_at)?,
+        Write::IncidentSettled(row) => incidents::settle(connection, row)?,
+        Write::IncidentsOfBefore { closed_at } => incidents::close_of_before(connection, *closed_at)?,
         Write::Health(health) => records::health(connection, health)?,
         Write::Audit(entry) => audit::append(connection, entry)?,
         Write::Config(config) => records::config(connection, config)?,

@@ -6,6 +6,7 @@ use tandem_domain::ids::FollowerId;
 use tandem_domain::time::Timestamp;
 use tandem_domain::trading::{HaltCause, Trading, TradingState};
 
+use super::incidents::close_resumed;
 use crate::store::audit;
 use crate::store::reader::{TRADING_COLUMNS, trading};
 use crate::store::rows::{AuditEntry, TradingRow};
@@ -42,6 +43,9 @@ pub(in crate::store) fn change(connection: &Connection, row: &TradingRow) -> rus
         new.stopped_at.map(Timestamp::micros),
         row.at.micros(),
     ])?;
+    if new.state == TradingState::Active {
+        close_resumed(connection, &row.follower, row.at)?;
+    }
     let event = event(old, new);
     let entry = AuditEntry {
         recorded_at: row.at,

@@ -11,12 +11,12 @@ use tandem_domain::time::TradingDay;
 use super::Reader;
 use super::columns::{
     NO_LEG, ORDER_COLUMNS, account_order, follower, id_or_none, instrument, mirror_key, money, price,
-    quantity, time, word, word_or_none,
+    quantity, time, time_or_none, word, word_or_none,
 };
 use crate::store::audit::{self, AuditHead, AuditReport};
 use crate::store::codes::OrderRole;
 use crate::store::error::ReaderError;
-use crate::store::rows::{AccountOrder, AuditEntry, FillComparison, HealthRow, IncidentRow};
+use crate::store::rows::{AccountOrder, AuditEntry, FillComparison, HealthRow, IncidentRow, IncidentStory};
 
 /// How many mirrors of a follower ended in one way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +125,22 @@ impl Reader {
         let sql = "SELECT id, opened_at, kind, follower_id, segment, security_id, text FROM incidents
              WHERE closed_at IS NULL ORDER BY opened_at, id";
         self.rows(sql, [], incident)
+    }
+
+    /// The newest incidents, open or closed, newest first, each with its end.
+    pub fn incidents(&self, rows_max: u32) -> Result<Vec<IncidentStory>, ReaderError> {
+        let sql = "SELECT id, opened_at, kind, follower_id, segment, security_id, text, closed_at, (
+                SELECT json_extract(a.details, '$.note') FROM audit_log AS a
+                WHERE a.event = 'incident_closed' AND a.subject = i.id AND i.closed_at IS NOT NULL AND a.recorded_at >= i.opened_at
+                ORDER BY a.id DESC LIMIT 1) AS note
+             FROM incidents AS i ORDER BY opened_at DESC, id DESC LIMIT ?1";
+        self.rows(sql, [rows_max], |row| {
+            Ok(IncidentStory {
+                incident: incident(row)?,
+                closed_at: time_or_none(row, "closed_at")?,
+                note: row.get("note")?,
+            })
+        })
     }
 
     /// The last entries of the audit log, newest first.

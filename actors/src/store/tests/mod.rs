@@ -6,6 +6,7 @@ mod backing_up;
 mod changes;
 mod fixtures;
 mod gaps;
+mod incidents;
 mod intents;
 mod ledger;
 mod legs;
