@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::books::{hold_their_share, settle_and_check};
 use crate::harness::{Setup, Stage, buy, until};
 use crate::leader::{LOT, Leader};
-use crate::life::{millis, pause, setup, staged};
+use crate::life::{millis, pause, setup};
 
 /// A daemon that notices hangs soon and says often how it is.
 fn watched() -> Setup {
@@ -15,7 +15,7 @@ fn watched() -> Setup {
 /// A daemon that is about to fail like this, and a leader. What it says from now on begins at the second number.
 fn armed(setup: Setup, fault: &str) -> (Stage, Leader, u64) {
     eprintln!("{fault}");
-    let mut stage = staged(setup);
+    let mut stage = setup.stage();
     let leader = Leader::new(&stage.broker, 1);
     stage.daemon.kill();
     let bytes = stage.daemon.log_bytes();

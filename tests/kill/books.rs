@@ -95,8 +95,7 @@ pub(crate) fn hold_their_share(broker: &Broker, daemon: &Daemon, options: &[Inst
 enum Excuses {
     /// Nothing.
     None,
-    /// An open incident: a gap that was reported, or whose repair was given up (P6, P11). For an outcome, that its leader's
-    /// order is over.
+    /// An open incident: a gap that was reported, or whose repair was given up (P6, P11).
     Incidents,
 }
 
@@ -131,13 +130,7 @@ fn unrest(broker: &Broker, daemon: &Daemon, options: &[InstrumentKey], excuses: 
         let (outcomes, known) = (outcomes(daemon, name), known(daemon, account));
         for order in broker.orders(LEADER) {
             let last = outcomes.get(order.id.as_str()).map(String::as_str);
-            let is_over = match last {
-                Some("sent" | "skipped" | "voided" | "detached") => true,
-                // A known fault: nothing is left to do for it.
-                Some("waiting") => excuses == Excuses::Incidents && order.is_terminal(),
-                _ => false,
-            };
-            if !is_over {
+            if !matches!(last, Some("sent" | "skipped" | "voided" | "detached")) {
                 return Some(format!("{name}: the leader's {} is {last:?}", order.id));
             }
         }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Broker, Daemon, Follower, Setup, Stage, until};
+use crate::harness::{Broker, Daemon, Follower, Setup, until};
 
 /// The line that says that a daemon follows the leader.
 const LIVE: &str = "leader's book merged: live";
@@ -34,19 +34,6 @@ pub(crate) fn setup() -> Setup {
         .set("leader.book_poll_ms = 1000")
 }
 
-/// Findings that come of known faults, and are no news; each goes with its cure. A request's time to settle is counted
-/// from its release, and not from its sending; a copy of which nothing is left to do may stay `waiting`.
-const KNOWN: [&str; 2] = ["sooner after sending than the settle time", "and its copy is still waiting"];
-
-/// The stage of these tests.
-pub(crate) fn staged(setup: Setup) -> Stage {
-    let mut stage = setup.stage();
-    for finding in KNOWN {
-        stage.daemon.overlooks(finding);
-    }
-    stage
-}
-
 /// So many milliseconds.
 pub(crate) fn millis(span: u32) -> Duration {
     Duration::from_millis(span.into())
@@ -68,6 +55,7 @@ pub(crate) fn tandem(folder: &Path, arguments: &[&str], variables: &[(&str, &str
 
 impl Daemon {
     /// The checker may find this.
+    #[cfg(feature = "faults")]
     pub(crate) fn overlooks(&mut self, finding: &str) {
         self.overlooked.push(finding.to_owned());
     }

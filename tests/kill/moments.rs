@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::books::{hold_their_share, settle_and_check};
 use crate::harness::{Daemon, Stage};
 use crate::leader::{Chance, Leader};
-use crate::life::{millis, pause, setup, staged};
+use crate::life::{millis, pause, setup};
 
 /// Kills in one day, after which all is looked at.
 const KILLS: u32 = 20;
@@ -39,7 +39,7 @@ fn act_for(leader: &mut Leader, stage: &Stage, span: Duration) {
 /// long each life lasts comes of the seed; which of it meets which is time's.
 fn day(seed: u64) {
     eprintln!("seed {seed}: TANDEM_KILL_SEED={seed} cargo test --test kill moments");
-    let mut stage = staged(setup());
+    let mut stage = setup().stage();
     let mut leader = Leader::new(&stage.broker, seed);
     let mut chance = Chance::new(!seed);
     stage.daemon.kill();

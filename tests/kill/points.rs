@@ -9,7 +9,7 @@ use tandem_sim::AnswerFault;
 use crate::books::{hold_their_share, settle_and_check};
 use crate::harness::{ASHA, BALA, Daemon, Stage, buy, limit, until};
 use crate::leader::{LOT, Leader, cancel_all};
-use crate::life::{millis, pause, setup, staged, tandem};
+use crate::life::{millis, pause, setup, tandem};
 
 /// What `abort` ends a process with.
 const SIGABRT: i32 = 6;
@@ -131,7 +131,7 @@ fn second_life(stage: &mut Stage, leader: &mut Leader, day: Day, fault: &str) {
 fn killed_at(point: FaultPoint, seed: u64) {
     let day = day_of(point);
     eprintln!("{point}: {day:?}, seed {seed}");
-    let mut stage = staged(setup());
+    let mut stage = setup().stage();
     let mut leader = Leader::new(&stage.broker, seed);
     let [option, _] = leader.options;
     let held = stage.broker.lead(buy(option, 4 * LOT));

@@ -254,6 +254,31 @@ fn a_doubled_answer_to_an_earlier_sending_is_no_answer_to_the_next() {
     assert_eq!(placements(&desk.passes(SECOND)), vec![], "the second is still on its way");
 }
 
+#[test]
+fn an_entry_that_came_to_less_than_a_lot_is_not_planned_again_at_each_event() {
+    let mut desk = Desk::new();
+    let first = placements(&desk.executed("A", terms(BUY, 65)))[0].client_order_id.clone();
+    desk.book.pacer.pause(desk.now.plus(SECOND * 10));
+    for id in ["B", "D"] {
+        desk.passes(SECOND);
+        desk.executed(id, terms(BUY, 65));
+    }
+    desk.passes(SECOND);
+    desk.executed("S", terms(SELL, 65));
+    // Two lots of three are kept: the middle one gives way.
+    let given_up = (Outcome::Voided, Some(DeniedReason::BelowOneLot));
+    assert_eq!(desk.outcome("B"), given_up);
+    desk.accepted(&first, "b-A");
+    desk.shows(&first, BrokerStatus::Pending, 0);
+    desk.plan("N", terms(BUY, 65));
+    desk.cancelled("N", terms(BUY, 65), 0);
+    desk.shows(&first, BrokerStatus::Traded, 65);
+    let effects = desk.passes(SECOND * 10);
+    assert_eq!(placements(&effects).len(), 1, "D's");
+    assert_eq!(desk.outcome("B"), given_up);
+    assert_eq!(desk.book.mirror(&broker_id("B")).unwrap().children.len(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

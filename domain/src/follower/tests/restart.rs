@@ -170,6 +170,52 @@ fn an_order_that_appeared_late_beside_a_voided_attempt_is_still_watched() {
     assert_eq!((desk.position(), desk.book.is_active()), (0, false));
 }
 
+/// An exit was planned, and withdrawn when an older one was to close all that is held: what it asked for is free for its
+/// next attempt, in a new life too. It waits meanwhile, for something may yet be bought.
+#[test]
+fn what_was_withdrawn_is_asked_for_again_in_a_new_life() {
+    let all = terms(SELL, 130);
+    for dies in [false, true] {
+        let mut desk = Desk::new();
+        desk.bought("L", 130);
+        desk.passes(SECOND);
+        desk.works("E", terms(BUY, 65));
+        desk.passes(SECOND);
+        let older = desk.works("T", all.clone());
+        desk.passes(SECOND);
+        assert_eq!(placements(&desk.plan("X", terms(SELL, 65))), vec![], "the older has all that is held");
+        assert_eq!(changes(&desk.plan("T", terms(SELL, 65))), ["1 modify to 65 at 100.00"]);
+        assert_eq!(desk.child("X").state, ChildState::Planned);
+        desk.answer_to(&older, 1, Answer::Accepted(broker_id("b-T")));
+        desk.passes(SECOND);
+        assert_eq!(requests(&desk.plan("T", all.clone())), vec![], "not before it is seen to be less");
+        let effects = desk.shows(&older, BrokerStatus::Pending, 0);
+        assert_eq!(changes(&effects), ["2 modify to 130 at 100.00"]);
+        desk.answer_to(&older, 2, Answer::Accepted(broker_id("b-T")));
+        desk.shows(&older, BrokerStatus::Pending, 0);
+        assert_eq!(desk.child("X").state, ChildState::Voided);
+        assert_eq!(desk.outcome("X"), (Outcome::Waiting, Some(DeniedReason::NothingToClose)));
+
+        if dies {
+            desk = desk.restarted(None).0;
+            desk.leader_fills("L", 130);
+            for (id, terms) in [("E", terms(BUY, 65)), ("T", all.clone()), ("X", terms(SELL, 65))] {
+                assert_eq!(requests(&desk.plan(id, terms)), vec![]);
+            }
+        }
+        desk.passes(SECOND);
+        assert_eq!(changes(&desk.plan("T", terms(SELL, 65))), ["3 modify to 65 at 100.00"]);
+        desk.answer_to(&older, 3, Answer::Accepted(broker_id("b-T")));
+        let exit = placed(&desk.shows(&older, BrokerStatus::Pending, 0));
+        assert_eq!((exit.terms.quantity.get(), desk.child("X").key.attempt), (65, 2), "{dies}");
+        // The rest of it ends with him: nothing waits for ever.
+        desk.accepted(&exit.client_order_id, "b-X");
+        desk.cancelled("X", terms(SELL, 65), 0);
+        desk.shows(&exit.client_order_id, BrokerStatus::Cancelled, 0);
+        assert_eq!(desk.outcome("X").0, Outcome::Sent);
+    }
+}
+
 /// His sell is too old as an entry; what of it comes to close is sold all the same, and no more than that, whatever he makes
 /// of it and whoever hears it.
 #[test]
