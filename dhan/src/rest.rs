@@ -21,8 +21,8 @@ use std::time::Duration;
 use tandem_domain::ids::DhanClientId;
 use thiserror::Error;
 
+pub use answer::{Answer, Book};
 pub use error::{OrderRequestError, ReadError};
-pub use reads::Book;
 pub use renewal::{MintSecrets, RenewalError, mint_token};
 pub use writes::{CancelOrder, ChangeOrder, ChangedOrder, NewOrder, PlacedOrder};
 

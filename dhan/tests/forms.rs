@@ -72,9 +72,9 @@ fn one_bad_leg_costs_one_super_order_and_names_it() {
     let no_list = |legs: &str| format!("{head}\"legDetails\":{legs}}}");
     for (bad, words) in [
         (bad_price, "unreadable price: \"an object or array\" (order 221261123050012)"),
-        (no_list("\"none\""), "unreadable list: \"none\" (order 221261123050012)"),
-        (no_list("{\"orderId\":\"1\"}"), "unreadable list: \"an object\" (order 221261123050012)"),
-        (no_list("[7]"), "unreadable row: \"7\" (order 221261123050012)"),
+        (no_list("\"none\""), "unreadable legDetails: \"none\" (order 221261123050012)"),
+        (no_list("{\"orderId\":\"1\"}"), "unreadable legDetails: \"an object\" (order 221261123050012)"),
+        (no_list("[7]"), "unreadable legDetails: \"7\" (order 221261123050012)"),
     ] {
         let read = decode_rows::<SuperOrderRow>(format!("[{bad},{SUPER}]").as_bytes()).unwrap();
         let described: Vec<String> = read.unreadable.iter().map(ToString::to_string).collect();

@@ -72,10 +72,10 @@ fn what_the_simulator_writes_reads_the_same_in_every_style() {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/frames/part_traded.json"),
     )
     .unwrap();
-    let update: OrderUpdate = decode_frame(&text).items.remove(0).unwrap();
+    let update: OrderUpdate = *decode_frame(&text).items.remove(0).unwrap();
     for style in [FrameStyle::Live, FrameStyle::LivePascal, FrameStyle::Documented, FrameStyle::Mixed] {
         let written = update.to_frame(style);
-        assert_eq!(decode_frame(&written).items, vec![Ok(update.clone())], "{written}");
+        assert_eq!(decode_frame(&written).items, vec![Ok(Box::new(update.clone()))], "{written}");
     }
     let live = update.to_frame(FrameStyle::Live);
     assert!(live.contains("\"orderNo\"") && !live.contains("triggerPrice"), "{live}");

@@ -6,30 +6,12 @@ use std::io::{self, Read};
 use tandem_dhan::instruments::{InstrumentsError, load, load_complete};
 use tandem_domain::instrument::{ExchangeSegment, Instrument, InstrumentKey, InstrumentTable, SecurityId};
 
-const COMPACT_HEADER: &str = "SEM_EXM_EXCH_ID,SEM_SEGMENT,SEM_SMST_SECURITY_ID,SEM_INSTRUMENT_NAME,SEM_EXPIRY_CODE,\
-SEM_TRADING_SYMBOL,SEM_LOT_UNITS,SEM_CUSTOM_SYMBOL,SEM_EXPIRY_DATE,SEM_STRIKE_PRICE,SEM_OPTION_TYPE,SEM_TICK_SIZE,\
-SEM_EXPIRY_FLAG,SEM_EXCH_INSTRUMENT_TYPE,SEM_SERIES,SM_SYMBOL_NAME\n";
+const COMPACT: &str = include_str!("fixtures/instruments/compact.csv");
+const DETAILED: &str = include_str!("fixtures/instruments/detailed.csv");
 
-const COMPACT_ROWS: &str = "\
-NSE,D,43125,OPTIDX,0,NIFTY-Dec2026-26000-CE,65.0,NIFTY 15 DEC 26000 CALL,2026-12-15 14:30:00,26000.00000,CE,5.0000,W,OP,,
-NSE,D,51240,OPTIDX,0,BANKNIFTY-Dec2026-60000-PE,30.0,BANKNIFTY 29 DEC 60000 PUT,2026-12-29 14:30:00,60000.00000,PE,5.0000,M,OP,,
-BSE,D,1104562,OPTIDX,0,SENSEX-Dec2026-85000-CE,20.0,SENSEX 10 DEC 85000 CALL,2026-12-10 14:30:00,85000.00000,CE,5.0000,W,OP,,
-NSE,D,58210,FUTIDX,0,NIFTY-Dec2026-FUT,65.0,NIFTY DEC FUT,2026-12-29 14:30:00,-0.01000,XX,10.0000,M,FUT,,NIFTY
-NSE,I,13,INDEX,0,NIFTY,1.0,Nifty 50,0001-01-01,,XX,0.0500,,INDEX,X,NIFTY
-NSE,E,2885,EQUITY,0,RELIANCE,1.0,Reliance Industries,,,XX,10.0000,NA,ES,EQ,RELIANCE INDUSTRIES LTD
-NSE,D,61000,OPTSTK,0,BAJAJ-AUTO-Dec2026-9000-CE,75.0,BAJAJ-AUTO 29 DEC 9000 CALL,2026-12-29 14:30:00,9000.00000,CE,5.0000,M,OP,,
-NSE,C,7001,OPTCUR,0,USDINR-Dec2026-90.25-PE,1.0,USDINR 29 DEC 90.25 PUT,2026-12-29 12:30:00,90.25000,PE,0.2500,M,OP,,
-NSE,M,9001,FUTCOM,0,GOLD-Dec2026-FUT,1.0,GOLD DEC FUT,2026-12-29 14:30:00,-0.01000,XX,100.0000,M,FUT,,GOLD
-";
-
-const DETAILED: &str = "\
-EXCH_ID,SEGMENT,SECURITY_ID,ISIN,INSTRUMENT,UNDERLYING_SECURITY_ID,UNDERLYING_SYMBOL,SYMBOL_NAME,DISPLAY_NAME,INSTRUMENT_TYPE,SERIES,LOT_SIZE,SM_EXPIRY_DATE,STRIKE_PRICE,OPTION_TYPE,TICK_SIZE,EXPIRY_FLAG,BRACKET_FLAG,SM_FREEZE_QTY,SM_UPPER_LIMIT,SM_LOWER_LIMIT
-NSE,D,43125,NA,OPTIDX,26000,NIFTY,NIFTY-Dec2026-26000-CE,NIFTY 15 DEC 26000 CALL,OP,NA,65,2026-12-15,26000,CE,5,W,N,1800,412.3500,0.0500
-NSE,E,2885,INE002A01018,EQUITY,2885,RELIANCE,RELIANCE INDUSTRIES LTD,Reliance Industries,ES,EQ,1,0001-01-01,,XX,10,NA,N,,,NA
-";
-
-fn compact() -> String {
-    format!("{COMPACT_HEADER}{COMPACT_ROWS}")
+/// The compact file's first line, and the lines below it.
+fn header_and_rows() -> (&'static str, &'static str) {
+    COMPACT.split_at(COMPACT.find('\n').map_or(0, |at| at + 1))
 }
 
 fn get(table: &InstrumentTable, segment: ExchangeSegment, id: u32) -> Option<Instrument> {
@@ -54,7 +36,7 @@ fn describe(instrument: &Instrument) -> String {
 
 #[test]
 fn the_compact_file_is_read() {
-    let loaded = load_complete(compact().as_bytes(), 5).unwrap();
+    let loaded = load_complete(COMPACT.as_bytes(), 5).unwrap();
     assert_eq!((loaded.rows, loaded.passed_over, loaded.malformed), (9, 1, 0));
     let lines: Vec<String> = loaded.table.iter().map(|instrument| describe(&instrument)).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
@@ -94,7 +76,7 @@ fn columns_are_found_by_name() {
 
 #[test]
 fn a_file_cut_anywhere_is_refused() {
-    let whole = compact();
+    let whole = COMPACT.to_owned();
     let complete = load_complete(whole.as_bytes(), 9);
     assert!(complete.is_ok(), "{complete:?}");
     for end in 0..whole.len() {
@@ -107,10 +89,10 @@ fn a_file_cut_anywhere_is_refused() {
 fn what_is_no_instrument_file_is_refused() {
     assert!(matches!(load("<html>502</html>\n".as_bytes()), Err(InstrumentsError::NoColumn(_))));
     assert!(matches!(load("".as_bytes()), Err(InstrumentsError::NoColumn(_))));
-    let mut damaged = compact();
-    damaged.push_str(&COMPACT_ROWS.replace("26000.00000", "26e3").replace("NSE,D,", "NSE,D,x"));
+    let mut damaged = COMPACT.to_owned();
+    damaged.push_str(&header_and_rows().1.replace("26000.00000", "26e3").replace("NSE,D,", "NSE,D,x"));
     assert!(matches!(load_complete(damaged.as_bytes(), 5), Err(InstrumentsError::Malformed { .. })));
-    assert!(matches!(load_complete(compact().as_bytes(), 100), Err(InstrumentsError::TooFew { .. })));
+    assert!(matches!(load_complete(COMPACT.as_bytes(), 100), Err(InstrumentsError::TooFew { .. })));
 }
 
 #[test]
@@ -121,7 +103,7 @@ fn a_failing_reader_is_an_error() {
             Err(io::Error::other("disk"))
         }
     }
-    let reader = compact();
+    let reader = COMPACT.to_owned();
     assert!(matches!(load(reader.as_bytes().chain(Broken)), Err(InstrumentsError::Read(_))));
 }
 
@@ -164,7 +146,7 @@ impl Read for Day {
 #[test]
 fn a_whole_day_loads() {
     let day = Day { next_row: 0, buffer: Vec::new(), at: 0 };
-    let loaded = load_complete(COMPACT_HEADER.as_bytes().chain(day), 50_000).unwrap();
+    let loaded = load_complete(header_and_rows().0.as_bytes().chain(day), 50_000).unwrap();
     assert_eq!((loaded.rows, loaded.table.len(), loaded.malformed), (200_000, 200_000, 0));
     let last = get(&loaded.table, ExchangeSegment::NseFno, 40_000 + Day::ROWS - 1).unwrap();
     assert_eq!(&*last.underlying, "STOCK199");

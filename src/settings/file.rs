@@ -11,15 +11,14 @@ use super::schema::{self, Checked, FOLLOWER, Kind, Place};
 
 /// Reads the text of the file `name`. What fits goes into the layer, what does not into `faults`.
 pub(super) fn read(name: &str, text: &str, faults: &mut Vec<Fault>) -> Layer {
-    let mut reader = Reader { name, text, layer: Layer::default(), faults };
+    let line_ends = text.match_indices('\n').map(|(at, _)| at).collect();
+    let mut reader = Reader { name, text, line_ends, layer: Layer::default(), faults };
     match Document::parse(text) {
         Ok(document) => reader.root(document.as_table()),
         // Only the message: the error's own display repeats the line, which may hold a secret.
         Err(error) => {
             let problem = format!("is not TOML: {}", error.message().replace('\n', " "));
-            let name = name.to_owned();
-            let line = error.span().map_or(1, |span| line_of(text, span.start));
-            let origin = Origin::File { name, line };
+            let origin = reader.origin(error.span());
             let remedy = "correct the line; the rest of the file was not read".to_owned();
             reader.faults.push(Fault { origin, key: String::new(), problem, remedy });
         }
@@ -27,13 +26,11 @@ pub(super) fn read(name: &str, text: &str, faults: &mut Vec<Fault>) -> Layer {
     reader.layer
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count()
-}
-
 struct Reader<'a> {
     name: &'a str,
     text: &'a str,
+    /// Where its lines end: each setting's line is looked up.
+    line_ends: Vec<usize>,
     layer: Layer,
     faults: &'a mut Vec<Fault>,
 }
@@ -176,7 +173,7 @@ impl Reader<'_> {
     }
 
     fn origin(&self, span: Option<Range<usize>>) -> Origin {
-        let line = span.map_or(1, |span| line_of(self.text, span.start));
+        let line = span.map_or(1, |span| 1 + self.line_ends.partition_point(|end| *end < span.start));
         Origin::File { name: self.name.to_owned(), line }
     }
 }

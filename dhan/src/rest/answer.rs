@@ -1,8 +1,27 @@
-//! What an answer means, for a write and for a read.
+//! What an answer means, for a write and for a read, however it came: nothing here waits or sends.
+//!
+//! No text of the errors here is safe to show: a server may have put the token into it. The client takes it out.
+
+mod reads;
+mod writes;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use reads::Book;
 
 use super::error::{OrderRequestError, ReadError};
-use super::transport::{Answer, NoAnswer, Transport};
+use super::transport::NoAnswer;
 use crate::refusal::{self, Refusal, RefusalClass};
+
+/// An answer read to its end.
+#[derive(Clone)]
+pub struct Answer {
+    pub(super) http: u16,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Bytes,
+}
 
 impl From<NoAnswer> for OrderRequestError {
     fn from(fault: NoAnswer) -> Self {
@@ -23,19 +42,18 @@ impl From<NoAnswer> for ReadError {
 }
 
 impl Answer {
+    /// An answer of this HTTP status and body.
+    pub fn new(http: u16, body: impl Into<Bytes>) -> Self {
+        Self { http, retry_after: None, body: body.into() }
+    }
+
     pub(super) const fn is_success(&self) -> bool {
         self.http >= 200 && self.http < 300
     }
 
-    fn refusal(&self, transport: &Transport) -> Option<Refusal> {
-        let mut refusal = refusal::read(self.http, &self.body)?;
-        refusal.text = transport.scrub(&refusal.text);
-        Some(refusal)
-    }
-
     /// Of a write that did not answer with an order: refused only by words we know, else unknown.
-    pub(super) fn write_error(&self, transport: &Transport) -> OrderRequestError {
-        let refusal = self.refusal(transport);
+    fn write_error(&self) -> OrderRequestError {
+        let refusal = refusal::read(self.http, &self.body);
         if self.is_busy(refusal.as_ref()) {
             let text = refusal.map_or_else(|| "HTTP 429".to_owned(), |refusal| refusal.text);
             return OrderRequestError::Busy { retry_after: self.retry_after, text };
@@ -49,8 +67,8 @@ impl Answer {
     }
 
     /// Of a read that did not answer with what was asked for.
-    pub(super) fn read_error(&self, transport: &Transport) -> ReadError {
-        let refusal = self.refusal(transport);
+    fn read_error(&self) -> ReadError {
+        let refusal = refusal::read(self.http, &self.body);
         if self.is_busy(refusal.as_ref()) {
             let text = refusal.map_or_else(|| "HTTP 429".to_owned(), |refusal| refusal.text);
             return ReadError::Busy { retry_after: self.retry_after, text };

@@ -46,6 +46,22 @@ impl OrderRequestError {
             Self::Unknown { .. } => Trouble::OrderUnanswered,
         }
     }
+
+    /// The same error, each text of the broker's or the network's replaced.
+    pub(super) fn with_texts(self, mut replace: impl FnMut(&str) -> String) -> Self {
+        match self {
+            Self::NotSent { why } => Self::NotSent { why: replace(&why) },
+            Self::Refused(refusal) => Self::Refused(with_text(refusal, replace)),
+            Self::Busy { retry_after, text } => Self::Busy { retry_after, text: replace(&text) },
+            Self::Unknown { why } => Self::Unknown { why: replace(&why) },
+        }
+    }
+}
+
+fn with_text(mut refusal: Refusal, mut replace: impl FnMut(&str) -> String) -> Refusal {
+    refusal.code = replace(&refusal.code);
+    refusal.text = replace(&refusal.text);
+    refusal
 }
 
 /// A read that was not answered with success. All but [`ReadError::Refused`] may be tried again.
@@ -83,6 +99,16 @@ impl ReadError {
             Self::NotSent { .. } | Self::Failed { .. } => Trouble::ReadUnanswered,
             Self::Refused(refusal) => refusal.class.trouble(),
             Self::Busy { .. } => Trouble::TooManyRequests,
+        }
+    }
+
+    /// The same error, each text of the broker's or the network's replaced.
+    pub(super) fn with_texts(self, mut replace: impl FnMut(&str) -> String) -> Self {
+        match self {
+            Self::NotSent { why } => Self::NotSent { why: replace(&why) },
+            Self::Refused(refusal) => Self::Refused(with_text(refusal, replace)),
+            Self::Busy { retry_after, text } => Self::Busy { retry_after, text: replace(&text) },
+            Self::Failed { why } => Self::Failed { why: replace(&why) },
         }
     }
 }

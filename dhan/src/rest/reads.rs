@@ -6,52 +6,21 @@ use awc::http::Method;
 use serde::Serialize;
 use tandem_domain::account::{Funds, PositionReport};
 use tandem_domain::ids::{BrokerOrderId, ClientOrderId};
-use tandem_domain::instrument::{ExchangeSegment, InstrumentKey};
+use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::order::{ForeverReport, OrderReport, OrderTerms, SuperReport, TradeReport};
 use tandem_domain::price::Price;
 use tandem_domain::time::Timestamp;
 
 use super::AccountClient;
+use super::answer::{Answer, Book};
 use super::error::ReadError;
-use super::transport::Answer;
-use crate::parse::{self, HoldingReport, IpReport, MarginReport, ProfileReport};
-use crate::refusal::RefusalClass;
-use crate::wire::{
-    FundLimit, IpStatus, LastPriceQuote, MarginAnswer, MarginRequest, PositionRow, Profile, QuoteAnswer,
-    QuoteRequest, Record, Rows, WireError, decode_row, decode_rows,
-};
-
-/// Rows of one answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Book<T> {
-    /// Rows read, in the broker's order.
-    pub rows: Vec<T>,
-    /// Rows that could not be read. The book is complete, and may prove absence, only when there are none.
-    pub unreadable: Vec<WireError>,
-}
-
-impl<T> Book<T> {
-    /// Whether every row was read.
-    pub fn is_complete(&self) -> bool {
-        self.unreadable.is_empty()
-    }
-
-    fn from_rows<R>(rows: Rows<R>, read: impl Fn(&R) -> Result<T, WireError>) -> Self {
-        let mut book = Self { rows: Vec::with_capacity(rows.rows.len()), unreadable: rows.unreadable };
-        for row in &rows.rows {
-            match read(row) {
-                Ok(report) => book.rows.push(report),
-                Err(error) => book.unreadable.push(error),
-            }
-        }
-        book
-    }
-}
+use crate::parse::{HoldingReport, IpReport, MarginReport, ProfileReport};
+use crate::wire::{MarginRequest, QuoteRequest};
 
 impl AccountClient {
     /// Today's orders (`GET /orders`).
     pub async fn orders(&self) -> Result<Book<OrderReport>, ReadError> {
-        Ok(Book::from_rows(self.rows("/orders").await?, parse::order_row))
+        self.get("/orders", Answer::orders).await
     }
 
     /// One order by the broker's id; none when the broker does not know it.
@@ -59,7 +28,7 @@ impl AccountClient {
         let path = path_segment(id.as_str())
             .map(|id| format!("/orders/{id}"))
             .ok_or_else(|| ReadError::NotSent { why: format!("order id {id} is fit for no path") })?;
-        let mut found = self.lookup(&path).await?;
+        let mut found = self.get(&path, Answer::looked_up).await?;
         match found.iter().find(|order| order.broker_order_id != *id) {
             Some(other) => Err(answered_for_another(&other.broker_order_id)),
             None => Ok(found.pop()),
@@ -69,7 +38,7 @@ impl AccountClient {
     /// Every order with this tag. Nothing found is no proof of absence: an order is invisible here while in transit
     /// (`dhanhq-v2.md` section 2.3).
     pub async fn orders_by_tag(&self, id: &ClientOrderId) -> Result<Vec<OrderReport>, ReadError> {
-        let found = self.lookup(&format!("/orders/external/{id}")).await?;
+        let found = self.get(&format!("/orders/external/{id}"), Answer::looked_up).await?;
         let has_tag =
             |order: &&OrderReport| order.tag.as_ref().is_some_and(|tag| tag.as_str() == id.as_str());
         match found.iter().find(|order| !has_tag(order)) {
@@ -80,47 +49,42 @@ impl AccountClient {
 
     /// Super orders with their legs (`GET /super/orders`, section 3.1).
     pub async fn supers(&self) -> Result<Book<SuperReport>, ReadError> {
-        Ok(Book::from_rows(self.rows_or_none("/super/orders").await?, parse::super_row))
+        self.get("/super/orders", Answer::supers).await
     }
 
     /// Forever orders (`GET /forever/orders`, section 3.2: the documented `/forever/all` does not exist).
     pub async fn forevers(&self) -> Result<Book<ForeverReport>, ReadError> {
-        Ok(Book::from_rows(self.rows_or_none("/forever/orders").await?, parse::forever_row))
+        self.get("/forever/orders", Answer::forevers).await
     }
 
     /// Today's fills (`GET /trades`).
     pub async fn trades(&self) -> Result<Book<TradeReport>, ReadError> {
-        Ok(Book::from_rows(self.rows("/trades").await?, parse::trade_row))
+        self.get("/trades", Answer::trades).await
     }
 
-    /// Positions (`GET /positions`); rows carry no time, so the caller says when it asked. That there are none is said
-    /// with an empty list, and was seen said with words, too (section 4.5).
+    /// Positions (`GET /positions`); rows carry no time, so the caller says when it asked.
     pub async fn positions(&self, asked: Timestamp) -> Result<Book<PositionReport>, ReadError> {
-        let rows = self.rows_or_none("/positions").await?;
-        Ok(Book::from_rows(rows, |row: &PositionRow| parse::position(row, asked)))
+        self.get("/positions", |answer| answer.positions(asked)).await
     }
 
-    /// Holdings. An empty portfolio is an error of the broker's, HTTP 500 with DH-1111 (section 4.4).
+    /// Holdings (`GET /holdings`).
     pub async fn holdings(&self) -> Result<Book<HoldingReport>, ReadError> {
-        Ok(Book::from_rows(self.rows_or_none("/holdings").await?, parse::holding))
+        self.get("/holdings", Answer::holdings).await
     }
 
     /// Funds (`GET /fundlimit`).
     pub async fn funds(&self) -> Result<Funds, ReadError> {
-        let limit: FundLimit = self.record(Method::GET, "/fundlimit", None).await?;
-        parse::funds(&limit).map_err(|error| failed(&error))
+        self.get("/fundlimit", Answer::funds).await
     }
 
     /// A check of the token (`GET /profile`).
     pub async fn profile(&self) -> Result<ProfileReport, ReadError> {
-        let profile: Profile = self.record(Method::GET, "/profile", None).await?;
-        parse::profile(&profile).map_err(|error| failed(&error))
+        self.get("/profile", Answer::profile).await
     }
 
     /// Whether orders would be taken from this address (`GET /ip/getIP`).
     pub async fn ip_status(&self) -> Result<IpReport, ReadError> {
-        let status: IpStatus = self.record(Method::GET, "/ip/getIP", None).await?;
-        Ok(parse::ip_report(&status))
+        self.get("/ip/getIP", Answer::ip_status).await
     }
 
     /// What an order would need (`POST /margincalculator`).
@@ -135,9 +99,7 @@ impl AccountClient {
             price: terms.price.into(),
             trigger_price: terms.order_type.is_stop().then(|| terms.trigger.into()),
         };
-        let answer: MarginAnswer =
-            self.record(Method::POST, "/margincalculator", Some(to_json(&request)?)).await?;
-        parse::margin(&answer).map_err(|error| failed(&error))
+        self.ask(Method::POST, "/margincalculator", Some(to_json(&request)?), Answer::margin).await
     }
 
     /// Last prices (`POST /marketfeed/ltp`), one request a second at most; unknown instruments are left out.
@@ -149,108 +111,27 @@ impl AccountClient {
         for key in instruments {
             request.entry(key.segment.as_str().to_owned()).or_default().push(key.security_id.0);
         }
-        let body = to_json(&request)?;
-        let answer = self.transport.request(Method::POST, "/marketfeed/ltp", Some(body)).await?;
-        if answer.is_success()
-            && let Ok(quotes) = serde_json::from_slice::<QuoteAnswer<LastPriceQuote>>(&answer.body)
-            && quotes.status.eq_ignore_ascii_case("success")
-        {
-            return last_prices(quotes).map_err(|error| failed(&error));
-        }
-        Err(answer.read_error(&self.transport))
+        self.ask(Method::POST, "/marketfeed/ltp", Some(to_json(&request)?), Answer::last_prices).await
     }
 
-    /// Rows of a lookup: nothing found in either of its two ways (sections 2.6 and 15, item 11) is no rows.
-    async fn lookup(&self, path: &str) -> Result<Vec<OrderReport>, ReadError> {
-        let answer = self.transport.request(Method::GET, path, None).await?;
-        if answer.http == 404 {
-            return match answer.read_error(&self.transport) {
-                ReadError::Refused(refusal) if refusal.class == RefusalClass::UnknownOrder => Ok(Vec::new()),
-                error => Err(error),
-            };
-        }
-        let book = Book::from_rows(self.rows_of(&answer)?, parse::order_row);
-        match book.unreadable.first() {
-            Some(error) => Err(failed(error)),
-            None => Ok(book.rows),
-        }
+    async fn get<T>(
+        &self,
+        path: &str,
+        read: impl FnOnce(&Answer) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        self.ask(Method::GET, path, None, read).await
     }
 
-    async fn rows<T: Record>(&self, path: &str) -> Result<Rows<T>, ReadError> {
-        let answer = self.transport.request(Method::GET, path, None).await?;
-        self.rows_of(&answer)
-    }
-
-    /// Rows of a list that may be answered with an error when there is nothing in it.
-    async fn rows_or_none<T: Record>(&self, path: &str) -> Result<Rows<T>, ReadError> {
-        let answer = self.transport.request(Method::GET, path, None).await?;
-        if says_empty(&answer) {
-            return Ok(Rows { rows: Vec::new(), unreadable: Vec::new() });
-        }
-        self.rows_of(&answer)
-    }
-
-    /// Rows, unless the body is a refusal: those come with HTTP 200 too.
-    fn rows_of<T: Record>(&self, answer: &Answer) -> Result<Rows<T>, ReadError> {
-        if answer.is_success()
-            && crate::refusal::read(answer.http, answer_head(answer)).is_none()
-            && let Ok(rows) = decode_rows(&answer.body)
-        {
-            return Ok(rows);
-        }
-        Err(answer.read_error(&self.transport))
-    }
-
-    async fn record<T: Record>(
+    async fn ask<T>(
         &self,
         method: Method,
         path: &str,
         body: Option<Vec<u8>>,
+        read: impl FnOnce(&Answer) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let answer = self.transport.request(method, path, body).await?;
-        if answer.is_success()
-            && crate::refusal::read(answer.http, &answer.body).is_none()
-            && let Ok(record) = decode_row(&answer.body)
-        {
-            return Ok(record);
-        }
-        Err(answer.read_error(&self.transport))
+        read(&answer).map_err(|error| error.with_texts(|text| self.transport.scrub(text)))
     }
-}
-
-/// A refusal is short; a book is not read twice to see that it is none.
-fn answer_head(answer: &Answer) -> &[u8] {
-    const REFUSAL_BYTES_MAX: usize = 4096;
-    if answer.body.len() <= REFUSAL_BYTES_MAX { &answer.body } else { &[] }
-}
-
-/// How an account without holdings is told so (section 4.4), and one without positions now and then. What one without
-/// super or forever orders is told was never seen: the same code, or words that say nothing else.
-fn says_empty(answer: &Answer) -> bool {
-    const SUBJECTS: [&str; 5] = ["no super order", "no forever order", "no order", "no position", "no data"];
-    const ENDS: [&str; 3] = ["found", "available", "exist"];
-    crate::refusal::read(answer.http, answer_head(answer)).is_some_and(|refusal| {
-        let lower = refusal.text.to_ascii_lowercase();
-        let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        refusal.code == "DH-1111" || has(&SUBJECTS) && has(&ENDS)
-    })
-}
-
-fn last_prices(quotes: QuoteAnswer<LastPriceQuote>) -> Result<BTreeMap<InstrumentKey, Price>, WireError> {
-    let mut prices = BTreeMap::new();
-    for (segment, instruments) in quotes.data {
-        let segment: ExchangeSegment =
-            segment.parse().map_err(|_| WireError::new("data", segment.as_str()))?;
-        for (id, quote) in instruments {
-            let security_id = id.parse().map_err(|_| WireError::new("securityId", id.as_str()))?;
-            let price = quote
-                .last_price
-                .rounded_price()
-                .ok_or_else(|| WireError::new("last_price", quote.last_price.get().to_string()))?;
-            prices.insert(InstrumentKey { segment, security_id }, price);
-        }
-    }
-    Ok(prices)
 }
 
 /// Ids of others go into a path only when they cannot mean anything else there.
@@ -267,8 +148,4 @@ fn to_json(request: &impl Serialize) -> Result<Vec<u8>, ReadError> {
 /// Neither found nor not found: the answer is about something else.
 fn answered_for_another(order: &BrokerOrderId) -> ReadError {
     ReadError::Failed { why: format!("the answer is about another order, {order}") }
-}
-
-fn failed(error: &WireError) -> ReadError {
-    ReadError::Failed { why: error.to_string() }
 }

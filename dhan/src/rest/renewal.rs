@@ -9,7 +9,8 @@ use thiserror::Error;
 use totp_rs::{Builder, Secret, Totp};
 use zeroize::Zeroizing;
 
-use super::transport::{self, Answer, NoAnswer};
+use super::answer::Answer;
+use super::transport::{self, NoAnswer};
 use super::{AccountClient, ClientError, ClientSettings};
 use crate::refusal;
 use crate::token::{SecretSource, TokenError};
@@ -78,7 +79,7 @@ impl AccountClient {
     /// still and was made on its web site.
     pub async fn renew_token(&self) -> Result<SecretString, RenewalError> {
         let answer = self.transport.renewal().await?;
-        read(&answer).map_err(|error| match error {
+        answer.token().map_err(|error| match error {
             RenewalError::Refused(text) => RenewalError::Refused(self.transport.scrub(&text)),
             other => other,
         })
@@ -113,7 +114,7 @@ pub async fn mint_token(
             Err(RenewalError::NoAnswer(format!("no whole answer within {:?}", settings.request_deadline)))
         }
     };
-    answer.and_then(|answer| read(&answer)).map_err(|error| match error {
+    answer.and_then(|answer| answer.token()).map_err(|error| match error {
         RenewalError::Refused(text) => RenewalError::Refused(scrub(text)),
         RenewalError::NoAnswer(text) => RenewalError::NoAnswer(scrub(text)),
         error @ RenewalError::NoSecret(_) => error,
@@ -135,29 +136,32 @@ struct Words {
     message: String,
 }
 
-fn read(answer: &Answer) -> Result<SecretString, RenewalError> {
-    if answer.is_success()
-        && let Ok(renewed) = serde_json::from_slice::<RenewedToken>(&answer.body)
-    {
-        let token = Zeroizing::new(renewed.access_token);
-        let legal = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        return legal
-            .then(|| SecretString::from(token.as_str()))
-            .ok_or_else(|| RenewalError::NoAnswer("what was answered is no token".to_owned()));
-    }
-    if answer.http == 429 || answer.http >= 500 {
-        return Err(RenewalError::NoAnswer(format!("HTTP {}", answer.http)));
-    }
-    let text = refusal::read(answer.http, &answer.body).map(|refusal| refusal.to_string()).or_else(|| {
-        let words = serde_json::from_slice::<Words>(&answer.body).ok()?;
-        Some(format!("HTTP {}: {}", answer.http, words.message))
-    });
-    match text {
-        Some(text) => Err(RenewalError::Refused(text)),
-        None if (400..500).contains(&answer.http) => {
-            Err(RenewalError::Refused(format!("HTTP {}", answer.http)))
+impl Answer {
+    /// Of either call for a new token.
+    pub fn token(&self) -> Result<SecretString, RenewalError> {
+        if self.is_success()
+            && let Ok(renewed) = serde_json::from_slice::<RenewedToken>(&self.body)
+        {
+            let token = Zeroizing::new(renewed.access_token);
+            let legal = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+            return legal
+                .then(|| SecretString::from(token.as_str()))
+                .ok_or_else(|| RenewalError::NoAnswer("what was answered is no token".to_owned()));
         }
-        None => Err(RenewalError::NoAnswer(format!("HTTP {} without a token", answer.http))),
+        if self.http == 429 || self.http >= 500 {
+            return Err(RenewalError::NoAnswer(format!("HTTP {}", self.http)));
+        }
+        let text = refusal::read(self.http, &self.body).map(|refusal| refusal.to_string()).or_else(|| {
+            let words = serde_json::from_slice::<Words>(&self.body).ok()?;
+            Some(format!("HTTP {}: {}", self.http, words.message))
+        });
+        match text {
+            Some(text) => Err(RenewalError::Refused(text)),
+            None if (400..500).contains(&self.http) => {
+                Err(RenewalError::Refused(format!("HTTP {}", self.http)))
+            }
+            None => Err(RenewalError::NoAnswer(format!("HTTP {} without a token", self.http))),
+        }
     }
 }
 
@@ -202,8 +206,8 @@ mod tests {
     #[test]
     fn answers_are_tokens_refusals_or_nothing() {
         let read = |http, body: &str| {
-            let answer = Answer { http, retry_after: None, body: body.to_owned().into() };
-            read(&answer).map(|token| token.expose_secret().to_owned())
+            let token = Answer::new(http, body.to_owned()).token();
+            token.map(|token| token.expose_secret().to_owned())
         };
         assert_eq!(
             read(200, r#"{"accessToken":"abc","expiryTime":"2026-11-24T08:41:07.512"}"#),

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use tandem_domain::ids::DhanClientId;
 
+use super::answer::Answer;
 use super::{ClientError, ClientSettings};
 use crate::tls;
 use crate::token::{TokenError, TokenSource};
@@ -41,13 +42,6 @@ pub(super) struct Transport {
 struct Token {
     secret: SecretString,
     header: HeaderValue,
-}
-
-/// An answer read to its end.
-pub(super) struct Answer {
-    pub(super) http: u16,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) body: Bytes,
 }
 
 /// Why there is no answer.

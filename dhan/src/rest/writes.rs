@@ -6,13 +6,10 @@ use tandem_domain::mirror::OrderPart;
 use tandem_domain::order::{BrokerStatus, OrderTerms};
 
 use super::AccountClient;
+use super::answer::Answer;
 use super::error::OrderRequestError;
 use super::requests::{self, WriteRequest};
-use super::transport::{Answer, NoAnswer};
 use crate::codes::AmoTime;
-use crate::parse;
-use crate::refusal;
-use crate::wire::{OrderAnswer, decode_row};
 
 /// An order to place.
 #[derive(Debug, Clone, Copy)]
@@ -70,37 +67,25 @@ pub struct ChangedOrder {
 impl AccountClient {
     /// Places an order by its form: `POST /orders`, `/super/orders` or `/forever/orders`.
     pub async fn place(&self, order: &NewOrder<'_>) -> Result<PlacedOrder, OrderRequestError> {
-        let answer = self.write(requests::place(&self.account, order)?).await?;
-        if answer.is_success()
-            && let Ok(placed) = decode_row::<OrderAnswer>(&answer.body)
-            && let Ok(broker_order_id) = BrokerOrderId::new(&placed.order_id)
-        {
-            let status = BrokerStatus::from_wire(&placed.order_status);
-            return Ok(PlacedOrder { broker_order_id, status });
-        }
-        Err(answer.write_error(&self.transport))
+        self.write(requests::place(&self.account, order)?, Answer::placed).await
     }
 
     /// Changes an order, or one leg of it: `PUT` to `/orders/{orderId}`, `/super/orders/{orderId}` or
     /// `/forever/orders/{orderId}`. A leg that the terms do not hold is not sent.
     pub async fn modify(&self, change: &ChangeOrder<'_>) -> Result<ChangedOrder, OrderRequestError> {
-        self.change(requests::modify(&self.account, change)?).await
+        self.write(requests::modify(&self.account, change)?, Answer::changed).await
     }
 
     /// Cancels an order, or one leg of a super order: `DELETE` of `/orders/{orderId}`,
     /// `/super/orders/{orderId}/{legName}` or `/forever/orders/{orderId}`.
     pub async fn cancel(&self, order: &CancelOrder<'_>) -> Result<ChangedOrder, OrderRequestError> {
-        self.change(requests::cancel(order)?).await
+        self.write(requests::cancel(order)?, Answer::changed).await
     }
 
-    /// Converts a part of a position to another product: `POST /positions/convert` (section 4.6). The broker takes it
-    /// with 202 and no documented body; whether it is done, the positions tell.
+    /// Converts a part of a position to another product: `POST /positions/convert` (section 4.6). Whether it is done, the
+    /// positions tell.
     pub async fn convert(&self, conversion: &Conversion) -> Result<(), OrderRequestError> {
-        let answer = self.write(requests::convert(&self.account, conversion)?).await?;
-        if answer.is_success() && refusal::read(answer.http, &answer.body).is_none() {
-            return Ok(());
-        }
-        Err(answer.write_error(&self.transport))
+        self.write(requests::convert(&self.account, conversion)?, Answer::converted).await
     }
 
     /// The body of a placing request as it goes over the wire, for the record. It holds no token.
@@ -122,24 +107,14 @@ impl AccountClient {
             .unwrap_or_default()
     }
 
-    async fn change(&self, request: WriteRequest) -> Result<ChangedOrder, OrderRequestError> {
-        let answer = self.write(request).await?;
-        if answer.is_success() {
-            if answer.body.trim_ascii().is_empty() {
-                return Ok(ChangedOrder { status: None });
-            }
-            if let Ok(changed) = decode_row::<OrderAnswer>(&answer.body)
-                && !changed.order_id.is_empty()
-            {
-                return Ok(ChangedOrder { status: parse::placed_status(&changed.order_status) });
-            }
-        }
-        Err(answer.write_error(&self.transport))
-    }
-
-    async fn write(&self, request: WriteRequest) -> Result<Answer, NoAnswer> {
+    async fn write<T>(
+        &self,
+        request: WriteRequest,
+        read: impl FnOnce(&Answer) -> Result<T, OrderRequestError>,
+    ) -> Result<T, OrderRequestError> {
         let body = request.body.map(String::into_bytes);
-        self.transport.request(request.method, &request.path, body).await
+        let answer = self.transport.request(request.method, &request.path, body).await?;
+        read(&answer).map_err(|error| error.with_texts(|text| self.transport.scrub(text)))
     }
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 
 use tandem_domain::ids::BrokerOrderId;
 
+/// As many faults of one text are told apart; one that has more is no text of the broker's, and is not to fill the memory.
+pub const FAULTS_MAX: usize = 1_000;
+
 /// A value the broker sent that we cannot read. Names the field and, where it could be read, the order, so that the
 /// caller can ask for that order again instead of guessing.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,7 +19,7 @@ mod supers;
 
 pub use account::{IpAnswer, IpError, IpStatus, KillSwitchStatus, Profile, RenewedToken, SetIpRequest};
 pub use error::{ErrorBody, GatewayError, MarketDataError};
-pub use fault::WireError;
+pub use fault::{FAULTS_MAX, WireError};
 pub use forevers::{CreateForeverOrderRequest, ForeverOrderRow, ModifyForeverOrderRequest};
 pub use orders::{ModifyOrderRequest, OrderAnswer, OrderBookRow, PlaceOrderRequest, TradeRow};
 pub use portfolio::{

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::fault::WireError;
+use super::fault::{FAULTS_MAX, WireError};
 use super::scalar::Scalar;
 
 /// An object of the wire that is read field by field.
@@ -82,7 +82,7 @@ pub(crate) fn strict<'de, T: Record, D: Deserializer<'de>>(deserializer: D) -> R
 pub struct Rows<T> {
     /// Rows in the order they came.
     pub rows: Vec<T>,
-    /// Rows of which some field could not be read.
+    /// Rows of which some field could not be read; the first [`FAULTS_MAX`] of them.
     pub unreadable: Vec<WireError>,
 }
 
@@ -192,7 +192,8 @@ impl<'de, T: Record> Visitor<'de> for RowsVisitor<T> {
         while let Some(Tolerant(row)) = seq.next_element()? {
             match row {
                 Ok(row) => read.rows.push(row),
-                Err(error) => read.unreadable.push(error),
+                Err(error) if read.unreadable.len() < FAULTS_MAX => read.unreadable.push(error),
+                Err(_) => {}
             }
         }
         Ok(read)

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::fault::WireError;
+use super::fault::{FAULTS_MAX, WireError};
 use super::record::{Key, Tolerant, record};
 use super::scalar::{Decimal, FromScalar, Scalar};
 
@@ -247,14 +247,16 @@ fn pascal(key: &str) -> String {
 /// What one text of the stream held.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DecodedFrame {
-    /// Order updates, in order; an unreadable one names its order where it can.
-    pub items: Vec<Result<OrderUpdate, WireError>>,
+    /// Order updates, in order; an unreadable one names its order where it can. Boxed: a text may hold very many that are
+    /// no updates.
+    pub items: Vec<Result<Box<OrderUpdate>, WireError>>,
     /// Envelopes of other types, passed over.
     pub other_types: usize,
 }
 
 /// Reads a text of the stream: one envelope, several one after another, arrays of them, any casing (section 5.4).
-/// What is broken becomes an error item, never silence: one for each order number that can still be made out in it.
+/// What is broken becomes an error item, never silence: one for each order number that can still be made out in it, and one
+/// without a number for all that comes after more than [`FAULTS_MAX`] of them.
 pub fn decode_frame(text: &str) -> DecodedFrame {
     let mut frame = DecodedFrame::default();
     let mut parts = serde_json::Deserializer::from_str(text).into_iter::<Part>();
@@ -264,6 +266,10 @@ pub fn decode_frame(text: &str) -> DecodedFrame {
             Ok(part) => {
                 read_to = parts.byte_offset();
                 part.collect(&mut frame);
+                if frame.items.len() > FAULTS_MAX && frame.items.iter().all(Result::is_err) {
+                    frame.items.push(Err(WireError::new("frame", "too much of it is unreadable")));
+                    return frame;
+                }
             }
             Err(error) => {
                 let broken = text.get(read_to..).unwrap_or(text);
@@ -288,8 +294,9 @@ fn broken_items(text: &str, error: &serde_json::Error) -> Vec<WireError> {
             let end = value.find(|c: char| !c.is_ascii_alphanumeric())?;
             (end > 0).then(|| fault.clone().about(&value[..end]))
         })
+        .take(FAULTS_MAX + 1)
         .collect();
-    if faults.is_empty() {
+    if faults.is_empty() || faults.len() > FAULTS_MAX {
         faults.push(fault);
     }
     faults
@@ -297,7 +304,7 @@ fn broken_items(text: &str, error: &serde_json::Error) -> Vec<WireError> {
 
 /// A top-level value of a text.
 enum Part {
-    Order(Box<Result<OrderUpdate, WireError>>),
+    Order(Result<Box<OrderUpdate>, WireError>),
     Other,
     Several(Vec<Part>),
 }
@@ -305,7 +312,7 @@ enum Part {
 impl Part {
     fn collect(self, frame: &mut DecodedFrame) {
         match self {
-            Self::Order(order) => frame.items.push(*order),
+            Self::Order(order) => frame.items.push(order),
             Self::Other => frame.other_types += 1,
             Self::Several(parts) => parts.into_iter().for_each(|part| part.collect(frame)),
         }
@@ -322,7 +329,7 @@ struct PartVisitor;
 
 impl PartVisitor {
     fn no_envelope(found: impl Into<String>) -> Part {
-        Part::Order(Box::new(Err(WireError::new("frame", found))))
+        Part::Order(Err(WireError::new("frame", found)))
     }
 }
 
@@ -334,9 +341,15 @@ impl<'de> Visitor<'de> for PartVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut parts = Vec::new();
+        let (mut parts, mut faults) = (Vec::new(), 0);
         while let Some(part) = seq.next_element()? {
+            faults += usize::from(matches!(part, Part::Order(Err(_))));
             parts.push(part);
+            if faults > FAULTS_MAX {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                parts.push(Self::no_envelope("too much of it is unreadable"));
+                break;
+            }
         }
         Ok(Part::Several(parts))
     }
@@ -357,7 +370,7 @@ impl<'de> Visitor<'de> for PartVisitor {
             return Ok(Part::Other);
         }
         Ok(match data {
-            Some(order) => Part::Order(Box::new(order)),
+            Some(order) => Part::Order(order.map(Box::new)),
             None if kind.is_empty() => Part::Other,
             None => Self::no_envelope("an order alert without data"),
         })

@@ -106,10 +106,17 @@ impl Record for SuperOrderRow {
             return Ok(self.set(key, map.next_value()?));
         }
         let TolerantList(legs) = map.next_value()?;
-        Ok(legs.map(|legs| {
-            self.leg_details = legs;
-            true
-        }))
+        Ok(match legs {
+            Ok(legs) => {
+                self.leg_details = legs;
+                Ok(true)
+            }
+            // A leg that is none has no field to be named by.
+            Err(fault) if matches!(fault.field, "list" | "row") => {
+                Err(WireError::new("legDetails", fault.found))
+            }
+            Err(fault) => Err(fault),
+        })
     }
 
     fn order_id(&self) -> Option<&str> {

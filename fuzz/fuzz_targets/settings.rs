@@ -1,0 +1,10 @@
+//! A settings file over the built-in one.
+#![no_main]
+
+#[path = "../../tests/damage/readers.rs"]
+#[allow(dead_code, reason = "each target uses its own readers")]
+mod readers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = readers::settings_file(bytes);
+});
