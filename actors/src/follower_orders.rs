@@ -326,7 +326,8 @@ impl FollowerOrderActor {
             }
         }
         let unsettled = self.book.as_ref().is_none_or(|book| book.unsettled_count() > 0);
-        if !unsettled {
+        // Nobody knows when an account that does not answer will: time goes on meanwhile.
+        if !unsettled || self.retries.are_in_vain() {
             self.unsettled = None;
         } else if self.unsettled.is_none() {
             self.unsettled = Some(self.params.in_flight.begin());

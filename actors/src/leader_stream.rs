@@ -214,10 +214,19 @@ impl LeaderStream {
         }
         info!(old_state = self.state.as_str(), state = state.as_str(), "leader stream changes state");
         self.state = state;
-        self.catching_up = match state {
-            StreamState::Live | StreamState::Drained => None,
-            _ => self.catching_up.take().or_else(|| Some(self.params.in_flight.begin())),
-        };
+        self.mind_the_clock();
+    }
+
+    /// A lent clock is not to jump past what is about to be caught up with. What waits for somebody else, for a network that
+    /// is gone or a token that is refused, does not hold it.
+    fn mind_the_clock(&mut self) {
+        let is_behind =
+            !matches!(self.state, StreamState::Live | StreamState::Drained | StreamState::Refused);
+        if is_behind && !self.link.is_cut_off() && !self.retries.are_in_vain() {
+            self.catching_up.get_or_insert_with(|| self.params.in_flight.begin());
+        } else {
+            self.catching_up = None;
+        }
     }
 }
 

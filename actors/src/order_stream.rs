@@ -15,7 +15,7 @@ use actix::{Actor, ActorFutureExt, ActorStreamExt, AsyncContext, Context, SpawnH
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tandem_dhan::rest::AccountClient;
 use tandem_dhan::stream::{LoginRefusal, StreamError, StreamFrame, StreamSettings};
-use tandem_domain::error_policy::Trouble;
+use tandem_domain::error_policy::{Trouble, outage_tries};
 
 use self::session::{SessionEvent, session};
 use crate::account::{AccountParams, ReconnectDelays, is_credentials_refusal};
@@ -145,6 +145,11 @@ impl OrderStreamLink {
     /// When the last frame came, of whatever session.
     pub const fn last_frame(&self) -> Option<Instant> {
         self.last_frame
+    }
+
+    /// Whether it was tried in vain so often that nobody can tell when it comes back.
+    pub const fn is_cut_off(&self) -> bool {
+        self.tries.in_vain >= outage_tries()
     }
 
     /// The present session has stood for a while: the next loss is the first again.

@@ -222,7 +222,8 @@ pub const POLICIES: [Policy; 13] = [
         shows: "HTTP 429 or DH-904",
         reaction: Reaction::Pause(BUSY),
         remark: "Exits and cancels leave first. An order is sent again only once the book shows that it is not there, an \
-                 entry only while it is young. Longer if the broker says so to a read. Does not count for the breaker.",
+                 entry only while it is young. Longer if the broker says so (`Retry-After`): a minute at most of reads, 30 s of \
+                 all else. Does not count for the breaker.",
         alerting: Alerting::Never,
         alerts: &[],
     },
@@ -287,6 +288,11 @@ pub const POLICIES: [Policy; 13] = [
 /// How reads are asked again.
 pub const fn read_retry() -> Retry {
     READS
+}
+
+/// After so many tries in vain, of a stream or of a read, it is no matter of moments any more.
+pub const fn outage_tries() -> u32 {
+    STREAM_TRIES
 }
 
 /// The pause after the broker asked for fewer requests.

@@ -66,6 +66,11 @@ pub enum AnswerFault {
     },
     /// 429 DH-904; the request is not executed.
     Busy,
+    /// The same, with a `Retry-After` header, which the broker was never seen to send (`dhanhq-v2.md` section 9.3).
+    BusyFor {
+        /// What the header asks for.
+        seconds: u32,
+    },
 }
 
 /// What an account that is down does with every call.

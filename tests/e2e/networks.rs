@@ -8,7 +8,7 @@ use tandem_sim::exchange::SimOrder;
 use tandem_sim::{AnswerFault, Operation, Rate};
 
 use crate::harness::{
-    ASHA, Broker, Daemon, LEADER, Network, Setup, Weather, buy, limit, sell, to_price, until,
+    ASHA, Broker, Daemon, LEADER, Network, Setup, Stage, Weather, buy, limit, sell, to_price, until,
 };
 
 const PLACE: &str = "POST /v2/orders";
@@ -175,5 +175,105 @@ fn a_storm_of_errors_doubles_nothing_and_leaves_nothing_behind() {
         let flat = options.iter().all(|option| broker.net(ASHA, *option) == 0);
         (flat && broker.orders(ASHA).iter().all(SimOrder::is_terminal)).then_some(())
     });
+    daemon.end_at_rest(&broker);
+}
+
+/// Nothing arrives anywhere for an hour: requests meet this weather, streams are reset. Before that an exit was on its way.
+fn an_hour_of(weather: Weather) {
+    let setup = Setup::new()
+        .set("broker.request_deadline_ms = 500")
+        .set("broker.connect_timeout_ms = 200")
+        .set("broker.stream_ping_s = 1")
+        .set("broker.stream_pong_deadline_s = 1")
+        .set("breaker.failures_max = 1000")
+        .set("broker.reconnect_ms_first = 50")
+        .set("broker.reconnect_ms_max = 500")
+        // An hour of reads twenty times a second would be too many.
+        .set("recovery.poll_ms = 1000");
+    let broker = Broker::start(setup.sim.clone());
+    let network = Network::before(&broker);
+    let mut daemon = setup.over(&network, &broker).daemon(&broker);
+    daemon.tolerates("");
+    let (option, other) = (broker.option(), broker.option_at(1, 26_200, OptionType::Call, "50.00"));
+    let entry = broker.lead(buy(option, 1_040));
+    daemon.until_filled(&entry, "asha", 520);
+    let resting = broker.lead(limit("90.00", buy(option, 260)));
+    daemon.until_copies(&resting, "asha", &["PENDING"]);
+
+    network.rest.is(weather);
+    let lost = broker.lead(sell(option, 260));
+    daemon.until_intent(&lost, "asha", "UNKNOWN");
+    network.stream.is(Weather::ResetBefore);
+    // Told to a person, for both accounts: the hour begins.
+    for follower in [None, Some("asha")] {
+        until("the loss of the stream is told", || {
+            let told = ("stream_lost".to_owned(), follower.map(str::to_owned));
+            daemon.incidents().contains(&told).then_some(())
+        });
+    }
+    broker.pass(Duration::from_mins(20));
+    let half = broker.lead(sell(option, 390));
+    broker.cancel(LEADER, &resting);
+    let round = broker.lead(buy(other, 260));
+    broker.pass(Duration::from_mins(20));
+    let back = broker.lead(sell(other, 260));
+    let executed = broker.lead(buy(other, 130));
+    let rests = broker.lead(limit("45.00", buy(other, 260)));
+    broker.pass(Duration::from_mins(20));
+    assert_eq!(broker.orders(ASHA).len(), 2, "nothing arrived");
+    let lives = daemon.log_count("leader's book merged: live");
+    network.rest.clear();
+    network.stream.clear();
+    daemon.until_live(lives + 1);
+
+    // He keeps six lots of sixteen; so does she, of eight: three. What he went into and out of does not come back.
+    daemon.until_filled(&half, "asha", 195);
+    daemon.until_filled(&lost, "asha", 130);
+    for order in [&round, &back] {
+        daemon.until_refused(order, "asha", "skipped", "round_trip_missed");
+    }
+    daemon.until_refused(&executed, "asha", "skipped", "stale_entry");
+    daemon.until_copies(&rests, "asha", &["PENDING"]);
+    until("his cancel is followed", || {
+        let copies = broker.orders(ASHA);
+        let copy = copies.iter().find(|copy| copy.terms == limit("90.00", buy(option, 130)));
+        copy.filter(|copy| copy.is_terminal()).map(|_| ())
+    });
+    broker.quiet();
+    assert_eq!((broker.net(ASHA, option), broker.net(ASHA, other)), (195, 0));
+    let live: Vec<_> =
+        broker.orders(ASHA).into_iter().filter(|copy| !copy.is_terminal()).map(|copy| copy.terms).collect();
+    assert_eq!(live, [limit("45.00", buy(other, 130))]);
+    assert_eq!(broker.orders(ASHA).len(), 5, "each once: entry, resting one, two exits, and what rests now");
+    daemon.end_at_rest(&broker);
+}
+
+#[test]
+fn f1_an_hour_in_which_everything_is_refused_is_caught_up_with() {
+    an_hour_of(Weather::ResetBefore);
+}
+
+#[test]
+fn f1_an_hour_in_which_all_requests_are_swallowed_is_caught_up_with() {
+    an_hour_of(Weather::BlackHole);
+}
+
+#[test]
+fn e5_a_pause_that_the_broker_asks_for_is_kept() {
+    let Stage { broker, mut daemon } =
+        Setup::new().set("recovery.settle_ms = 2000").set("copy.entry_age_ms_max = 60000").stage();
+    daemon.tolerates("");
+    let option = broker.option();
+    let now = || broker.sim.with_exchange(|exchange| exchange.now());
+    broker.spoil(ASHA, Operation::Place, 1, AnswerFault::BusyFor { seconds: 20 });
+    let began = now();
+    broker.lead(buy(option, 260));
+    daemon.until_log("asks for fewer requests");
+    let order = broker.lead(buy(option, 390));
+    daemon.until_intent(&order, "asha", "PLANNED");
+    broker.pass(Duration::from_secs(30));
+    daemon.until_filled(&order, "asha", 195);
+    let copy = broker.until_order(ASHA, "of the second order", |copy| copy.terms.quantity.get() == 195);
+    assert!(copy.created >= began.plus(Duration::from_secs(20)), "{} after {began}", copy.created);
     daemon.end_at_rest(&broker);
 }

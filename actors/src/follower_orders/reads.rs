@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
-use tandem_domain::error_policy::Reaction;
+use tandem_domain::error_policy::{Reaction, outage_tries};
 use tandem_domain::follower::{Alert, BookRead, Event, FollowerBook};
 use tandem_domain::ids::ClientOrderId;
 use tandem_domain::order::{OrderReport, TradeReport};
@@ -51,6 +51,13 @@ pub(super) const fn is_read(event: &Event) -> bool {
             | Event::Positions { .. }
             | Event::LeaderPositions { .. }
     )
+}
+
+impl Retries {
+    /// Whether the order book was asked for in vain so often that nobody can tell when it is answered.
+    pub(super) fn are_in_vain(&self) -> bool {
+        self.book.failures() >= outage_tries()
+    }
 }
 
 impl FollowerOrderActor {

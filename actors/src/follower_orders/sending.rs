@@ -8,6 +8,7 @@ use tandem_dhan::codes::AmoTime;
 use tandem_dhan::refusal::{Refusal, RefusalClass};
 use tandem_dhan::rest::{AccountClient, CancelOrder, ChangeOrder, NewOrder, OrderRequestError};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
+use tandem_domain::error_policy::busy_pause;
 use tandem_domain::follower::{Event, Record};
 use tandem_domain::gates::DeniedReason;
 use tandem_domain::ids::BrokerOrderId;
@@ -272,7 +273,10 @@ impl FollowerOrderActor {
                 ));
                 (ApiOutcome::Answered, Answer::Refused(refused(refusal.class), refusal.text.into()))
             }
-            OrderRequestError::Busy { text, .. } => {
+            OrderRequestError::Busy { retry_after, text } => {
+                if let (Some(wished), Some(book)) = (retry_after, self.book.as_mut()) {
+                    book.rest_until(self.params.clock.now().plus(wished.min(busy_pause().max)));
+                }
                 warn!(%follower, client_order_id = %id, text, old_state = "sending", state = "unknown",
                     "the broker asks for fewer requests: looking the order up before anything else");
                 (ApiOutcome::Answered, Answer::Busy)

@@ -5,7 +5,7 @@
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
-use tandem_domain::error_policy::{Reaction, Trouble};
+use tandem_domain::error_policy::{Reaction, Trouble, outage_tries};
 use tandem_domain::leader::Merge;
 use tandem_domain::order::{ForeverReport, OrderReport, SuperReport};
 use tandem_domain::time::Timestamp;
@@ -99,6 +99,12 @@ pub(super) struct Retries {
 }
 
 impl Retries {
+    /// Whether some list was asked for in vain so often that nobody can tell when it is answered.
+    pub(super) fn are_in_vain(&self) -> bool {
+        let most = [&self.supers, &self.forevers, &self.orders].map(ReadRetry::failures).into_iter().max();
+        most.is_some_and(|most| most >= outage_tries())
+    }
+
     const fn of(&mut self, listing: Listing) -> &mut ReadRetry {
         match listing {
             Listing::Supers => &mut self.supers,
@@ -313,6 +319,7 @@ impl LeaderStream {
             ctx.run_later(wait, move |stream, ctx| stream.wish(listing.wish(), ctx));
         }
         self.tell_of_unread(listing, error);
+        self.mind_the_clock();
         if !is_needed {
             let last = self.reading.take();
             self.read_next(last, ctx);

@@ -522,6 +522,12 @@ impl FollowerBook {
         self.lines.get(&instrument).map_or(0, Line::held)
     }
 
+    /// The broker wants no request before then, and said so itself: nothing leaves, exits neither. The caller sees to it
+    /// that this is soon.
+    pub fn rest_until(&mut self, until: Timestamp) {
+        self.pacer.pause(until);
+    }
+
     /// The owner changed his settings: they hold from the next decision on.
     fn on_settings(&mut self, settings: FollowerSettings) {
         self.pacer.set_limits(settings.pacing.clone());

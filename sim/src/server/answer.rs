@@ -130,6 +130,10 @@ async fn carry_out(
             return (Fate::Answered(Reply::broker_failure(status)), flight);
         }
         Some(AnswerFault::Busy) => return (Fate::Answered(ApiError::rate_limit().into()), flight),
+        Some(AnswerFault::BusyFor { seconds }) => {
+            let busy = Reply { retry_after: Some(seconds), ..ApiError::rate_limit().into() };
+            return (Fate::Answered(busy), flight);
+        }
         Some(AnswerFault::LoseAfter | AnswerFault::Delay { .. } | AnswerFault::ErrorAfter { .. }) | None => {}
     }
     let reply = shared.with(|broker| {
@@ -241,7 +245,11 @@ fn response(reply: Reply, flight: Flight) -> HttpResponse {
         drop(flight);
     });
     let body = AnswerBody { bytes: Some(reply.body.into()), _written: written };
-    HttpResponse::build(status).insert_header((header::CONTENT_TYPE, ContentType::json())).body(body)
+    let mut answer = HttpResponse::build(status);
+    if let Some(seconds) = reply.retry_after {
+        answer.insert_header((header::RETRY_AFTER, seconds.to_string()));
+    }
+    answer.insert_header((header::CONTENT_TYPE, ContentType::json())).body(body)
 }
 
 /// A whole body whose drop tells that it has been written.

@@ -15,6 +15,8 @@ use crate::settings::TokenFace;
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// Seconds in a `Retry-After` header; none without one.
+    pub(crate) retry_after: Option<u32>,
 }
 
 /// Which family of calls it is: they refuse in different shapes.
@@ -32,14 +34,14 @@ impl Reply {
     /// A status with a body.
     pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
-            Ok(body) => Self { status, body },
-            Err(error) => Self { status: 500, body: error.to_string().into_bytes() },
+            Ok(body) => Self { status, body, retry_after: None },
+            Err(error) => Self { status: 500, body: error.to_string().into_bytes(), retry_after: None },
         }
     }
 
     /// 202 without a body.
     pub(crate) const fn accepted() -> Self {
-        Self { status: 202, body: Vec::new() }
+        Self { status: 202, body: Vec::new(), retry_after: None }
     }
 
     /// 200 with a body.

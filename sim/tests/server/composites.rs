@@ -291,7 +291,7 @@ async fn spoiled(operation: Operation, answer: AnswerFault, executed: bool) {
             AnswerFault::ErrorBefore { status } | AnswerFault::ErrorAfter { status } => {
                 assert_eq!(seen.unwrap(), status);
             }
-            AnswerFault::Busy => assert_eq!(seen.unwrap(), 429),
+            AnswerFault::Busy | AnswerFault::BusyFor { .. } => assert_eq!(seen.unwrap(), 429),
             AnswerFault::Delay { .. } => assert!(seen.unwrap() < 300),
         }
     }

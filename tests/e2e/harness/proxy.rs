@@ -104,6 +104,11 @@ impl Proxy {
         self.sky.lock().unwrap().next.push((begins, weather));
     }
 
+    /// Fair again, for all to come.
+    pub(crate) fn clear(&self) {
+        *self.sky.lock().unwrap() = Sky::default();
+    }
+
     /// Whether all that was to happen once has happened.
     pub(crate) fn is_spent(&self) -> bool {
         self.sky.lock().unwrap().next.is_empty()

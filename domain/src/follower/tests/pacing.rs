@@ -171,6 +171,20 @@ fn what_others_asked_counts_on_after_a_restart() {
 }
 
 #[test]
+fn a_longer_pause_that_the_broker_asks_for_is_kept() {
+    let mut desk = Desk::new();
+    desk.holds(65);
+    let client_order_id = desk.sent("L1", terms(BUY, 65));
+    let until = desk.now.plus(20 * SECOND);
+    desk.book.rest_until(until);
+    desk.answer(&client_order_id, Answer::Busy);
+    let effects = desk.plan("X", terms(SELL, 65));
+    assert_eq!((placements(&effects), wake(&effects)), (vec![], Some(until)));
+    assert_eq!(placements(&desk.passes(19 * SECOND)), vec![]);
+    assert_eq!(placements(&desk.passes(SECOND)).len(), 1);
+}
+
+#[test]
 fn too_many_requests_pauses_everything() {
     let mut desk = Desk::new();
     desk.holds(65);
