@@ -53,9 +53,10 @@ fn e12_one_account_down_delays_nobody_else() {
 
 #[test]
 fn e12_a_slow_answer_delays_nobody_else() {
-    let Stage { broker, daemon } = two_followers().stage();
+    // Long enough for a machine that is slow by itself.
+    let Stage { broker, daemon } = two_followers().set("broker.request_deadline_ms = 30000").stage();
     let option = broker.option();
-    broker.spoil_placements(ASHA, 1, AnswerFault::Delay { ms: 1500 });
+    broker.spoil_placements(ASHA, 1, AnswerFault::Delay { ms: 5000 });
     let order = broker.lead(buy(option, 390));
 
     daemon.until_filled(&order, "bala", 65);

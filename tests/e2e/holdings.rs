@@ -425,9 +425,9 @@ fn a_drift_caps_exits_at_what_the_account_shows() {
     daemon.end_at_rest(&broker);
 }
 
-#[test]
-fn a_drift_may_stop_the_account() {
-    let Stage { broker, mut daemon } = drifting().set(r#"risk.on_drift = "reduce""#).stage();
+/// `risk.on_drift`, beyond the instrument itself.
+fn drift_stops(policy: &str, reason: &str) {
+    let Stage { broker, mut daemon } = drifting().set(&format!("risk.on_drift = \"{policy}\"")).stage();
     for text in ["ledger_drift", "trading_stopped"] {
         daemon.expects(text);
     }
@@ -440,11 +440,21 @@ fn a_drift_may_stop_the_account() {
     daemon.until_incident("trading_stopped", "asha");
 
     let elsewhere = broker.lead(buy(other, 130));
-    daemon.until_refused(&elsewhere, "asha", "skipped", "reducing");
+    daemon.until_refused(&elsewhere, "asha", "skipped", reason);
     let sold = broker.lead(sell(option, 260));
     daemon.until_filled(&sold, "asha", 130);
     assert_eq!(broker.net(ASHA, option), 65);
     daemon.end_at_rest(&broker);
+}
+
+#[test]
+fn a_drift_may_stop_the_account() {
+    drift_stops("reduce", "reducing");
+}
+
+#[test]
+fn a_drift_may_halt_the_account() {
+    drift_stops("halt", "halted");
 }
 
 #[test]
