@@ -57,6 +57,12 @@ pub fn has(flaw: Flaw) -> bool {
     FLAW.get() == Some(flaw)
 }
 
+/// Whether what runs here holds any.
+#[cfg(test)]
+pub(crate) fn any() -> bool {
+    FLAW.get().is_some()
+}
+
 /// Whether the machine is to hold this wrong belief: never outside of tests.
 macro_rules! flawed {
     ($flaw:ident) => {{

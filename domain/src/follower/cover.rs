@@ -7,12 +7,11 @@
 
 use super::FollowerBook;
 use super::gatekeeping::may_fill;
-use super::holdings::Line;
 use super::waiting::hedges;
 use crate::gates::Cover;
 use crate::gates::entry::MarginCheck;
 use crate::ids::BrokerOrderId;
-use crate::instrument::{OptionContract, OptionType};
+use crate::instrument::{InstrumentKey, OptionContract, OptionType};
 use crate::mirror::{Child, Mirror};
 use crate::order::{OrderTerms, Product, Side};
 use crate::pacing::Purpose;
@@ -54,14 +53,14 @@ impl FollowerBook {
                 continue;
             };
             short -= line.held().min(line.net()).min(0);
-            short += self.opening(line, Side::Sell, None, mirror);
+            short += self.opening(*key, Side::Sell, None, mirror);
             if *key == terms.instrument {
                 continue;
             }
             let in_product = line.by_product.get(&terms.product).copied().unwrap_or(0).max(0);
             let mut covers = line.closable().max(0).min(in_product);
             if counts_bought {
-                covers += self.opening(line, Side::Buy, Some(terms.product), mirror);
+                covers += self.opening(*key, Side::Buy, Some(terms.product), mirror);
             }
             if let Some(option) = other.option.filter(|_| covers > 0) {
                 long += covers;
@@ -72,8 +71,14 @@ impl FollowerBook {
     }
 
     /// Units that entries on one side may yet open in a line, but for those of one mirror.
-    fn opening(&self, line: &Line, side: Side, product: Option<Product>, but: &BrokerOrderId) -> i64 {
-        let mirrors = line.orders.iter().filter(|id| *id != but).filter_map(|id| self.mirrors.get(id));
+    fn opening(
+        &self,
+        instrument: InstrumentKey,
+        side: Side,
+        product: Option<Product>,
+        but: &BrokerOrderId,
+    ) -> i64 {
+        let mirrors = self.mirrors.live(instrument).filter(|mirror| mirror.leader.broker_order_id != *but);
         let entries = mirrors.flat_map(|mirror| &mirror.children).filter(|child| {
             child.is_live()
                 && child.terms.side == side

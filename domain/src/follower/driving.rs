@@ -73,7 +73,9 @@ impl FollowerBook {
         let at = Moment { now, rules: &self.settings.rules, admit: &admit, instrument };
         let stepped = mirror.step(event, &at);
         self.reserve(&mirror);
-        let mirror = self.mirrors.entry(id.clone()).or_insert(mirror);
+        let (gap, wake, after) = (mirror.gap, mirror.wake(), Census::of(&mirror));
+        let (held, instrument) = (mirror.held(), mirror.leader.terms.instrument);
+        self.mirrors.put(id.clone(), mirror);
         let wanted = match stepped {
             Ok(wanted) => wanted,
             Err(illegal) => {
@@ -81,13 +83,11 @@ impl FollowerBook {
                 return Err(());
             }
         };
-        let (gap, wake, after) = (mirror.gap, mirror.wake(), Census::of(mirror));
-        let has_moved = mirror.held() != held_before || after.open != live_before;
-        let instrument = mirror.leader.terms.instrument;
+        let has_moved = held != held_before || after.open != live_before;
         if has_moved || !is_share {
             self.dirty.insert(instrument);
         }
-        if mirror.held() != held_before
+        if held != held_before
             && let Some(line) = self.lines.get_mut(&instrument)
         {
             line.unsettle(id);

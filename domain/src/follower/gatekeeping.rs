@@ -85,12 +85,7 @@ impl FollowerBook {
 
     /// Units of entries in an instrument that may yet fill, but for those of the mirror that is being stepped.
     pub(super) fn under_way(&self, instrument: InstrumentKey) -> u64 {
-        let orders = self.lines.get(&instrument).map_or(&[][..], |line| &line.orders);
-        let mirrors = orders.iter().filter_map(|id| self.mirrors.get(id));
-        let entries = mirrors
-            .flat_map(|mirror| &mirror.children)
-            .filter(|child| child.is_live() && child.purpose == Purpose::Entry);
-        entries.map(|child| u64::from(child.at_most().saturating_sub(child.cumulative).get())).sum()
+        self.mirrors.under_way(instrument)
     }
 
     /// Money that entries under way need and the account's figures do not know of.

@@ -1,21 +1,21 @@
 //! What the leader and the follower hold in each instrument, and how much of each leader order the follower copies for
 //! it: the ledger of copied positions.
 //!
-//! One [`Line`] for each instrument. Whenever anything in it changes, all its mirrors are given their share anew, and
-//! those whose share changed are stepped.
+//! One [`Line`] for each instrument. Whenever anything in it changes, its mirrors are given their share anew
+//! ([`super::sharing`]), and those whose share changed are stepped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::shares::Shares;
-use super::{Alert, Converted, Effect, FollowerBook, Opening};
+use super::aside::Aside;
+use super::{Converted, FollowerBook, Opening};
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
 use crate::gates::{CopyPolicy, DeniedReason};
 use crate::ids::BrokerOrderId;
 use crate::instrument::{ExchangeSegment, Instrument, InstrumentKey};
 use crate::ledger::{self, Before, Entry, ExitKind, Part};
-use crate::mirror::{Allotment, COPY, Child, Mirror, MirrorEvent, Outcome};
+use crate::mirror::{COPY, Child, Mirror, Outcome};
 use crate::order::lifecycle::ChildState;
 use crate::order::{BrokerStatus, OrderForm, OrderType, Product, Side};
 use crate::pacing::Purpose;
@@ -24,11 +24,8 @@ use crate::quantity::{LotSize, Quantity};
 use crate::sizing::Share;
 use crate::time::Timestamp;
 
-/// Rounds of shares until nothing changes any more; a guard, for two or three are the most there should be.
-const ROUNDS_MAX: usize = 8;
-
 /// What rounding left over, by side and the leader's product.
-type Credits = HashMap<(Side, Product), Share>;
+pub(super) type Credits = HashMap<(Side, Product), Share>;
 
 /// One instrument.
 #[derive(Debug, Clone, Default)]
@@ -41,13 +38,16 @@ pub(super) struct Line {
     pub(super) orders: Vec<BrokerOrderId>,
     places: HashMap<BrokerOrderId, usize>,
     /// How many of the first of them are settled, and what they left behind.
-    settled: usize,
+    pub(super) settled: usize,
+    /// Of the others, those that are gone through at each step, and what is set aside.
+    pub(super) active: BTreeSet<BrokerOrderId>,
+    pub(super) aside: Aside,
     left_behind: Option<Before>,
-    settled_credits: Credits,
+    pub(super) settled_credits: Credits,
     /// Copied units held when the last of them was settled, signed.
     pub(super) settled_held: i64,
     /// What is left over below a lot, of those settled and of those not.
-    credits: Credits,
+    pub(super) credits: Credits,
     /// Units that the follower's copies have filled, signed, of all products.
     pub(super) copied: i64,
     /// Units that others have traded in the account today, signed.
@@ -146,8 +146,32 @@ impl Line {
         }
     }
 
+    /// All that is not settled is gone through again.
+    pub(super) fn wake_all(&mut self) {
+        if !self.aside.is_empty() {
+            self.active.extend(self.orders[self.settled..].iter().cloned());
+        }
+        self.aside = Aside::default();
+    }
+
+    pub(super) fn wake_resting(&mut self) {
+        self.active.extend(self.aside.wake_resting());
+    }
+
+    /// Nothing of it can change any more: it need not be gone through again.
+    pub(super) fn settle(&mut self) {
+        self.settled = self.orders.len();
+        self.active.clear();
+        self.aside = Aside::default();
+        self.left_behind = Some(Before { leader: self.leader, pool: self.pool });
+        self.settled_credits = self.credits.clone();
+        self.settled_held = self.held();
+    }
+
     /// Nothing of it counts as settled.
     pub(super) fn count_anew(&mut self) {
+        self.aside = Aside::default();
+        self.active = self.orders.iter().cloned().collect();
         self.settled = 0;
         self.left_behind = None;
         self.settled_credits.clear();
@@ -168,101 +192,8 @@ impl FollowerBook {
         if !line.places.contains_key(id) {
             line.places.insert(id.clone(), line.orders.len());
             line.orders.push(id.clone());
+            line.active.insert(id.clone());
         }
-    }
-
-    /// Gives every mirror of an instrument its share anew. `first` is stepped in any case, and stored by who called.
-    pub(super) fn reallocate(
-        &mut self,
-        instrument: InstrumentKey,
-        first: Option<&BrokerOrderId>,
-        now: Timestamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        let mut is_first_round = true;
-        // A step may fill or free what others wait for, so that shares change once more.
-        for _ in 0..ROUNDS_MAX {
-            let mut changed = self.allotments(instrument, effects);
-            changed.retain(|(id, allotment)| {
-                let is_news = self.mirrors.get(id).is_some_and(|known| known.allotment != Some(*allotment));
-                is_news || (is_first_round && first == Some(id))
-            });
-            is_first_round = false;
-            if changed.is_empty() {
-                break;
-            }
-            // What frees quantity first, then what needs it.
-            changed.sort_by_key(|(id, allotment)| {
-                let before = self.mirrors.get(id).and_then(|known| known.allotment);
-                before.is_none_or(|before| allotment.total() >= before.total())
-            });
-            for (id, allotment) in changed {
-                let is_stepped = self.drive(&id, MirrorEvent::Allot(allotment), now, effects).is_ok();
-                if is_stepped && first != Some(&id) {
-                    self.commit_mirror(&id, effects);
-                }
-            }
-        }
-        // Where nothing is known of the instrument there is nothing to cut; what is denied is denied all the same.
-        let is_unshared =
-            |id: &&BrokerOrderId| self.mirrors.get(*id).is_some_and(|of| of.allotment.is_none());
-        if let Some(id) = first.filter(is_unshared) {
-            // A step that fails has told so itself.
-            self.drive(id, MirrorEvent::Tick, now, effects).ok();
-        }
-        self.stop_what_opens(instrument, first, now, effects);
-        self.dirty.remove(&instrument);
-        self.settle(instrument);
-    }
-
-    /// What each mirror of an instrument should come to.
-    fn allotments(
-        &mut self,
-        instrument: InstrumentKey,
-        effects: &mut Vec<Effect>,
-    ) -> Vec<(BrokerOrderId, Allotment)> {
-        let Some(line) = self.lines.get(&instrument) else { return Vec::new() };
-        let is_squaring_off = self.trading.is_squaring_off;
-        let from = if is_squaring_off { 0 } else { line.settled.min(line.orders.len()) };
-        let account = &self.settings.account;
-        let mut mirrors: Vec<&Mirror> = line.orders[from..]
-            .iter()
-            .filter_map(|id| self.mirrors.get(id))
-            .filter(|mirror| is_squaring_off || !mirror.is_in(account))
-            .collect();
-        // The broker's times are whole seconds: of one second the ids tell, whatever came first to us or from the rows.
-        mirrors.sort_by(|one, other| one.leader.broker_order_id.cmp(&other.leader.broker_order_id));
-        let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
-        let sized = || mirrors.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size));
-        let lot = known.or_else(sized);
-        let Some(lot) = lot else { return Vec::new() };
-        let gap = self.settings.rules.parting.gap;
-        let shares = Shares { line, lot, gap, account };
-        let (allotted, news) = if is_squaring_off {
-            (shares.of_square_off(&mirrors), None)
-        } else {
-            let copy = &self.settings.copy;
-            let entries: Vec<Entry<'_>> = mirrors.iter().map(|mirror| entry_of(mirror, copy, gap)).collect();
-            let allocation = ledger::allocate(line.before(lot), &entries, lot);
-            let allotted = shares.of_allocation(&mirrors, &entries, &allocation);
-            let credits = credits(&line.settled_credits, &mirrors, &allocation.parts);
-            let buys = entries.iter().filter(|entry| entry.side == Side::Buy);
-            let leader_buys = buys.map(|entry| u64::from(entry.working)).sum::<u64>();
-            (allotted, Some((allocation, credits, leader_buys)))
-        };
-        let ids: Vec<BrokerOrderId> =
-            mirrors.iter().map(|mirror| mirror.leader.broker_order_id.clone()).collect();
-        let Some(line) = self.lines.get_mut(&instrument) else { return Vec::new() };
-        if let Some((allocation, credits, leader_buys)) = news {
-            (line.leader, line.leader_buys) = (allocation.leader, leader_buys);
-            (line.pool, line.credits) = (allocation.pool, credits);
-        }
-        let overshot = allotted.1;
-        if overshot != 0 && line.overshot != overshot {
-            effects.push(Effect::Alert(Alert::Overshot(instrument, overshot)));
-        }
-        line.overshot = overshot;
-        ids.into_iter().zip(allotted.0).collect()
     }
 
     /// What earlier orders of the leader's on a side left over below a lot.
@@ -270,39 +201,16 @@ impl FollowerBook {
         let line = self.lines.get(&instrument);
         line.and_then(|line| line.credits.get(&(side, product))).copied().unwrap_or_default()
     }
-
-    /// Once nothing of a line can change any more, it need not be gone through again.
-    fn settle(&mut self, instrument: InstrumentKey) {
-        let Some(line) = self.lines.get(&instrument) else { return };
-        // What a square-off closes is in no pool yet.
-        if self.trading.is_squaring_off {
-            return;
-        }
-        let account = &self.settings.account;
-        let is_over = |mirror: &Mirror| {
-            if mirror.is_in(account) {
-                !mirror.children.iter().any(Child::is_live)
-            } else {
-                is_settled(mirror)
-            }
-        };
-        let is_settled = |id: &BrokerOrderId| self.mirrors.get(id).is_some_and(is_over);
-        let unsettled = &line.orders[line.settled.min(line.orders.len())..];
-        if unsettled.is_empty() || line.overshot != 0 || !unsettled.iter().all(is_settled) {
-            return;
-        }
-        if let Some(line) = self.lines.get_mut(&instrument) {
-            line.settled = line.orders.len();
-            line.left_behind = Some(Before { leader: line.leader, pool: line.pool });
-            line.settled_credits = line.credits.clone();
-            line.settled_held = line.held();
-        }
-    }
 }
 
 /// Whether nothing more is to be expected of a mirror; should it come all the same, its line is unsettled. What was not
 /// opened does not come back, what is owed does.
-fn is_settled(mirror: &Mirror) -> bool {
+pub(super) fn is_settled(mirror: &Mirror) -> bool {
+    is_done(mirror) && mirror.allotment.is_some_and(|allotment| !allotment.is_armed)
+}
+
+/// The same, whatever else may fill that it would have to close.
+pub(super) fn is_done(mirror: &Mirror) -> bool {
     let Some(allotment) = mirror.allotment else { return false };
     let is_decided = !matches!(mirror.outcome, Outcome::AwaitingLeader | Outcome::Waiting);
     let has_left = mirror.filled() >= u64::from(allotment.closing);
@@ -315,10 +223,9 @@ fn is_settled(mirror: &Mirror) -> bool {
         && is_decided
         && has_left
         && mirror.left_too_much() == 0
-        && !allotment.is_armed
 }
 
-fn entry_of<'a>(mirror: &'a Mirror, copy: &CopyPolicy, gap: GapPolicy) -> Entry<'a> {
+pub(super) fn entry_of<'a>(mirror: &'a Mirror, copy: &CopyPolicy, gap: GapPolicy) -> Entry<'a> {
     let leader = &mirror.leader;
     let is_over = leader.status.is_terminal();
     let waits_for_fill = copy.on == CopyOn::Fill && leader.terms.form == OrderForm::Ordinary;
@@ -328,6 +235,7 @@ fn entry_of<'a>(mirror: &'a Mirror, copy: &CopyPolicy, gap: GapPolicy) -> Entry<
         leader.terms.quantity.saturating_sub(leader.cumulative).get()
     };
     Entry {
+        id: leader.broker_order_id.as_str(),
         side: leader.terms.side,
         placed: leader.ts_first_event,
         kind: if leader.terms.order_type.is_stop() { ExitKind::Stop } else { ExitKind::Limit },
@@ -400,18 +308,11 @@ fn takes_part(mirror: &Mirror) -> bool {
     (!is_out || mirror.may_revive()) && !mirror.opens_no_more
 }
 
-fn credits(settled: &Credits, mirrors: &[&Mirror], parts: &[Part]) -> Credits {
-    let mut credits = settled.clone();
-    for (mirror, part) in mirrors.iter().zip(parts) {
-        let Some(sizing) = mirror.sizing.filter(|_| takes_part(mirror)) else { continue };
-        let units = Quantity::new(u32::try_from(part.leader_opens).unwrap_or(u32::MAX));
-        if units.is_zero() {
-            continue;
-        }
-        let left = sizing.left(units, sizing.credit).saturating_sub(sizing.credit);
-        let terms = &mirror.leader.terms;
-        let known = credits.entry((terms.side, terms.product)).or_default();
-        *known = known.saturating_add(left);
-    }
-    credits
+/// What rounding leaves over of one order.
+pub(super) fn credit_of(mirror: &Mirror, part: &Part) -> Option<((Side, Product), Share)> {
+    let sizing = mirror.sizing.filter(|_| takes_part(mirror))?;
+    let units = Quantity::new(u32::try_from(part.leader_opens).unwrap_or(u32::MAX));
+    let left = sizing.left(units, sizing.credit).saturating_sub(sizing.credit);
+    let terms = &mirror.leader.terms;
+    (!units.is_zero() && !left.is_zero()).then_some(((terms.side, terms.product), left))
 }

@@ -4,6 +4,7 @@
 //! Upholds P1 (a request leaves only inside an [`Effect::Commit`]), P2 and P5 (through [`crate::mirror`]), P3 and P4
 //! (through [`absence`]), P18 (through [`crate::pacing`]), P26 (every leader order gets an outcome).
 
+mod aside;
 mod control;
 mod cover;
 mod driving;
@@ -12,6 +13,7 @@ mod external;
 mod gatekeeping;
 mod holdings;
 mod legs;
+mod mirrors;
 mod planning;
 mod positions;
 mod queue;
@@ -19,6 +21,7 @@ mod reconciliation;
 mod record;
 mod restoring;
 mod shares;
+mod sharing;
 mod square_off;
 mod together;
 mod waiting;
@@ -34,6 +37,7 @@ pub use record::{Converted, MappingState, Opening, Record};
 use self::external::External;
 use self::gatekeeping::{MarginAsked, Reservation};
 use self::holdings::Line;
+use self::mirrors::Mirrors;
 use self::positions::Suspicions;
 use self::queue::Queue;
 use self::reconciliation::absence::{Lost, Unknown};
@@ -302,7 +306,7 @@ pub type CopiedPositions = HashMap<(InstrumentKey, Product), i64>;
 #[derive(Debug)]
 pub struct FollowerBook {
     settings: FollowerSettings,
-    mirrors: BTreeMap<BrokerOrderId, Mirror>,
+    mirrors: Mirrors,
     leader_of: HashMap<ClientOrderId, BrokerOrderId>,
     client_of: HashMap<BrokerOrderId, ClientOrderId>,
     /// The order each known exit leg belongs to.
@@ -371,7 +375,7 @@ impl FollowerBook {
         Self {
             pacer: Pacer::new(settings.pacing.clone()),
             settings,
-            mirrors: BTreeMap::new(),
+            mirrors: Mirrors::default(),
             leader_of: HashMap::new(),
             client_of: HashMap::new(),
             entry_of_leg: HashMap::new(),
@@ -532,6 +536,7 @@ impl FollowerBook {
     fn on_settings(&mut self, settings: FollowerSettings) {
         self.pacer.set_limits(settings.pacing.clone());
         self.settings = settings;
+        self.lines.values_mut().for_each(Line::wake_all);
         self.dirty.extend(self.lines.keys().copied());
     }
 

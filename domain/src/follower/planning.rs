@@ -30,7 +30,10 @@ impl FollowerBook {
         let id = order.broker_order_id.clone();
         let instrument = order.terms.instrument;
         let fingerprint = order.fingerprint();
-        let mirror = self.mirrors.entry(id.clone()).or_insert_with(|| Mirror::new(Arc::clone(&order)));
+        if !self.mirrors.contains_key(&id) {
+            self.mirrors.put(id.clone(), Mirror::new(Arc::clone(&order)));
+        }
+        let Some(mirror) = self.mirrors.get_mut(&id) else { return };
         let same_news = mirror.recorded.is_some() && mirror.leader.fingerprint() == fingerprint;
         let order = as_first_seen(order, &mirror.leader);
         mirror.leader = Arc::clone(&order);
@@ -294,14 +297,16 @@ impl FollowerBook {
         let at = Moment { now, rules: &self.settings.rules, admit: &admit, instrument: None };
         let released = mirror.step(MirrorEvent::Release(id.clone()), &at);
         self.reserve(&mirror);
-        let mirror = self.mirrors.entry(leader_order).or_insert(mirror);
+        let is_placed = mirror.attempt(id).is_some_and(|child| child.ts_sent.is_some());
+        self.mirrors.put(leader_order.clone(), mirror);
         match released {
             Ok(released) => {
-                let is_placed = mirror.attempt(id).is_some_and(|child| child.ts_sent.is_some());
                 let is_first = u32::from(is_placed && !was_placed);
                 self.orders_today += is_first;
                 self.planned_orders = self.planned_orders.saturating_sub(is_first);
-                records.extend(Record::of(mirror, &self.settings.rules.follower));
+                if let Some(mirror) = self.mirrors.get_mut(&leader_order) {
+                    records.extend(Record::of(mirror, &self.settings.rules.follower));
+                }
                 let then = released.into_iter().find_map(|effect| match effect {
                     MirrorEffect::Send(request) => Some(request),
                     _ => None,

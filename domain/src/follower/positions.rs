@@ -171,10 +171,12 @@ impl FollowerBook {
     /// Whether something in an instrument is under way, or was when the positions were asked for.
     fn is_unsettled(&self, instrument: InstrumentKey, asked: Timestamp) -> bool {
         let Some(line) = self.lines.get(&instrument) else { return false };
-        let mirrors = || line.orders.iter().filter_map(|id| self.mirrors.get(id));
         let is_open = |state: &ChildState| matches!(state, ChildState::Sending | ChildState::Unknown);
         line.changed >= asked
-            || mirrors().any(|mirror| mirror.children.iter().any(|child| is_open(&child.state)))
+            || self
+                .mirrors
+                .live(instrument)
+                .any(|mirror| mirror.children.iter().any(|child| is_open(&child.state)))
     }
 
     /// The leader's units have moved from one product to another although he traded nothing.

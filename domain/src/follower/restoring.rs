@@ -51,7 +51,7 @@ impl FollowerBook {
             }
             self.count_in(&mirror);
             self.enlist(&id, mirror.leader.terms.instrument);
-            self.mirrors.insert(id.clone(), mirror);
+            self.mirrors.put(id.clone(), mirror);
             let is_news = !lost.is_empty();
             for (client_order_id, serial) in lost {
                 let event = MirrorEvent::Answer { client_order_id, serial, answer: Answer::Lost };

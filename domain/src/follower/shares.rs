@@ -1,6 +1,7 @@
 //! From what the ledger says a follower owes to the share of each mirror: never more than he holds, each kind of exit for
 //! itself.
 
+use super::aside::Totals;
 use super::holdings::Line;
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
@@ -20,6 +21,18 @@ pub(super) struct Shares<'a> {
     pub(super) gap: GapPolicy,
     /// The follower's account: an order in it that copies nothing closes what is carried.
     pub(super) account: &'a DhanClientId,
+    /// What those orders come to that are not gone through.
+    pub(super) aside: &'a Totals,
+}
+
+/// What the mirrors that were gone through should come to.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) allotted: Vec<Allotment>,
+    /// Units that the copies have overshot, signed as they stand.
+    pub(super) overshot: i64,
+    /// By side, what nobody claimed: it is closed before anything is opened.
+    pub(super) free: [u64; 2],
 }
 
 /// Units that close.
@@ -35,15 +48,16 @@ struct Closing {
 }
 
 impl Shares<'_> {
-    /// The share of each mirror, and by how many units the copies have overshot, signed as they stand.
+    /// The share of each mirror.
     pub(super) fn of_allocation(
         &self,
         mirrors: &[&Mirror],
         entries: &[Entry<'_>],
         allocation: &Allocation,
-    ) -> (Vec<Allotment>, i64) {
-        let Closing { units: closing, due, repairable, mut free } =
+    ) -> Shared {
+        let Closing { units: closing, due, repairable, free: unclaimed } =
             self.closing(mirrors, entries, &allocation.parts);
+        let mut free = unclaimed;
         let overshot = self.overshot(mirrors, entries, &allocation.parts);
         let mut to_flatten = overshot.unsigned_abs();
         let mut allotted: Vec<Allotment> = Vec::with_capacity(mirrors.len());
@@ -73,7 +87,7 @@ impl Shares<'_> {
                 flatten: 0,
                 repairable: units(repairable[index]),
                 product: self.product_of(mirror, closes_yet),
-                is_armed: part.leader_closes > 0 && may_fill(mirrors, entries[index].side.opposite()),
+                is_armed: part.leader_closes > 0 && self.may_fill(mirrors, entries[index].side.opposite()),
                 until_flat: false,
                 reason: reason(part),
             });
@@ -88,7 +102,7 @@ impl Shares<'_> {
             allotted[index].flatten =
                 u32::try_from(repaired * u64::from(is_exit) + units).unwrap_or(u32::MAX);
         }
-        (allotted, overshot)
+        Shared { allotted, overshot, free: unclaimed }
     }
 
     /// Units that each mirror should close in all. What the leader has closed comes first; what he may yet close shares
@@ -162,13 +176,9 @@ impl Shares<'_> {
             .zip(parts)
             .zip(mirrors)
             .filter(|((entry, _), _)| entry.side == side)
-            .map(|((_, part), mirror)| {
-                // What was filled before the leader, or for an order that he took back since, was an opening as well.
-                let opens = part.leader_closes == 0;
-                let as_entry = u64::from(self.units(part.opening)).max(mirror.filled_as(Purpose::Entry));
-                if opens { mirror.held() } else { mirror.held().min(as_entry) }
-            })
+            .map(|((_, part), mirror)| opened_and_held(mirror, part, self.lot))
             .sum();
+        let opened = opened + self.aside.opened(side);
         let before = self.line.before(self.lot);
         let carried = if before.leader.signum() == side.sign() {
             u64::from(self.units(crate::sizing::nearest_lots(before.pool))) + u64::from(self.lot.get())
@@ -191,7 +201,7 @@ impl Shares<'_> {
 
     /// Nothing is copied any more; once every copy is proven over, what is held is closed by the mirrors that opened it,
     /// and what none of today has opened by the operator's own order.
-    pub(super) fn of_square_off(&self, mirrors: &[&Mirror]) -> (Vec<Allotment>, i64) {
+    pub(super) fn of_square_off(&self, mirrors: &[&Mirror]) -> Vec<Allotment> {
         let closable = self.line.closable();
         let is_live = |child: &Child| child.is_live() && child.key.leg == COPY;
         let waits =
@@ -227,7 +237,19 @@ impl Shares<'_> {
                 };
             }
         }
-        (allotted, 0)
+        allotted
+    }
+
+    /// Whether an entry on a side may yet fill.
+    fn may_fill(&self, mirrors: &[&Mirror], side: Side) -> bool {
+        let is_entry = |child: &&Child| {
+            child.is_live()
+                && child.key.leg == COPY
+                && child.terms.side == side
+                && child.purpose == Purpose::Entry
+        };
+        self.aside.may_fill(side)
+            || mirrors.iter().any(|mirror| mirror.children.iter().any(|child| is_entry(&child)))
     }
 
     fn units(&self, lots: Lots) -> u32 {
@@ -248,13 +270,12 @@ const fn reason(part: &Part) -> DeniedReason {
     }
 }
 
-/// Whether an entry on a side may yet fill.
-fn may_fill(mirrors: &[&Mirror], side: Side) -> bool {
-    let is_entry = |child: &&Child| {
-        child.is_live()
-            && child.key.leg == COPY
-            && child.terms.side == side
-            && child.purpose == Purpose::Entry
-    };
-    mirrors.iter().any(|mirror| mirror.children.iter().any(|child| is_entry(&child)))
+/// Units of what an order has filled that opened, as far as they are held still. What was filled before the leader, or for
+/// an order that he took back since, was an opening as well.
+pub(super) fn opened_and_held(mirror: &Mirror, part: &Part, lot: LotSize) -> u64 {
+    if part.leader_closes == 0 {
+        return mirror.held();
+    }
+    let opening = u64::from(part.opening.0) * u64::from(lot.get());
+    mirror.held().min(opening.max(mirror.filled_as(Purpose::Entry)))
 }

@@ -6,7 +6,7 @@ use super::holdings::Line;
 use super::{Effect, FollowerBook};
 use crate::gates::entry::MarginCheck;
 use crate::ids::ClientOrderId;
-use crate::instrument::Instrument;
+use crate::instrument::{Instrument, InstrumentKey};
 use crate::ledger::ExitKind;
 use crate::mirror::{COPY, Child, Mirror, REPAIR, rank_of};
 use crate::order::lifecycle::ChildState;
@@ -70,9 +70,8 @@ impl FollowerBook {
         let Some(line) = self.lines.get(&child.terms.instrument) else { return 0 };
         let side = child.terms.side;
         let kind = kind_of(&child.terms);
-        let mirrors = line.orders.iter().filter_map(|id| self.mirrors.get(id));
         let mut taken = 0;
-        for other in mirrors {
+        for other in self.mirrors.live(child.terms.instrument) {
             let exits = || {
                 let counts = |of: &&Child| {
                     let is_it = of.client_order_id == child.client_order_id;
@@ -140,7 +139,7 @@ impl FollowerBook {
             }
             let is_own = *key == child.terms.instrument;
             held.leader_short += line.leader.min(0).unsigned_abs();
-            held.short += line.closable().min(0).unsigned_abs() + self.selling(line, &child.client_order_id);
+            held.short += line.closable().min(0).unsigned_abs() + self.selling(*key, &child.client_order_id);
             if !is_own {
                 held.leader_long += line.leader.max(0).unsigned_abs() + line.leader_buys;
                 held.long += line.closable().max(0).unsigned_abs();
@@ -153,8 +152,7 @@ impl FollowerBook {
 
     /// Whether an exit of the other kind works for the same units.
     pub(super) fn has_other_exit(&self, child: &Child) -> bool {
-        let Some(line) = self.lines.get(&child.terms.instrument) else { return false };
-        let children = line.orders.iter().filter_map(|id| self.mirrors.get(id)).flat_map(|of| &of.children);
+        let children = self.mirrors.live(child.terms.instrument).flat_map(|of| &of.children);
         let mut others = children.filter(|of| {
             of.is_live()
                 && of.purpose == Purpose::Exit
@@ -165,8 +163,8 @@ impl FollowerBook {
     }
 
     /// Units of one line that sells may yet open, but for one child.
-    fn selling(&self, line: &Line, but: &ClientOrderId) -> u64 {
-        let children = line.orders.iter().filter_map(|id| self.mirrors.get(id)).flat_map(|of| &of.children);
+    fn selling(&self, instrument: InstrumentKey, but: &ClientOrderId) -> u64 {
+        let children = self.mirrors.live(instrument).flat_map(|of| &of.children);
         let sells = children.filter(|of| {
             of.is_live()
                 && of.terms.side == Side::Sell
@@ -194,8 +192,8 @@ impl FollowerBook {
     }
 
     fn buys_back(&self, line: &Line) -> bool {
-        let mirrors = || line.orders.iter().filter_map(|id| self.mirrors.get(id));
-        mirrors().any(|mirror| {
+        let mirrors = line.active.iter().filter_map(|id| self.mirrors.get(id));
+        mirrors.into_iter().any(|mirror| {
             let wants = mirror.allotment.is_some_and(|share| u64::from(share.closing) > mirror.filled());
             let flattens = mirror.allotment.is_some_and(|share| share.flatten > 0);
             let is_buy =

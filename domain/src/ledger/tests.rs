@@ -1,12 +1,14 @@
 //! What closes, what opens and what is owed, worked out by hand. The lot is 65 units; quantities here are lots, and the
 //! follower takes half.
 
+mod standing;
+
 use proptest::prelude::{
     ProptestConfig, Strategy as _, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
 
 use super::*;
-use crate::sizing::{Minimum, Ratio, Rounding, Strategy};
+use crate::sizing::{Minimum, Ratio, Rounding, Strategy, nearest_lots};
 
 const LOT: u32 = 65;
 const HALF: Ratio = Ratio { numerator: 1, denominator: 2 };
@@ -127,6 +129,7 @@ impl Order {
 
     fn entry(&self) -> Entry<'_> {
         Entry {
+            id: "",
             side: self.side,
             placed: at(self.placed),
             kind: self.kind,
@@ -148,8 +151,16 @@ const SELL: Side = Side::Sell;
 const NOTHING: Before = Before { leader: 0, pool: Share::ZERO };
 
 fn allocated(before: Before, orders: &[Order]) -> Allocation {
-    let entries: Vec<Entry<'_>> = orders.iter().map(Order::entry).collect();
-    allocate(before, &entries, lot())
+    let ids = ids(orders.len());
+    allocate(before, &entries(orders, &ids), lot())
+}
+
+fn ids(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{number:06}")).collect()
+}
+
+fn entries<'a>(orders: &'a [Order], ids: &'a [String]) -> Vec<Entry<'a>> {
+    orders.iter().zip(ids).map(|(order, id)| Entry { id, ..order.entry() }).collect()
 }
 
 /// Of each order: lots due, lots resting, lots opened.

@@ -8,6 +8,7 @@ mod fills;
 mod flattening;
 mod gaps;
 mod limits;
+mod long_day;
 mod margin;
 mod model;
 mod pacing;

@@ -282,7 +282,7 @@ impl World {
 
     /// What must hold after every step.
     fn check(&self) {
-        for (id, mirror) in &self.desk.book.mirrors {
+        for (id, mirror) in self.desk.book.mirrors.iter() {
             assert!(mirror.worst_case() <= u64::from(self.bound(id, COPY)), "P5: {mirror:?}");
             for leg in [COPY, REPAIR] {
                 let attempts = self.rows.attempts(id, leg);
