@@ -86,6 +86,9 @@ pub struct Entry<'a> {
     pub missing: u64,
     /// The most units the entry gates let it open, where they cut it.
     pub admitted: Option<u64>,
+    /// Units that its copies have closed though the leader, who took it back, has not, and when: nobody closes them again,
+    /// and what fills on that side opens.
+    pub lost: Option<(Timestamp, u64)>,
     /// How much of it the follower takes; none where he takes nothing.
     pub sizing: Option<&'a Sizing>,
 }

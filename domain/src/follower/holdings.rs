@@ -247,6 +247,7 @@ pub(super) fn entry_of<'a>(mirror: &'a Mirror, copy: &CopyPolicy, gap: GapPolicy
         filled: mirror.opened().saturating_sub(mirror.surplus(gap)),
         coming: coming(mirror),
         missing: missing(mirror),
+        lost: lost(mirror),
         admitted: admitted(mirror),
         sizing: mirror.sizing.as_ref().filter(|_| takes_part(mirror)),
     }
@@ -294,6 +295,14 @@ fn missing(mirror: &Mirror) -> u64 {
     };
     let lost = mirror.children.iter().filter(is_lost);
     lost.map(|child| u64::from(child.terms.quantity.saturating_sub(child.cumulative).get())).sum()
+}
+
+/// Units that an exit has closed too much, and when. What a repair has opened again is there.
+fn lost(mirror: &Mirror) -> Option<(Timestamp, u64)> {
+    let units = if mirror.purpose == Some(Purpose::Exit) { mirror.left_too_much() } else { 0 };
+    let filled =
+        mirror.children.iter().filter(|child| child.key.leg == COPY).filter_map(|child| child.ts_filled);
+    (units > 0).then(|| (filled.max().unwrap_or(mirror.leader.ts_event), units))
 }
 
 /// The most that it may open yet, where that is less than its share: nothing more comes of what is left alone.

@@ -1,6 +1,6 @@
 //! What the walk has come to behind orders that can change no more.
 
-use super::walk::{Chunk, Hold, TOLD_TOGETHER, Walk, chunks};
+use super::walk::{Chunk, Hold, TOLD_TOGETHER, Walk, chunks, lost_at};
 use super::{Allocation, Before, Beside, Entry};
 use crate::order::Side;
 use crate::quantity::LotSize;
@@ -31,6 +31,7 @@ pub struct Standing {
     pub(super) until: Timestamp,
     /// Of what was held before the first of the orders.
     pub(super) before: Share,
+    pub(super) lost: Share,
     /// By id.
     pub(super) held: Vec<(Box<str>, Hold)>,
     /// The last of the fills: when, of an order placed when, of which.
@@ -50,6 +51,7 @@ impl Standing {
             leader: before.leader,
             until: Timestamp::EPOCH,
             before: if before.leader == 0 { Share::ZERO } else { before.pool },
+            lost: Share::ZERO,
             held: Vec::new(),
             last: None,
             late_until: None,
@@ -68,7 +70,9 @@ impl Standing {
         let is_behind = |entry: &Entry<'_>| {
             let last = self.last.as_ref();
             let last = last.map(|(at, placed, id)| (*at, *placed, &**id));
-            entry.fills.iter().all(|point| last.is_none_or(|last| (point.at, entry.placed, entry.id) > last))
+            let lost = lost_at(entry).map(|(at, _)| at);
+            let mut times = entry.fills.iter().map(|point| point.at).chain(lost);
+            times.all(|at| last.is_none_or(|last| (at, entry.placed, entry.id) > last))
         };
         entries.iter().all(|entry| is_behind(entry) && is_apart(entry, self.late_until))
     }
@@ -108,14 +112,15 @@ impl Standing {
                 let order = &orders[chunk.of];
                 (chunk.at, order.placed, order.id.into())
             });
-            let (leader, before, held, nets) = (walk.leader, walk.before, walk.left(), walk.nets().to_vec());
+            let (leader, before, lost) = (walk.leader, walk.before, walk.lost);
+            let (held, nets) = (walk.left(), walk.nets().to_vec());
             for (index, (_, net)) in nets.iter().enumerate() {
                 if let Some((until, _)) = nets.get(index + 1) {
                     self.note_net(*until, *net);
                 }
             }
             self.until = nets.last().map_or(self.until, |(since, _)| *since);
-            (self.leader, self.before, self.held) = (leader, before, held);
+            (self.leader, self.before, self.lost, self.held) = (leader, before, lost, held);
             (self.last, self.late_until) = (last, late_until);
             return taken;
         }

@@ -54,6 +54,7 @@ struct Order {
     missing: u64,
     sizing: Option<Sizing>,
     late: Option<i64>,
+    lost: Option<(i64, u64)>,
 }
 
 impl Order {
@@ -71,6 +72,7 @@ impl Order {
             missing: 0,
             sizing: None,
             late: None,
+            lost: None,
         }
     }
 
@@ -141,6 +143,7 @@ impl Order {
             coming: self.coming,
             missing: self.missing,
             admitted: None,
+            lost: self.lost.map(|(second, units)| (at(second), units)),
             sizing: self.sizing.as_ref(),
         }
     }
@@ -283,6 +286,34 @@ fn what_the_leader_held_before_is_part_of_his_net() {
     // Of what was never copied nothing is due, and what closes it opens nothing.
     assert_eq!(parts_after(before, &[Order::done(SELL, 5, 10)]), [(0, 0, 0)]);
     assert_eq!(parts_after(before, &[Order::works(SELL, 5, 10)]), [(0, 0, 0)]);
+}
+
+/// An exit that was taken back when the follower's had filled: he has one lot of two less than his share, of which nothing
+/// is due any more.
+#[test]
+fn what_was_closed_too_much_is_gone_from_what_is_to_be_closed() {
+    let open = Order::done(BUY, 1, 4).copied(2);
+    let lost = |lots: u64| Order {
+        lost: Some((5, lots * u64::from(LOT))),
+        ..Order::works(SELL, 3, 0).copied(lots).over()
+    };
+    // (lost, leader sells, due, opens)
+    let table =
+        [(1, 4, 1, 0), (2, 4, 0, 0), (2, 2, 0, 0), (2, 8, 0, 2), (1, 8, 1, 2), (3, 8, 0, 2), (1, 2, 1, 0)];
+    for (gone, sold, due, opens) in table {
+        let orders = [open.clone(), lost(gone), Order::done(SELL, 9, sold)];
+        assert_eq!(parts(&orders)[2], (due, 0, opens), "{gone} lost, {sold} sold");
+        // Once the leader is flat, it all begins anew.
+        if sold == 4 {
+            let again =
+                [&orders[..], &[Order::done(BUY, 20, 4).copied(2), Order::done(SELL, 30, 4)]].concat();
+            assert_eq!(parts(&again)[4], (2, 0, 0));
+        }
+    }
+    // What was closed after he had, of it, changes nothing of that.
+    let orders = [open, Order::done(SELL, 2, 2), lost(1)];
+    assert_eq!(parts(&orders)[1], (1, 0, 0));
+    assert_eq!(allocated(NOTHING, &orders).pool, Share::ZERO);
 }
 
 #[test]

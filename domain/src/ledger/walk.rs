@@ -22,6 +22,8 @@ pub(super) struct Chunk {
     by_legs: bool,
     /// When it was heard of, if that was late.
     late: Option<Timestamp>,
+    /// Units that the follower has closed, and the leader has not.
+    lost: u64,
 }
 
 /// What was missed is told together: by one read of the books, or by two that follow each other.
@@ -39,17 +41,26 @@ pub(super) fn chunks(entries: &[Entry<'_>]) -> Vec<Chunk> {
             known = (known.0.max(point.cumulative), known.1.max(point.exited));
             if !growth.is_zero() {
                 let units = entry.side.signed(growth).0;
-                chunks.push(Chunk { at: point.at, of, units, by_legs: false, late });
+                chunks.push(Chunk { at: point.at, of, units, by_legs: false, late, lost: 0 });
             }
             if !exited.is_zero() {
                 let units = -entry.side.signed(exited).0;
-                chunks.push(Chunk { at: point.at, of, units, by_legs: true, late });
+                chunks.push(Chunk { at: point.at, of, units, by_legs: true, late, lost: 0 });
             }
+        }
+        if let Some((at, lost)) = lost_at(entry) {
+            chunks.push(Chunk { at, of, units: 0, by_legs: true, late: None, lost });
         }
     }
     // The broker's times are whole seconds: within one, what was placed first filled first.
-    chunks.sort_by_key(|chunk| (chunk.at, entries[chunk.of].placed, chunk.of, chunk.by_legs));
+    chunks.sort_by_key(|chunk| (chunk.at, entries[chunk.of].placed, chunk.of, chunk.by_legs, chunk.lost));
     chunks
+}
+
+/// When units were lost by an entry: behind what the leader closed by it, for what is lost is beyond that.
+pub(super) fn lost_at(entry: &Entry<'_>) -> Option<(Timestamp, u64)> {
+    let (at, units) = entry.lost?;
+    Some((entry.fills.last().map_or(at, |last| at.max(last.at)), units))
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,6 +101,8 @@ pub(super) struct Walk<'a> {
     pub(super) leader: i64,
     /// Of what was held before the first of the orders.
     pub(super) before: Share,
+    /// Of what would be held, what was lost.
+    pub(super) lost: Share,
     lot: LotSize,
     entries: &'a [Entry<'a>],
     states: Vec<State>,
@@ -119,6 +132,7 @@ impl<'a> Walk<'a> {
             standing,
             leader: standing.leader,
             before: standing.before,
+            lost: standing.lost,
             lot: standing.lot,
             entries,
             states: vec![State::default(); entries.len()],
@@ -197,6 +211,11 @@ impl<'a> Walk<'a> {
     }
 
     fn take(&mut self, chunk: &Chunk) {
+        let side = self.entries[chunk.of].side;
+        if chunk.lost > 0 && self.leader.signum() == -side.sign() {
+            let lost = share_of(chunk.lost, self.lot).min(self.pool());
+            self.lost = self.lost.saturating_add(lost);
+        }
         let closes = if self.leader.signum() == -chunk.units.signum() {
             chunk.units.unsigned_abs().min(self.leader.unsigned_abs())
         } else {
@@ -214,9 +233,10 @@ impl<'a> Walk<'a> {
 
     fn close(&mut self, chunk: &Chunk, units: u64) {
         let (from, to) = (self.leader.unsigned_abs(), self.leader.unsigned_abs() - units);
-        let before = nearest(pool(self.before, &self.holds));
+        let before = nearest(self.pool());
         cut(&mut self.before, &mut self.holds, from, to);
-        let due = before.saturating_sub(nearest(pool(self.before, &self.holds)));
+        self.lost = reduced(self.lost, from, to);
+        let due = before.saturating_sub(nearest(self.pool()));
         let state = &mut self.states[chunk.of];
         state.closes += units;
         if !chunk.by_legs {
@@ -241,6 +261,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// What the follower holds of what it may hold.
+    fn pool(&self) -> Share {
+        pool(self.before, &self.holds, self.lost)
+    }
+
     /// The most of the leader's net that a working order could have closed at any time since it was placed. That much of
     /// it is an exit: where another order was faster, the rest of it opens nothing before it executes.
     fn reach(&self, entry: &Entry<'_>) -> u64 {
@@ -262,7 +287,7 @@ impl<'a> Walk<'a> {
             }
         }
         cut(&mut before, &mut holds, self.leader.unsigned_abs(), left);
-        nearest(pool(before, &holds))
+        nearest(pool(before, &holds, reduced(self.lost, self.leader.unsigned_abs(), left)))
     }
 
     /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
@@ -332,7 +357,7 @@ impl<'a> Walk<'a> {
         Allocation {
             parts: self.entries.iter().zip(&self.states).zip(holds).map(part).collect(),
             leader: self.leader,
-            pool: pool(self.before, &self.holds),
+            pool: self.pool(),
             range: behind_fills().min().zip(behind_fills().max()),
         }
     }
@@ -368,11 +393,12 @@ fn cut(before: &mut Share, holds: &mut [Hold], from: u64, to: u64) {
     }
 }
 
-/// What the follower holds of what it may hold: all that stays but the lots that it keeps and has not filled.
-fn pool(before: Share, holds: &[Hold]) -> Share {
+/// What the follower holds of what it may hold: all that stays but the lots that it keeps and has not filled, and but what
+/// was lost.
+fn pool(before: Share, holds: &[Hold], lost: Share) -> Share {
     let stays = holds.iter().map(|hold| hold.stays).fold(before, Share::saturating_add);
     let unfilled = holds.iter().map(|hold| hold.keeps.saturating_sub(hold.opened).max(Share::ZERO));
-    unfilled.fold(stays, Share::saturating_sub).max(Share::ZERO)
+    unfilled.fold(stays, Share::saturating_sub).saturating_sub(lost).max(Share::ZERO)
 }
 
 /// What the follower may hold for so many leader units that an order has opened. Once the order is over, what was filled

@@ -409,3 +409,25 @@ fn a_late_fill_of_an_exit_that_was_taken_back_is_not_sold_twice() {
     let repairs = desk.book.mirror(&broker_id("T")).unwrap().children.iter();
     assert_eq!(repairs.filter(|child| child.key.leg == REPAIR && child.is_live()).count(), 0);
 }
+
+/// A copy filled before the leader took his exit back: what he closes later is gone already, so a flip of his opens at
+/// once, and is not counted as the closing of it once it has filled.
+#[test]
+fn what_an_exit_has_closed_too_much_is_not_closed_again_by_a_flip() {
+    let mut desk = Desk::new();
+    desk.holds(65);
+    let early = desk.works("T", target(65));
+    desk.shows(&early, BrokerStatus::Traded, 65);
+    desk.cancelled("T", target(65), 0);
+    assert_eq!(desk.position(), 0);
+    desk.passes(SECOND * 2);
+    let flip = placed(&desk.executed("F", terms(SELL, 195)));
+    assert_eq!((flip.terms.quantity.get(), flip.purpose), (130, Purpose::Entry));
+    desk.accepted(&flip.client_order_id, "b-F");
+    let mut effects = desk.shows(&flip.client_order_id, BrokerStatus::Traded, 130);
+    effects.extend(desk.passes(SECOND * 60));
+    assert_eq!((requests(&effects), desk.position()), (vec![], -130));
+    // All of it is bought back with him.
+    let back = placed(&desk.executed("B", terms(BUY, 130)));
+    assert_eq!((back.terms.quantity.get(), back.purpose), (130, Purpose::Exit));
+}

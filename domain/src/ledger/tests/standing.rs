@@ -22,6 +22,8 @@ enum Turn {
     Copies(usize, u64),
     Comes(usize, u64),
     Loses(usize, u64),
+    /// The follower closed so many lots by one that the leader took back, so many seconds ago.
+    Oversells(usize, u64, i64),
     /// The follower is done with one.
     IsDone(usize),
 }
@@ -37,6 +39,7 @@ fn turns() -> impl proptest::strategy::Strategy<Value = Vec<Turn>> {
         4 => (order(), 1_u64..4).prop_map(|(of, lots)| Turn::Copies(of, lots)),
         1 => (order(), 0_u64..3).prop_map(|(of, lots)| Turn::Comes(of, lots)),
         1 => (order(), 1_u64..3).prop_map(|(of, lots)| Turn::Loses(of, lots)),
+        1 => (order(), 1_u64..3, 0_i64..20).prop_map(|(of, lots, ago)| Turn::Oversells(of, lots, ago)),
         5 => order().prop_map(Turn::IsDone),
     ];
     prop::collection::vec(turn, 1..60)
@@ -95,6 +98,9 @@ impl Day {
             Turn::Loses(of, lots) => {
                 place(of).inspect(|of| self.orders[*of].missing += lots * u64::from(LOT))
             }
+            Turn::Oversells(of, lots, ago) => place(of).inspect(|of| {
+                self.orders[*of].lost = Some((self.now - ago, lots * u64::from(LOT)));
+            }),
             Turn::IsDone(of) => {
                 let over = place(of).filter(|of| self.orders[*of].is_over);
                 self.done.extend(over);
