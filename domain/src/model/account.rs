@@ -213,6 +213,10 @@ impl World {
             0 => Control::Reduce(cause),
             1 => Control::Halt { cause, cancel_working: false },
             2 => Control::Halt { cause, cancel_working: true },
+            // What is carried is closed by an order of the operator's own then, of which this world knows nothing.
+            3 if self.tallies.iter().any(|tally| tally.carried.copied != 0) => {
+                Control::Halt { cause, cancel_working: true }
+            }
             3 => Control::SquareOff(cause),
             _ => Control::Resume,
         };
