@@ -134,7 +134,8 @@ impl Day {
         prop_assert_eq!(found.parts, expected);
         prop_assert_eq!((found.leader, found.pool), (whole.leader, whole.pool));
         let is_done = |of: &usize| match of % 3 {
-            _ if !self.done.contains(of) => Finished::No,
+            // Nothing is on its way of what is done.
+            _ if !self.done.contains(of) || self.orders[*of].coming > 0 => Finished::No,
             0 => Finished::OnceFlat,
             _ => Finished::Yes,
         };
