@@ -27,6 +27,18 @@ kill:
     cargo test --test kill moments
     cargo test --features faults --test kill -- build points actors
 
+# Days under faults that never stop; two hours of them, or as many minutes as are said (docs/soak.md).
+soak MINUTES="120":
+    TANDEM_SOAK_MINUTES={{MINUTES}} cargo test --release --test soak -- --ignored --nocapture
+
+# Damaged input, more of it than the ordinary run tries (docs/fuzzing.md).
+damage CASES="100000":
+    TANDEM_DAMAGE_CASES={{CASES}} cargo test --release --test damage
+
+# Everything that reads what others wrote, for so many seconds with libFuzzer (needs a nightly and cargo-fuzz).
+fuzz TARGET SECONDS="600":
+    cargo +nightly fuzz run {{TARGET}} -- -max_total_time={{SECONDS}}
+
 # The documentation, warnings denied.
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

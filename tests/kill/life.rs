@@ -14,8 +14,13 @@ use crate::harness::{Broker, Daemon, Follower, Setup, until};
 /// The line that says that a daemon follows the leader.
 const LIVE: &str = "leader's book merged: live";
 
-/// A copies half of what the leader trades, B all of it; what is in doubt is settled within a second.
+/// Two accounts that copy; what is in doubt is settled within a second.
 pub(crate) fn setup() -> Setup {
+    two_followers().set("recovery.settle_ms = 400")
+}
+
+/// A copies half of what the leader trades, B all of it.
+pub(crate) fn two_followers() -> Setup {
     Setup::new()
         .followers([
             Follower::ASHA.with("sizing.strategy = \"fixed_ratio\"\nsizing.ratio = 0.5"),
@@ -28,7 +33,6 @@ pub(crate) fn setup() -> Setup {
                 account.capital_rupees = 10_000_000;
             }
         })
-        .set("recovery.settle_ms = 400")
         .set("recovery.lookup_ms_first = 50")
         .set("risk.positions_poll_ms = 1000")
         .set("leader.book_poll_ms = 1000")

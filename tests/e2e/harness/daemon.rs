@@ -1,6 +1,6 @@
 //! The built binary as a child process, watched through its log, its database and its exit.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -13,6 +13,11 @@ use tandem_sim::Books;
 
 use super::broker::{Broker, PIN, SENTINEL, TOTP_SECRET};
 use super::{Records, until};
+
+/// The program that is tested: the one built with the tests, or the one that `TANDEM_BIN` names.
+fn program() -> OsString {
+    std::env::var_os("TANDEM_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_tandem").into())
+}
 
 /// One `tandem run`. Its folder lives on when it is started again.
 pub(crate) struct Daemon {
@@ -82,7 +87,7 @@ impl Daemon {
 
     /// Runs another command of the program in the same folder, whatever comes of it.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_tandem"))
+        Command::new(program())
             .args(arguments)
             .env_clear()
             .current_dir(self.folder.path())
@@ -96,7 +101,7 @@ impl Daemon {
         // A write beyond a limit on the size of files is to fail, and not to end the process by a signal.
         Command::new("/bin/sh")
             .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
-            .arg(env!("CARGO_BIN_EXE_tandem"))
+            .arg(program())
             .args(["run", "--config", "tandem.toml"])
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))

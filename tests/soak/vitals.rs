@@ -1,0 +1,47 @@
+//! What the daemon holds of the machine, as the kernel tells.
+
+use std::fmt;
+use std::fs;
+
+use crate::harness::Daemon;
+
+/// How much larger than after the warm-up the memory may be: the allocator's slack, and the caches of the database.
+const GROWTH_PCT_MAX: u64 = 25;
+const GROWTH_KB_MAX: u64 = 16 * 1024;
+/// How many more files may be open: connections come and go.
+const FILES_MORE_MAX: usize = 10;
+
+/// Memory and open files at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Vitals {
+    resident_kb: u64,
+    files: usize,
+}
+
+impl fmt::Display for Vitals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} kB resident, {} files", self.resident_kb, self.files)
+    }
+}
+
+impl Vitals {
+    pub(crate) fn of(daemon: &Daemon) -> Self {
+        let process = format!("/proc/{}", daemon.child.as_ref().unwrap().id());
+        let status = fs::read_to_string(format!("{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        Self {
+            resident_kb: line.trim().trim_end_matches(" kB").parse().unwrap(),
+            files: fs::read_dir(format!("{process}/fd")).unwrap().count(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_flat_since(&self, warm: &Self) {
+        let memory_max = warm.resident_kb * (100 + GROWTH_PCT_MAX) / 100 + GROWTH_KB_MAX;
+        assert!(self.resident_kb <= memory_max, "memory grows: {self}; after the warm-up {warm}");
+        assert!(
+            self.files <= warm.files + FILES_MORE_MAX,
+            "files stay open: {self}; after the warm-up {warm}"
+        );
+    }
+}
