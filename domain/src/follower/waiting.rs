@@ -8,7 +8,7 @@ use crate::gates::entry::MarginCheck;
 use crate::ids::ClientOrderId;
 use crate::instrument::{Instrument, InstrumentKey};
 use crate::ledger::ExitKind;
-use crate::mirror::{COPY, Child, Mirror, REPAIR, rank_of};
+use crate::mirror::{COPY, Change, ChangeRequest, ChangeState, Child, Mirror, REPAIR, rank_of};
 use crate::order::lifecycle::ChildState;
 use crate::order::{OrderTerms, Side};
 use crate::pacing::Purpose;
@@ -68,8 +68,12 @@ impl FollowerBook {
     /// may rest for the same units as long as both are wanted; what is on its way out counts until it is proven gone.
     fn room(&self, mirror: &Mirror, child: &Child) -> u64 {
         let Some(line) = self.lines.get(&child.terms.instrument) else { return 0 };
+        let kinds = [ExitKind::Limit, ExitKind::Stop].into_iter().filter(|kind| comes_as(child, *kind));
+        kinds.map(|kind| self.room_as(kind, line, mirror, child)).min().unwrap_or(0)
+    }
+
+    fn room_as(&self, kind: ExitKind, line: &Line, mirror: &Mirror, child: &Child) -> u64 {
         let side = child.terms.side;
-        let kind = kind_of(&child.terms);
         let mut taken = 0;
         for other in self.mirrors.live(child.terms.instrument) {
             let exits = || {
@@ -86,11 +90,11 @@ impl FollowerBook {
             let is_same = other.leader.broker_order_id == mirror.leader.broker_order_id;
             let is_of_kind = is_same || line.refuses_overlap;
             let alike: u64 = exits()
-                .filter(|of| is_of_kind || of.key.leg == REPAIR || kind_of(&of.terms) == kind)
+                .filter(|of| is_of_kind || of.key.leg == REPAIR || may_be(of, kind))
                 .map(|of| u64::from(may_fill(of).get()))
                 .sum();
             let other_kind: u64 = exits()
-                .filter(|of| !is_of_kind && of.key.leg == COPY && kind_of(&of.terms) != kind)
+                .filter(|of| !is_of_kind && of.key.leg == COPY && !may_be(of, kind))
                 .map(|of| u64::from(may_fill(of).get()))
                 .sum();
             let wanted = other.allotment.map_or(0, |allotment| u64::from(allotment.closing));
@@ -268,7 +272,7 @@ impl SpreadHeld {
 pub(super) fn opens(child: &Child) -> Option<OrderTerms> {
     let terms = match child.request.as_deref().map(|request| &request.change) {
         _ if child.state == ChildState::Planned => &child.terms,
-        Some(crate::mirror::Change::Modify { terms, .. }) => terms,
+        Some(Change::Modify { terms, .. }) => terms,
         _ => return None,
     };
     Some(OrderTerms { quantity: child.opens_yet(), ..terms.clone() })
@@ -276,15 +280,32 @@ pub(super) fn opens(child: &Child) -> Option<OrderTerms> {
 }
 
 /// Units that a change about to leave would add.
-pub(super) fn raised_by(child: &Child) -> crate::quantity::Quantity {
+pub(super) fn raised_by(child: &Child) -> Quantity {
     match child.request.as_deref().map(|request| &request.change) {
-        Some(crate::mirror::Change::Modify { .. }) => child.opens_yet(),
-        _ => crate::quantity::Quantity::ZERO,
+        Some(Change::Modify { .. }) => child.opens_yet(),
+        _ => Quantity::ZERO,
     }
 }
 
 const fn kind_of(terms: &OrderTerms) -> ExitKind {
     if terms.order_type.is_stop() { ExitKind::Stop } else { ExitKind::Limit }
+}
+
+/// Whether an exit may be of a kind by now: until a change of it is proven it may have come about, and it may not.
+fn may_be(child: &Child, kind: ExitKind) -> bool {
+    let under_way = child.request.as_deref().filter(|request| request.state != ChangeState::Planned);
+    let is_changed = under_way.is_some_and(|request| comes_to(request, kind));
+    let was = |before: &OrderTerms| kind_of(before) == kind;
+    kind_of(&child.terms) == kind || is_changed || (under_way.is_some() && child.asked_before.iter().any(was))
+}
+
+/// Whether what waits to leave is, or may come to be, of a kind.
+fn comes_as(child: &Child, kind: ExitKind) -> bool {
+    may_be(child, kind) || child.request.as_deref().is_some_and(|request| comes_to(request, kind))
+}
+
+fn comes_to(request: &ChangeRequest, kind: ExitKind) -> bool {
+    matches!(&request.change, Change::Modify { terms, .. } if kind_of(terms) == kind)
 }
 
 /// Whether one option may cover the other: calls or puts of one underlying and one expiry.

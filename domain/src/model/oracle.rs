@@ -237,9 +237,10 @@ impl World {
             hold!(child.cumulative.get() == filled, "P9: {} counted, {filled} filled", child.cumulative);
             let rests = child.state.is_terminal() || matches!(child.state, ChildState::Working { .. });
             let instrument = speak::number_of_key(child.terms.instrument);
+            // What cannot be changed any more keeps its room.
             let waits = child.state == ChildState::Planned
                 && child.purpose == Purpose::Exit
-                && self.is_blotted(instrument, &["owner", "drift", "hand"]);
+                && self.is_blotted(instrument, &["owner", "drift", "hand", "given up"]);
             hold!(rests || waits, "P7: {:?} is {:?}", child.key, child.state);
             let open = child.request.as_deref();
             // While the account only reduces, changes of its entries wait.

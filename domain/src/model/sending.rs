@@ -8,7 +8,7 @@ use super::speak::{self, LEADER};
 use super::world::{Checked, Copied, SECOND, Sent, Told, World, hold};
 use crate::follower::{Effect, Event};
 use crate::ids::{ChildKey, ClientOrderId};
-use crate::mirror::{Ask, COPY, Mirror, Outcome, Request, Target};
+use crate::mirror::{Ask, COPY, Mirror, Outcome, Request};
 use crate::order::OrderTerms;
 use crate::pacing::Purpose;
 use crate::policy::CopyOn;
@@ -31,10 +31,7 @@ impl World {
             slice: key.slice,
             attempt: key.attempt,
         };
-        let target = self.mirror(copied.leader).map_or(0, |mirror| match &mirror.target {
-            Target::Open(terms) => terms.quantity.get(),
-            Target::Undecided | Target::Gone(_) => 0,
-        });
+        let target = self.seen[copied.leader].target;
         self.note(|| {
             let (serial, purpose, words) = (request.serial, request.purpose, words(&request.ask));
             format!("sends {serial} {id} {copied} {purpose:?} of {target}: {words}")
@@ -384,15 +381,12 @@ impl World {
     }
 
     /// P5 as the broker would see it: when a placing or a raise leaves, what the copies of a leader's order may come to
-    /// at the worst, this included, is within the target of that moment (a raise the broker said it took counts as made);
-    /// what makes a gap good, within what was filled.
+    /// at the worst, this included, is within the target on record (a raise the broker said it took counts as made); what
+    /// makes a gap good, within what was filled.
     fn check_room(&self, copied: Copied, more: u32) -> Checked {
         let out = self.worst(copied.leader, copied.leg);
         let bound = if copied.leg == COPY {
-            match self.mirror(copied.leader).map(|mirror| &mirror.target) {
-                Some(Target::Open(terms)) => terms.quantity.get(),
-                _ => 0,
-            }
+            self.seen[copied.leader].target
         } else {
             self.filled(copied.leader, COPY)
         };

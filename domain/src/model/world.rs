@@ -80,6 +80,8 @@ pub(super) struct Seen {
     pub(super) given_up: bool,
     pub(super) cover_missing: bool,
     pub(super) gap: Option<Gap>,
+    /// Units that its copies are to come to, as was last made durable.
+    pub(super) target: u32,
 }
 
 /// What an operator has said last.
@@ -349,6 +351,21 @@ impl World {
         self.is_dead
     }
 
+    fn take_record(&mut self, record: Record) {
+        match record {
+            Record::Gap { leader, gap, .. } => {
+                let number = speak::number_of(&leader.broker_order_id);
+                self.note(|| format!("gap of L{number}: {gap:?}"));
+                self.seen[number].gap = Some(gap);
+            }
+            // Not of the operator's own orders.
+            Record::Mapping { leader, state, .. } if leader.account != self.settings.account => {
+                self.seen[speak::number_of(&leader.broker_order_id)].target = state.target.get();
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn perform(&mut self, effects: Vec<Effect>) -> Checked {
         let mut boundary = Boundary::BeforeCommit;
         for effect in effects {
@@ -363,11 +380,7 @@ impl World {
                     let now = self.time();
                     self.keeping.commit(&records, now)?;
                     for record in records {
-                        if let Record::Gap { leader, gap, .. } = record {
-                            let number = speak::number_of(&leader.broker_order_id);
-                            self.note(|| format!("gap of L{number}: {gap:?}"));
-                            self.seen[number].gap = Some(gap);
-                        }
+                        self.take_record(record);
                     }
                     if self.dies(Boundary::Committed) {
                         self.never_leaves(then.as_ref().map(Approved::get));

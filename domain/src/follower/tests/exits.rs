@@ -85,6 +85,61 @@ fn d19_an_exit_at_the_market_beside_a_target_that_rests() {
     assert_eq!((requests(&late), desk.position()), (vec![], 0));
 }
 
+/// One stop is made an exit at the market, another is cancelled, and neither is proven: for all anybody knows both stand as
+/// they were.
+#[test]
+fn an_exit_that_is_being_changed_counts_as_what_it_was_and_as_what_it_will_be() {
+    let mut desk = Desk::new();
+    desk.bought("L", 130);
+    let (first, second) = (desk.works("S1", stop(65)), desk.works("S2", stop(65)));
+    desk.passes(SECOND);
+    assert_eq!(changes(&desk.plan("S1", market(65))), ["1 modify to 65 at 0.00"]);
+    assert_eq!(changes(&desk.cancelled("S2", stop(65), 0)), ["1 cancel"]);
+    assert_eq!(requests(&desk.plan("S3", stop(65))), vec![]);
+    desk.answer_to(&second, 1, Answer::Lost);
+    desk.answer_to(&first, 1, Answer::Accepted(broker_id("b-S1")));
+    assert_eq!(requests(&desk.passes(SECOND)), vec![], "taken is not proven");
+    let third = placed(&desk.shows(&first, BrokerStatus::Pending, 0));
+    assert_eq!((third.purpose, third.terms), (Purpose::Exit, stop(65)));
+}
+
+#[test]
+fn an_exit_that_is_in_transit_is_asked_again_later_and_later_and_told_when_it_lasts() {
+    let mut desk = Desk::new();
+    desk.bought("L", 130);
+    let ours = desk.works("S", stop(65));
+    desk.passes(SECOND);
+    let mut effects = desk.cancelled("S", stop(65), 0);
+    let moment = Duration::from_millis(1);
+    for serial in 1..=7 {
+        assert_eq!(changes(&effects), [format!("{serial} cancel")]);
+        let refusal = Answer::Refused(Refused::InTransit, "in transit".into());
+        let refused = desk.answer_to(&ours, serial, refusal);
+        let is_told = alerts(&refused) == [&Alert::ChangeRefused(ours.clone())];
+        assert_eq!((requests(&refused), is_told), (vec![], serial == 5), "{serial}");
+        let wait = RESEND_DELAY * (1 << (serial - 1));
+        assert_eq!(requests(&desk.passes(wait.saturating_sub(moment))), vec![]);
+        effects = desk.passes(moment);
+    }
+}
+
+#[test]
+fn what_the_leader_changes_meanwhile_reaches_an_exit_that_was_in_transit() {
+    let mut desk = Desk::new();
+    desk.bought("L", 130);
+    let ours = desk.works("S", stop(65));
+    desk.passes(SECOND);
+    let dearer = OrderTerms { price: Price::from_paise(9_010), ..stop(65) };
+    assert_eq!(changes(&desk.plan("S", dearer)), ["1 modify to 65 at 90.10"]);
+    desk.answer_to(&ours, 1, Answer::Refused(Refused::InTransit, "in transit".into()));
+    assert_eq!(requests(&desk.plan("S", market(65))), vec![], "not yet");
+    assert_eq!(changes(&desk.passes(RESEND_DELAY)), ["2 modify to 65 at 0.00"]);
+    // A cancel that was refused gives way to what he wants by now, too.
+    desk.answer_to(&ours, 2, Answer::Refused(Refused::InTransit, "in transit".into()));
+    desk.cancelled("S", market(65), 0);
+    assert_eq!(changes(&desk.passes(RESEND_DELAY * 2)), ["3 cancel"]);
+}
+
 #[test]
 fn d19_the_cancel_that_frees_goes_first_and_the_exit_waits_until_it_is_proven() {
     for filled_meanwhile in [0, 65] {
