@@ -32,7 +32,7 @@ pub(crate) struct Surface {
 /// Enough for the buffers of a reader of CSV, and the texts of errors.
 const LITTLE: usize = 512 * 1024;
 /// Enough for the settings that are built in, which are read with each file.
-const BUILT_IN: usize = 2 * 1024 * 1024;
+const BUILT_IN: usize = 4 * 1024 * 1024;
 
 fn fixture(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("dhan/tests/fixtures");
