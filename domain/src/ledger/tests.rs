@@ -288,6 +288,33 @@ fn what_the_leader_held_before_is_part_of_his_net() {
     assert_eq!(parts_after(before, &[Order::works(SELL, 5, 10)]), [(0, 0, 0)]);
 }
 
+/// One order that opens, is closed by another, and goes on: what was closed does not fill the place of what comes.
+#[test]
+fn an_order_that_goes_on_opening_after_a_closing_opens_all_of_it() {
+    let closing = Order::done(SELL, 5, 4).copied(2);
+    let goes_on = |copied: u64| Order::works(BUY, 1, 0).filled(2, 4).filled(10, 8).over().copied(copied);
+    for (copied, pool) in [(2, 0), (3, 1), (4, 2)] {
+        let orders = [goes_on(copied), closing.clone()];
+        assert_eq!(parts(&orders), [(0, 0, 4), (2, 0, 0)], "{copied} filled");
+        assert_eq!(allocated(NOTHING, &orders).pool, Share::from_lots(Lots(pool)), "{copied} filled");
+    }
+    let all = [goes_on(4), closing.clone(), Order::done(SELL, 20, 4)];
+    assert_eq!(parts(&all)[2], (2, 0, 0));
+    // While the rest of it works, it works at the follower too.
+    let works = [Order::works(BUY, 1, 4).filled(2, 4).copied(2), closing];
+    assert_eq!(parts(&works)[0], (0, 0, 4));
+}
+
+/// One order that opens, is closed by another, and closes what that has opened.
+#[test]
+fn an_order_that_opens_and_later_closes_does_both() {
+    let other = Order::done(BUY, 5, 12).copied(6);
+    for copied in [2, 4, 6] {
+        let order = Order::works(SELL, 1, 0).filled(2, 4).filled(10, 12).over().copied(copied);
+        assert_eq!(parts(&[order, other.clone()]), [(4, 0, 2), (2, 0, 4)], "{copied} filled");
+    }
+}
+
 /// An exit that was taken back when the follower's had filled: he has one lot of two less than his share, of which nothing
 /// is due any more.
 #[test]

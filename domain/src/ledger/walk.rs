@@ -85,14 +85,21 @@ pub(super) struct Hold {
     pub(super) stays: Share,
     /// What of the entitled is kept in whole lots: together as much as stays of all, to the nearest lot.
     pub(super) keeps: Share,
-    /// What the follower has opened by it.
+    /// What the follower has opened by it, but for what others of the leader's orders have closed again of that.
     pub(super) opened: Share,
+    /// And that. An order may go on opening after it: what was closed does not fill its place.
+    pub(super) away: Share,
 }
 
 impl Hold {
     /// Whether nothing of it is left: it never counts again.
     pub(super) fn is_empty(&self) -> bool {
         self.stays.is_zero() && self.keeps.is_zero()
+    }
+
+    /// What of the kept lots is filled.
+    fn filled(&self) -> Share {
+        self.opened.min(self.keeps).max(Share::ZERO)
     }
 }
 
@@ -241,8 +248,9 @@ impl<'a> Walk<'a> {
         state.closes += units;
         if !chunk.by_legs {
             state.due += due;
-            let opened = opened_by(&self.entries[chunk.of], state, self.lot);
-            self.holds[self.places[chunk.of]].opened = opened;
+            let hold = &mut self.holds[self.places[chunk.of]];
+            let opened = opened_by(&self.entries[chunk.of], state, self.lot).saturating_sub(hold.away);
+            hold.opened = opened.max(Share::ZERO);
         }
     }
 
@@ -283,7 +291,8 @@ impl<'a> Walk<'a> {
         for ((entry, state), place) in self.entries.iter().zip(&self.states).zip(&self.places) {
             if soon && entry.coming > 0 {
                 let entry = Entry { filled: entry.filled.saturating_add(entry.coming), ..*entry };
-                holds[*place].opened = opened_by(&entry, state, self.lot);
+                let hold = &mut holds[*place];
+                hold.opened = opened_by(&entry, state, self.lot).saturating_sub(hold.away).max(Share::ZERO);
             }
         }
         cut(&mut before, &mut holds, self.leader.unsigned_abs(), left);
@@ -367,6 +376,7 @@ impl<'a> Walk<'a> {
 /// rounded, or every one of them would be a part of a lot short: what is kept of all so far, the oldest first, is what
 /// stays of them to the nearest lot. Nothing that was taken from an entry comes back to it.
 fn cut(before: &mut Share, holds: &mut [Hold], from: u64, to: u64) {
+    let filled: Vec<Share> = holds.iter().map(Hold::filled).collect();
     *before = reduced(*before, from, to);
     for hold in &mut *holds {
         hold.stays = reduced(hold.stays, from, to);
@@ -380,7 +390,7 @@ fn cut(before: &mut Share, holds: &mut [Hold], from: u64, to: u64) {
     let (kept, stay) = (nearest(sum(|hold| hold.keeps)), nearest(sum(|hold| hold.stays)));
     let mut too_many = kept.saturating_sub(stay);
     let (mut keep, mut stay) = (*before, *before);
-    for hold in holds {
+    for hold in &mut *holds {
         if too_many == 0 {
             break;
         }
@@ -390,6 +400,11 @@ fn cut(before: &mut Share, holds: &mut [Hold], from: u64, to: u64) {
         too_many -= taken;
         hold.keeps = hold.keeps.saturating_sub(Share::from_lots(Lots(taken)));
         keep = keep.saturating_add(hold.keeps);
+    }
+    for (hold, filled) in holds.iter_mut().zip(filled) {
+        let gone = filled.saturating_sub(hold.filled());
+        hold.away = hold.away.saturating_add(gone);
+        hold.opened = hold.opened.saturating_sub(gone);
     }
 }
 
@@ -433,7 +448,7 @@ fn opening(entry: &Entry<'_>, state: &State, hold: &Hold, lot: LotSize) -> Lots 
         .saturating_sub(state.entitled)
         .saturating_sub(share_of(entry.missing, lot))
         .max(Share::ZERO);
-    let may_hold = hold.keeps.saturating_add(coming).max(opened);
+    let may_hold = hold.away.saturating_add(hold.keeps).saturating_add(coming).max(opened);
     let total = may_hold.saturating_add(share_of(entry.missing, lot));
     whole_lots(total).min(whole)
 }

@@ -60,6 +60,8 @@ struct Opened {
     by_follower: i64,
     /// How often the leader had closed when this last opened.
     closings: u32,
+    /// Whether it opened before a closing and goes on after it: which of them a fill of its copy is for, nobody can tell.
+    is_split: bool,
     is_over: bool,
 }
 
@@ -111,6 +113,7 @@ impl Tally {
         let opened = self.pool.orders.entry(growth.order).or_default();
         opened.is_over = is_over;
         if opens > 0 {
+            opened.is_split |= opened.by_leader > 0 && opened.closings != closings;
             opened.by_leader += opens;
             opened.closings = closings;
         }
@@ -127,7 +130,7 @@ impl Tally {
         let pool = &mut self.pool;
         let opened = pool.orders.entry(order).or_default();
         opened.by_follower += units.abs();
-        let in_time = opened.by_leader > 0 && opened.closings == pool.closings;
+        let in_time = opened.by_leader > 0 && opened.closings == pool.closings && !opened.is_split;
         pool.is_disputed |= !in_time || units.signum() != pool.leader.signum();
         pool.lots = pool.lots + lots(units.abs());
     }
@@ -206,6 +209,7 @@ impl Pool {
         if left == 0 {
             self.closings = 0;
             self.orders.retain(|_, of| !of.is_over);
+            self.orders.values_mut().for_each(|of| of.closings = u32::MAX);
         }
     }
 }
