@@ -8,6 +8,8 @@ mod aside;
 mod control;
 mod cover;
 mod driving;
+mod effect;
+mod event;
 mod evidence;
 mod external;
 mod gatekeeping;
@@ -30,6 +32,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use effect::{Alert, Conversion, Effect};
+pub use event::Event;
 pub use reconciliation::absence::BookRead;
 pub use reconciliation::unproven::Unproven;
 pub use record::{Converted, MappingState, Opening, Record};
@@ -42,25 +46,18 @@ use self::positions::Suspicions;
 use self::queue::Queue;
 use self::reconciliation::absence::{Lost, Unknown};
 use self::together::Together;
-use crate::account::{Funds, PositionReport};
 use crate::calendar::Calendar;
-use crate::decision::Decision;
-use crate::gap::Gap;
 use crate::gates::entry::{EntryPolicy, Figure};
 use crate::gates::{CopyPolicy, DeniedReason};
 use crate::ids::{BrokerOrderId, ClientOrderId, DhanClientId, TradeId};
 use crate::instrument::InstrumentKey;
-use crate::leader::LeaderOrder;
-use crate::mirror::{Answer, Approved, Child, Mirror, Outcome, Rules};
-use crate::order::lifecycle::IllegalTransition;
-use crate::order::{ForeverReport, OrderReport, OrderTerms, Product, SuperReport, TradeReport};
+use crate::mirror::{Child, Mirror, Outcome, Rules};
+use crate::order::{OrderReport, Product};
 use crate::pacing::{Pacer, PacingLimits};
 use crate::policy::{RiskPolicy, Spread};
-use crate::price::Money;
 use crate::sizing::SizingPolicy;
-use crate::slippage::FillComparison;
 use crate::time::Timestamp;
-use crate::trading::{Control, HaltCause, Trading};
+use crate::trading::Trading;
 
 /// What a follower book is told once.
 #[derive(Debug, Clone)]
@@ -91,212 +88,6 @@ pub struct FollowerSettings {
     pub busy_pause: Duration,
     /// Slippage beyond which a person is told, in basis points; zero for never.
     pub slippage_alert_bps: u32,
-}
-
-/// Everything that can wake a follower book.
-#[derive(Debug)]
-pub enum Event {
-    /// The leader's order is in this state, and the Sizer says this.
-    Plan {
-        /// The leader's order.
-        order: Arc<LeaderOrder>,
-        /// The Sizer's word.
-        decision: Decision,
-    },
-    /// News of the leader that were told together begin, or are all in: what one says of an order makes sense beside the
-    /// others only.
-    Together(bool),
-    /// A released request is durable and leaves now: what the broker's windows count from (P18).
-    Left,
-    /// The answer to a request.
-    Answered {
-        /// About which child.
-        client_order_id: ClientOrderId,
-        /// Zero for placing, otherwise the number of the change or cancel.
-        serial: u32,
-        /// What came back.
-        answer: Answer,
-    },
-    /// The account's order book.
-    Book(BookRead),
-    /// One order, by a frame of the account's stream or by a lookup.
-    Report(Box<OrderReport>),
-    /// The account's list of super orders.
-    Supers(Vec<SuperReport>),
-    /// The account's list of forever orders.
-    Forevers {
-        /// When the request for it left.
-        started_at: Timestamp,
-        /// Its rows.
-        orders: Vec<ForeverReport>,
-    },
-    /// A lookup found nothing, or failed: neither proves anything.
-    NotFound(ClientOrderId),
-    /// The account's trade book.
-    Trades(Vec<TradeReport>),
-    /// The circuit breaker lets entries pass, or not.
-    Breaker {
-        /// Whether entries are stopped.
-        open: bool,
-    },
-    /// The broker refuses the account's credentials, or takes them again.
-    Credentials {
-        /// Whether they are refused.
-        refused: bool,
-    },
-    /// An operator, or a limit, asks something of the account.
-    Control(Control),
-    /// The account's positions, all of them.
-    Positions {
-        /// When the request for them left.
-        started_at: Timestamp,
-        /// Its rows.
-        positions: Vec<PositionReport>,
-    },
-    /// The leader's positions, all of them: what he held before today, and in which products.
-    LeaderPositions {
-        /// When the request for them left.
-        started_at: Timestamp,
-        /// Its rows.
-        positions: Vec<PositionReport>,
-    },
-    /// The account's money.
-    Funds {
-        /// When the request for it left.
-        started_at: Timestamp,
-        /// The figures.
-        funds: Funds,
-    },
-    /// What the broker's calculator says an entry needs; none when it did not say in time.
-    Margin {
-        /// Which child.
-        client_order_id: ClientOrderId,
-        /// The money.
-        required: Option<Money>,
-    },
-    /// The broker did not convert what the leader had converted, provably.
-    NotConverted(Conversion),
-    /// The owner changed his settings.
-    Settings(Box<FollowerSettings>),
-    /// Send nothing new: the process is stopping. What waits is on record, and waits for the next start.
-    Stop,
-    /// Time passed.
-    Tick,
-}
-
-/// Everything a follower book wants done, in this order.
-#[derive(Debug)]
-pub enum Effect {
-    /// Make these durable in one transaction; then, and only then, send `then`.
-    Commit {
-        /// Facts to store.
-        records: Vec<Record>,
-        /// The request that may leave once they are durable.
-        then: Option<Approved>,
-    },
-    /// Look for an order by its client order id, after a delay.
-    Lookup {
-        /// Which.
-        client_order_id: ClientOrderId,
-        /// How much later.
-        after: Duration,
-    },
-    /// Read the account's order book soon.
-    ReadBook,
-    /// Read the account's list of super orders: a leg is to be linked to its entry.
-    ReadSupers,
-    /// Read the account's positions soon.
-    ReadPositions,
-    /// Ask the broker's calculator what this needs, and answer with [`Event::Margin`] in any case.
-    AskMargin {
-        /// Which child.
-        client_order_id: ClientOrderId,
-        /// The order.
-        terms: OrderTerms,
-    },
-    /// Convert what is held to another product (`dhanhq-v2.md` section 4.6), as the leader did.
-    Convert(Conversion),
-    /// Tick at this moment.
-    WakeAt(Timestamp),
-    /// What was said in this alert is so no more.
-    Over(Alert),
-    /// A person should know.
-    Alert(Alert),
-}
-
-/// A part of a position that changes its product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conversion {
-    /// The instrument.
-    pub instrument: InstrumentKey,
-    /// From this product.
-    pub from: Product,
-    /// To this one.
-    pub to: Product,
-    /// Units, signed: what is short is negative.
-    pub units: i64,
-}
-
-/// What a person should know, in one shape.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Alert {
-    /// The account trades less than it did.
-    Stopped(HaltCause),
-    /// Everything copied is closed.
-    SquaredOff,
-    /// Units held because of copies that no order can close: their instrument is not known today, or they are less than a
-    /// lot.
-    CarriedLeft(InstrumentKey, i64),
-    /// The broker does not take an order of a square-off, which goes on being tried.
-    FlatteningFails,
-    /// What is still to be closed of a square-off: instruments, and units in all.
-    SquaringOff(usize, u64),
-    /// Our rows and the broker's account differ in this instrument by so many units; nothing more is opened in it.
-    Drift(InstrumentKey, i64),
-    /// Of a request of an earlier day in this instrument nobody knows what came of it.
-    UnresolvedYesterday(InstrumentKey),
-    /// More was closed than was held: the excess is bought or sold back at once.
-    Overshot(InstrumentKey, i64),
-    /// A sell that the leader has covered was not copied, or not whole, because the follower's cover is missing.
-    CoverMissing(BrokerOrderId),
-    /// The broker closed a copied position by itself.
-    SquaredOffByBroker(InstrumentKey, i64),
-    /// The leader converted a position to another product.
-    LeaderConverted(Conversion),
-    /// The broker refuses the account's credentials: it is halted (P15).
-    AccountHalted,
-    /// More was filled than was ordered (P10).
-    Overfill(ClientOrderId),
-    /// An order filled after it had ended (P9).
-    LateFill(ClientOrderId),
-    /// An order's fate is unknown and a look-alike in the book keeps its absence from being proven.
-    LookAlike(ClientOrderId),
-    /// An order whose absence was proven, or whose request was refused, is there after all.
-    AppearedLate(ClientOrderId),
-    /// Two orders carry the tag of one of ours; the second is left alone.
-    Duplicate(BrokerOrderId),
-    /// An exit was tried as often as is borne, to no avail: it is given up.
-    ExitGivenUp(ClientOrderId),
-    /// An order carries our tag, and we have no record of it.
-    Unrecorded(BrokerOrderId),
-    /// The order book does not show an order of ours any more that the broker took.
-    Missing(ClientOrderId),
-    /// Somebody changed or cancelled a copy: its mirror is detached.
-    Detached(ClientOrderId),
-    /// The broker offers no order like the leader's: it is not copied.
-    NoEquivalent(BrokerOrderId, DeniedReason),
-    /// Leader and follower parted.
-    CopyGap(BrokerOrderId, Gap),
-    /// An order was changed as often as the broker allows, and is left as it is.
-    ChangesExhausted(ClientOrderId),
-    /// The broker does not take a change or cancel.
-    ChangeRefused(ClientOrderId),
-    /// The follower's price is worse than the leader's by more than the owner bears.
-    Slippage(BrokerOrderId, FillComparison),
-    /// An exit leg that belongs to no order we know.
-    LegUnlinked(BrokerOrderId),
-    /// A message that makes no sense in the state it met.
-    Illegal(IllegalTransition),
 }
 
 /// What the follower holds because of copies, by instrument and product.

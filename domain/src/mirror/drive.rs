@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::changing::RETRY_DOUBLINGS_MAX;
 use super::child::{Change, ChangeRequest, ChangeState, Child, OrderPart};
-use super::evidence::RETRY_DOUBLINGS_MAX;
 use super::target::Wanted;
 use super::terms::{
     as_placed, desired, difference, is_chase_due, is_entry_done, is_placed_to_trade, marketable, next_chase,

@@ -3,18 +3,25 @@
 //! news and says what to do; nothing here is a special path: every event changes what is known, and then the same
 //! comparison ([`drive`]) asks for what is missing.
 //!
-//! Rooms: [`child`] what is known of one order; [`allotment`] how much of it the follower's ledger gives it; `target` what
-//! is wanted now; `spread` how it is laid over children;
-//! `drive` and `terms` what each is asked for next; `evidence` what the broker said; `parting` what happens when leader
-//! and follower differ in the end.
+//! Rooms: [`event`] what it is told and what it wants done; [`child`] what is known of one order; [`allotment`] how much of
+//! it the follower's ledger gives it; `hearing` what is heard of the leader's; `target` what is wanted now; `spread` how it
+//! is laid over children; `drive` and `terms` what each is asked for next; `release` what leaves, `giving_up` what does not;
+//! `evidence`, `changing` and `legs` what the broker said; `parting` what happens when leader and follower differ in the
+//! end.
 //!
 //! Which event does what in which state is the table in `docs/architecture.md`, which a test holds to the code.
 
 mod allotment;
+mod changing;
 mod child;
 mod drive;
+mod event;
 mod evidence;
+mod giving_up;
+mod hearing;
+mod legs;
 mod parting;
+mod release;
 mod spread;
 mod target;
 mod terms;
@@ -28,22 +35,24 @@ pub use child::{
     Request,
 };
 pub use drive::ATTEMPTS_MAX;
-pub use evidence::{Answer, ChildReport, LegNews, Refused};
+pub use event::{ChangeRecord, MirrorEffect, MirrorEvent, Rank};
+pub use evidence::{Answer, ChildReport, Refused};
+pub use legs::LegNews;
+pub(crate) use release::rank_of;
 
-use crate::decision::{Decision, Wish};
+use crate::decision::Wish;
 use crate::follower::MappingState;
 use crate::gap::Gap;
-use crate::gates::{Admission, DeniedReason, RiskApproved};
-use crate::ids::{BrokerOrderId, ChildKey, ClientOrderId, DhanClientId, FollowerId};
+use crate::gates::{Admission, DeniedReason};
+use crate::ids::{ClientOrderId, DhanClientId, FollowerId};
 use crate::instrument::{Instrument, coded_enum};
 use crate::leader::LeaderOrder;
 use crate::ledger::FillPoint;
 use crate::order::OrderTerms;
-use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
+use crate::order::lifecycle::{ChildState, IllegalTransition};
 use crate::pacing::Purpose;
 use crate::policy::{Changes, CopyOn, Parting, Translation};
 use crate::price::Price;
-use crate::quantity::Quantity;
 use crate::sizing::Sizing;
 use crate::time::Timestamp;
 use crate::translate::Note;
@@ -157,118 +166,6 @@ enum Word {
     Await,
     Follow,
     Deny(DeniedReason),
-}
-
-/// What can happen to a mirror.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MirrorEvent {
-    /// The Sizer's word on the leader's latest state. What comes of it waits for the [`MirrorEvent::Allot`] behind it.
-    Plan(Decision),
-    /// How much of it the ledger gives this mirror.
-    Allot(Allotment),
-    /// An operator or a limit stops it: what waits does not leave, what works is cancelled, and it ends detached.
-    Stop,
-    /// The budget lets what waits of this child go: its placing, change or cancel.
-    Release(ClientOrderId),
-    /// The planned child is given up, or the raise that waits of one that works: that stays as large as it is.
-    Give(ClientOrderId, DeniedReason),
-    /// Of what the planned child, or the raise that waits of one that works, would open, so many units are let through
-    /// after all, and no more.
-    Cut(ClientOrderId, Quantity, DeniedReason),
-    /// The answer to a request.
-    Answer {
-        /// Of which child.
-        client_order_id: ClientOrderId,
-        /// Zero for placing, otherwise the number of the change or cancel.
-        serial: u32,
-        /// What came back.
-        answer: Answer,
-    },
-    /// News from the broker's book or stream.
-    Report(Box<ChildReport>),
-    /// News of an exit leg of one of the children.
-    Leg {
-        /// Of which child.
-        client_order_id: ClientOrderId,
-        /// What is told.
-        news: LegNews,
-    },
-    /// The rule of absence is satisfied for the unknown child. `again`: its quantity may be placed anew.
-    ProvenAbsent {
-        /// Which.
-        client_order_id: ClientOrderId,
-        /// Whether the order is still worth sending.
-        again: bool,
-    },
-    /// Time passed.
-    Tick,
-}
-
-/// Who goes first when requests wait: what frees quantity, then what reduces, then what adds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Rank {
-    /// A cancel.
-    Cancel,
-    /// An exit, or a change that asks for less.
-    Exit,
-    /// Anything that can raise exposure.
-    Entry,
-}
-
-/// What a mirror wants done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MirrorEffect {
-    /// A request about this child waits for the budget, not before that moment.
-    Queue(ClientOrderId, Rank, Option<Timestamp>),
-    /// Make the intent durable, then send this.
-    Send(Approved),
-    /// The outcome of a placement is not proven: look for the order.
-    Resolve(ClientOrderId),
-    /// The account's book should be read soon: a change's fate is open.
-    ReadBook,
-    /// A child filled by this much more.
-    Filled(ClientOrderId, Quantity),
-    /// A child's exit leg closed this much more.
-    Exited(ClientOrderId, Quantity),
-    /// More was filled than was ordered (P10).
-    Overfilled(ClientOrderId),
-    /// It filled after it had ended (P9).
-    FilledLate(ClientOrderId),
-    /// Somebody else changed or cancelled a child: the mirror is detached.
-    Detached(ClientOrderId),
-    /// A child has been changed as often as is allowed, and is left as it is.
-    ChangesExhausted(ClientOrderId),
-    /// The broker keeps refusing a change or cancel.
-    ChangeRefused(ClientOrderId),
-    /// An exit came to nothing as often as is borne.
-    ExitGivenUp(ClientOrderId),
-    /// The same of an order of a square-off, which goes on being tried.
-    FlatteningFails,
-}
-
-/// A step of a change or cancel that its intent row must follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeRecord {
-    /// The child's key.
-    pub key: ChildKey,
-    /// The child.
-    pub client_order_id: ClientOrderId,
-    /// The child's id at the broker.
-    pub broker_order_id: Option<BrokerOrderId>,
-    /// The request's number.
-    pub serial: u32,
-    /// Exit or entry.
-    pub purpose: Purpose,
-    /// Whether it is a cancel.
-    pub is_cancel: bool,
-    /// Which part it names.
-    pub part: OrderPart,
-    /// What was asked for; of a cancel, what the order asked for.
-    pub terms: OrderTerms,
-    /// The state its row has; none when it has no row yet.
-    pub before: Option<IntentState>,
-    /// The state its row must be given.
-    pub state: IntentState,
 }
 
 /// One leader order in one follower account.
@@ -503,299 +400,6 @@ impl Mirror {
 
     fn position(&self, client_order_id: &ClientOrderId) -> Option<usize> {
         self.children.iter().position(|child| child.client_order_id == *client_order_id)
-    }
-
-    fn on_word(&mut self, decision: Decision) {
-        self.note_fills();
-        // A skipped order stays skipped, a given-up one given up: late entries are worse than missed ones. Only a share
-        // below one lot may grow into one, and what had nothing to close may yet have.
-        let is_final = matches!(self.outcome, Outcome::Skipped | Outcome::Voided) && !self.may_revive();
-        if is_final {
-            // What the leader executes since is what the follower lacks, or has to close.
-            // A new life hears it for the first time: what it comes to close is closed all the same.
-            match decision {
-                Decision::Follow(news) if !self.is_heard() => {
-                    (self.word, self.wish) = (Word::Follow, Some(news));
-                }
-                Decision::Follow(news) if self.wish.is_some() => self.wish = Some(news),
-                Decision::Deny(reason) if !self.is_heard() => self.word = Word::Deny(reason),
-                _ => {}
-            }
-            return;
-        }
-        match decision {
-            // A status that says nothing of the exchange undoes no decision taken when one did.
-            Decision::Await if !matches!(self.word, Word::Unheard) || !self.children.is_empty() => {}
-            Decision::Await => self.word = Word::Await,
-            Decision::Deny(reason) => self.word = Word::Deny(reason),
-            Decision::Follow(wish) => {
-                let asks_anew = self.wish().is_none_or(|known| known.terms.quantity != wish.terms.quantity);
-                // To a new life everything is said anew; what was refused before stays so.
-                if asks_anew && self.is_heard() {
-                    self.refused_raise = None;
-                }
-                (self.tick, self.note) = (wish.instrument.tick, wish.note);
-                self.word = Word::Follow;
-                self.wish = Some(wish);
-            }
-        }
-    }
-
-    /// What follows from rows: how far the leader had come, what the gates let pass before, and whether it was stopped.
-    pub fn recall(&mut self) {
-        if self.fills.is_empty() {
-            self.note_fills();
-        }
-        // Rows of an earlier version do not tell: then the children do.
-        let permit = self.recorded.and_then(|state| state.permit).unwrap_or_else(|| Permit {
-            admitted: self.admitted_so_far(),
-            is_stopped: self.outcome == Outcome::Detached && self.reason == Some(DeniedReason::Halted),
-            purpose: self.purpose,
-            ..Permit::default()
-        });
-        (self.admitted, self.refused_raise) = (permit.admitted, permit.refused);
-        (self.opens_no_more, self.is_stopped) = (permit.opens_no_more, permit.is_stopped);
-        self.purpose = permit.purpose;
-    }
-
-    /// What it may open by now.
-    pub const fn permit(&self) -> Permit {
-        Permit {
-            admitted: self.admitted,
-            refused: self.refused_raise,
-            opens_no_more: self.opens_no_more,
-            is_stopped: self.is_stopped,
-            purpose: self.purpose,
-        }
-    }
-
-    /// Units that the gates let pass, as the children show: what entries come to beyond what closes. One order may do
-    /// both.
-    fn admitted_so_far(&self) -> u32 {
-        let units = |child: &Child| if child.is_live() { child.ordered() } else { child.cumulative };
-        let all: u32 = self.of(COPY).map(|child| units(child).get()).sum();
-        let entries = self.of(COPY).filter(|child| child.purpose == Purpose::Entry);
-        let entries: u32 = entries.map(|child| units(child).get()).sum();
-        let recorded = self.recorded.map(|row| row.closing.get());
-        let closing = self.allotment.map(|allotment| allotment.closing).or(recorded).unwrap_or(0);
-        entries.min(all.saturating_sub(closing))
-    }
-
-    /// Whether what came to nothing for want of quantity may come to something yet.
-    pub(super) const fn may_revive(&self) -> bool {
-        matches!(
-            self.reason,
-            Some(DeniedReason::BelowOneLot | DeniedReason::NothingToClose | DeniedReason::PriceUnknown)
-        )
-    }
-
-    /// Keeps when the leader's order grew: what closes and what opens is told by it.
-    fn note_fills(&mut self) {
-        let leader = &self.leader;
-        let point = FillPoint { at: leader.ts_event, cumulative: leader.cumulative, exited: leader.exited };
-        let known =
-            self.fills.last().map_or((Quantity::ZERO, Quantity::ZERO), |last| (last.cumulative, last.exited));
-        if point.cumulative > known.0 || point.exited > known.1 {
-            self.fills.push(point);
-        }
-    }
-
-    fn on_release(
-        &mut self,
-        client_order_id: &ClientOrderId,
-        now: Timestamp,
-    ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
-        let Some(index) = self.position(client_order_id) else { return Ok(Vec::new()) };
-        let sent = if self.children[index].state == ChildState::Planned {
-            self.release_placing(index, now)?
-        } else {
-            self.release_change(index, now)
-        };
-        Ok(sent.map(|request| MirrorEffect::Send(RiskApproved::new(request))).into_iter().collect())
-    }
-
-    fn release_placing(
-        &mut self,
-        index: usize,
-        now: Timestamp,
-    ) -> Result<Option<Request>, IllegalTransition> {
-        let leg = self.children[index].key.leg;
-        // The rows count what waits beside it, too: while one is being cancelled to make room for another, none goes.
-        let (wanted_or_out, bound) = (self.wanted_or_out(leg), self.bound(leg));
-        let child = &mut self.children[index];
-        let next = transition(&child.state, ChildEvent::Released)?;
-        // P5, checked at the last place before the wire: what may be filled already, and this, within the target. It waits
-        // for the room, or until it is not wanted any more.
-        if wanted_or_out > bound {
-            return Ok(None);
-        }
-        child.state = next;
-        child.ts_sent = Some(now);
-        let request = Request {
-            client_order_id: child.client_order_id.clone(),
-            serial: 0,
-            purpose: child.purpose,
-            ask: Ask::Place(child.terms.clone()),
-        };
-        if self.outcome != Outcome::Detached {
-            self.outcome = Outcome::Sent;
-            self.reason = self.reason.filter(|reason| *reason != DeniedReason::BelowOneLot);
-        }
-        Ok(Some(request))
-    }
-
-    fn release_change(&mut self, index: usize, now: Timestamp) -> Option<Request> {
-        let child = &self.children[index];
-        let planned = child.request.as_deref().filter(|request| request.state == ChangeState::Planned)?;
-        let broker_order_id = child.broker_order_id.clone()?;
-        if let Change::Modify { terms, .. } = &planned.change {
-            let others =
-                self.worst_case_of(child.key.leg).saturating_sub(u64::from(child.worst_case().get()));
-            let raises = terms.quantity > child.worst_case();
-            if raises && others + u64::from(terms.quantity.get()) > self.bound(child.key.leg) {
-                self.children[index].request = None;
-                return None;
-            }
-        }
-        let child = &mut self.children[index];
-        let request = child.request.as_deref_mut()?;
-        child.serial += 1;
-        request.serial = child.serial;
-        request.state = ChangeState::Sending;
-        request.ts_sent = Some(now);
-        child.ts_changed = Some(now);
-        let ask = match request.change.clone() {
-            Change::Modify { terms, part } => {
-                child.changes = child.changes.saturating_add(1);
-                child.is_chased |= request.is_chase;
-                Ask::Modify { broker_order_id, terms, part }
-            }
-            Change::Cancel { part } => Ask::Cancel { broker_order_id, terms: child.terms.clone(), part },
-        };
-        child.cancel_asked |= request.change.is_full_cancel();
-        let approved = Request {
-            client_order_id: child.client_order_id.clone(),
-            serial: child.serial,
-            purpose: change_purpose(child),
-            ask,
-        };
-        self.record_change(index, None, IntentState::Sending);
-        Some(approved)
-    }
-
-    /// The most units that child orders of a part may add up to.
-    fn bound(&self, leg: u8) -> u64 {
-        match &self.target {
-            _ if leg == REPAIR => self.filled(),
-            Target::Open(terms) => u64::from(terms.quantity.get()),
-            Target::Undecided | Target::Gone(_) => 0,
-        }
-    }
-
-    fn give_up(
-        &mut self,
-        client_order_id: &ClientOrderId,
-        reason: DeniedReason,
-    ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
-        if let Some(index) = self.position(client_order_id) {
-            let child = &mut self.children[index];
-            child.state = transition(&child.state, ChildEvent::Voided)?;
-            self.close_if_never_sent(reason);
-            // Nothing of it ever left, and it was we who did not let it: it was skipped, only later than most.
-            if self.outcome == Outcome::Voided && !self.is_out() {
-                self.outcome = Outcome::Skipped;
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    /// Less than what waits is let through.
-    fn cut(&mut self, client_order_id: &ClientOrderId, units: Quantity, reason: DeniedReason) {
-        let Some(child) = self.attempt(client_order_id) else { return };
-        let less = child.opens_yet().saturating_sub(units);
-        self.admitted = self.admitted.saturating_sub(less.get());
-        self.refused_raise = self.allotment.map(|allotment| allotment.opening);
-        self.reason = Some(reason);
-    }
-
-    /// A raise that waited too long: what works stays as large as it is. Says whether there was one.
-    fn give_up_raise(&mut self, client_order_id: &ClientOrderId, reason: DeniedReason) -> bool {
-        let raises = |request: &ChangeRequest| {
-            request.state == ChangeState::Planned && matches!(request.change, Change::Modify { .. })
-        };
-        let works = |child: &&mut Child| {
-            child.client_order_id == *client_order_id && child.request.as_deref().is_some_and(raises)
-        };
-        let Some(child) = self.children.iter_mut().find(works) else { return false };
-        child.request = None;
-        self.admitted = self.admitted_so_far();
-        self.refused_raise = self.allotment.map(|allotment| allotment.opening);
-        self.reason = Some(reason);
-        true
-    }
-
-    /// What was decided and never sent is voided; the reason stands beside it.
-    fn close_if_never_sent(&mut self, reason: DeniedReason) {
-        let is_unsent = |child: &Child| {
-            matches!(child.state, ChildState::Voided | ChildState::Absent | ChildState::Refused)
-        };
-        self.reason = Some(reason);
-        let never_sent = self.children.iter().all(is_unsent)
-            && self.children.iter().all(|child| child.state != ChildState::Refused);
-        if never_sent && self.outcome != Outcome::Detached {
-            // What may yet have something to close waits on.
-            let waits = self.allotment.is_some_and(|allotment| allotment.is_armed) && self.may_revive();
-            self.outcome = if waits { Outcome::Waiting } else { Outcome::Voided };
-        } else if matches!(self.outcome, Outcome::AwaitingLeader | Outcome::Waiting) {
-            self.outcome = Outcome::Sent;
-        }
-    }
-
-    /// Notes where the request of a child stands now.
-    fn record_change(&mut self, index: usize, before: Option<IntentState>, state: IntentState) {
-        let child = &self.children[index];
-        let Some(request) = child.request.as_deref() else { return };
-        let (is_cancel, terms) = match &request.change {
-            Change::Modify { terms, .. } => (false, terms.clone()),
-            Change::Cancel { .. } => (true, child.terms.clone()),
-        };
-        self.change_records.push(ChangeRecord {
-            key: child.key.clone(),
-            client_order_id: child.client_order_id.clone(),
-            broker_order_id: child.broker_order_id.clone(),
-            serial: request.serial,
-            purpose: change_purpose(child),
-            is_cancel,
-            part: request.change.part(),
-            terms,
-            before,
-            state,
-        });
-    }
-}
-
-impl ChangeRequest {
-    /// Whether it may use the budget kept for exits: it does unless it can raise exposure.
-    pub fn purpose(&self, child: &Child) -> Purpose {
-        match &self.change {
-            Change::Cancel { .. } => Purpose::Exit,
-            Change::Modify { terms, .. } if terms.quantity < child.terms.quantity => Purpose::Exit,
-            Change::Modify { .. } => child.purpose,
-        }
-    }
-}
-
-fn change_purpose(child: &Child) -> Purpose {
-    child.request.as_deref().map_or(child.purpose, |request| request.purpose(child))
-}
-
-/// Who goes first: what a child waits to have sent.
-pub(crate) fn rank_of(child: &Child) -> Rank {
-    let by_purpose = if child.purpose == Purpose::Exit { Rank::Exit } else { Rank::Entry };
-    match child.request.as_deref().map(|request| &request.change) {
-        Some(Change::Cancel { .. }) => Rank::Cancel,
-        Some(Change::Modify { terms, .. }) if terms.quantity < child.terms.quantity => Rank::Exit,
-        _ => by_purpose,
     }
 }
 

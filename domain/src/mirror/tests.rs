@@ -4,13 +4,14 @@ mod races;
 mod table;
 
 use super::*;
-use crate::ids::{DhanClientId, FollowerId};
+use crate::decision::Decision;
+use crate::ids::{BrokerOrderId, ChildKey, DhanClientId, FollowerId};
 use crate::instrument::{ExchangeSegment, Instrument, InstrumentKey, InstrumentKind, SecurityId};
 use crate::order::{
     BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderType, Product, Side, TimeInForce,
 };
 use crate::policy::{AtModificationLimit, Bps, EntryLeftBehind, MarketOrders};
-use crate::quantity::LotSize;
+use crate::quantity::{LotSize, Quantity};
 use crate::sizing::{DayCapital, Minimum, Ratio, Rounding, Share, Strategy};
 use crate::time::TradingDay;
 

@@ -23,25 +23,30 @@ mod unproven;
 mod world;
 
 use super::*;
-use crate::decision::Wish;
-use crate::gap::GapPolicy;
+use crate::account::Funds;
+use crate::decision::{Decision, Wish};
+use crate::gap::{Gap, GapPolicy};
 use crate::ids::FollowerId;
 use crate::ids::Tag;
 use crate::instrument::{
     ExchangeSegment, Instrument, InstrumentKind, OptionContract, OptionType, SecurityId,
 };
-use crate::mirror::{Ask, Child, IntentState, Refused, Request, Target};
+use crate::leader::LeaderOrder;
+use crate::mirror::{Answer, Ask, Child, IntentState, Refused, Request, Target};
 use crate::order::lifecycle::ChildState;
-use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderTerms, OrderType, Side, TimeInForce};
+use crate::order::{
+    BrokerStatus, EvidenceSource, Leg, OrderTerms, OrderType, Side, TimeInForce, TradeReport,
+};
 use crate::pacing::{Purpose, Window};
 use crate::policy::{
     AtModificationLimit, Bps, Changes, Conversions, CopyOn, EntryLeftBehind, MarketOrders, MissingCover,
     OnBreach, OnDrift, Parting, Translation,
 };
-use crate::price::Price;
+use crate::price::{Money, Price};
 use crate::quantity::{LotSize, Lots, Quantity};
 use crate::sizing::{CapitalBasis, DayCapital, Minimum, Ratio, Rounding, Strategy};
 use crate::time::TradingDay;
+use crate::trading::{Control, HaltCause};
 
 const ENTRY_AGE_MAX: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_secs(2);
