@@ -9,7 +9,7 @@
 //! when the leader holds nothing, whatever was rounded or refused before.
 
 //!
-//! How it works: [`walk`] goes through the leader's fills and then through what works still. A day is long, so what can
+//! How it works: `walk` goes through the leader's fills and then through what works still. A day is long, so what can
 //! change no more is gone through once: [`Standing`] is the state of the walk behind it, and gives the same result as the
 //! whole day would. `docs/decisions/0025-a-long-day.md` says why.
 

@@ -37,7 +37,7 @@ pub enum Effect {
     ReadSupers,
     /// Read the account's positions soon.
     ReadPositions,
-    /// Ask the broker's calculator what this needs, and answer with [`Event::Margin`] in any case.
+    /// Ask the broker's calculator what this needs, and answer with [`super::Event::Margin`] in any case.
     AskMargin {
         /// Which child.
         client_order_id: ClientOrderId,

@@ -2,7 +2,7 @@
 //! copies, and the orders whose fate is unknown. One pure `step`; the actor around it commits and sends.
 //!
 //! Upholds P1 (a request leaves only inside an [`Effect::Commit`]), P2 and P5 (through [`crate::mirror`]), P3 and P4
-//! (through [`absence`]), P18 (through [`crate::pacing`]), P26 (every leader order gets an outcome).
+//! (through `reconciliation`), P18 (through [`crate::pacing`]), P26 (every leader order gets an outcome).
 
 mod aside;
 mod control;

@@ -57,7 +57,7 @@ use crate::sizing::Sizing;
 use crate::time::Timestamp;
 use crate::translate::Note;
 
-/// Number of the copy itself among the parts of a mirror ([`ChildKey::leg`]).
+/// Number of the copy itself among the parts of a mirror ([`crate::ids::ChildKey::leg`]).
 pub const COPY: u8 = 0;
 /// Number of what makes a gap good: orders on the other side.
 pub const REPAIR: u8 = 1;
