@@ -67,7 +67,8 @@ fn ahead(daemon: &Daemon, follower: &str, option: InstrumentKey, of_two: u32) ->
     ahead.into_iter().sum()
 }
 
-/// Waits until the followers hold their share of what the leader holds (P11, P12), and never more. Less than that only in an
+/// Waits until the followers hold their share of what the leader holds (P11, P12), and never more, but where a gap says that
+/// an exit was given up. Less than that only in an
 /// instrument of which a row says why, or that the leader left in part while nobody heard, or while entries were not filled.
 /// Whether all is closed when he closes, calm tells.
 #[track_caller]
@@ -84,7 +85,8 @@ pub(crate) fn hold_their_share(broker: &Broker, daemon: &Daemon, options: &[Inst
                 let has_left =
                     here.clone().any(|order| order.terms.side == Side::Sell && !order.filled.is_zero());
                 let may_be_less = here.any(|order| reasons.contains(order.id.as_str()));
-                (held == due || (held < due && (has_left || may_be_less))).then_some(())
+                let is_told = || given_up(broker, daemon, name, *option);
+                (held == due || (held < due && (has_left || may_be_less)) || is_told()).then_some(())
             });
         }
     }
