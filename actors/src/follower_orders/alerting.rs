@@ -129,7 +129,8 @@ fn of_position(alert: &Alert) -> Option<AlertText> {
             instrument,
             format!(
                 "{units:+} units of {instrument} are held because of copies, and no order can close them (no master file of \
-                 today has the instrument, or they are less than a lot): close them by hand"
+                 today has the instrument, they are less than a lot, or an evening left them against the leader): close them by \
+                 hand"
             ),
         ),
         Alert::SquaredOffByBroker(instrument, units) => (

@@ -74,8 +74,8 @@ pub enum Alert {
     Stopped(HaltCause),
     /// Everything copied is closed.
     SquaredOff,
-    /// Units held because of copies that no order can close: their instrument is not known today, or they are less than a
-    /// lot.
+    /// Units held because of copies that no order can close: their instrument is not known today, they are less than a lot,
+    /// or an evening left them against the leader, who has not traded it since.
     CarriedLeft(InstrumentKey, i64),
     /// The broker does not take an order of a square-off, which goes on being tried.
     FlatteningFails,

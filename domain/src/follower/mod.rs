@@ -135,6 +135,8 @@ pub struct FollowerBook {
     reservations: HashMap<ClientOrderId, Reservation>,
     /// Copies of earlier days that are held still, signed.
     carried: HashMap<InstrumentKey, i64>,
+    /// Whether the leader's positions were told to this life.
+    knows_leader: bool,
     /// What earlier days left without proof.
     unproven: Vec<Unproven>,
     suspicions: Suspicions,
@@ -190,6 +192,7 @@ impl FollowerBook {
             margins: HashMap::new(),
             reservations: HashMap::new(),
             carried: HashMap::new(),
+            knows_leader: false,
             unproven: Vec::new(),
             suspicions: Suspicions::default(),
             lost: Lost::default(),

@@ -76,6 +76,9 @@ impl FollowerBook {
             let leader = carried.values().sum();
             self.open(*instrument, |opening| opening.leader = leader, effects);
         }
+        if !std::mem::replace(&mut self.knows_leader, true) {
+            self.dirty.extend(self.lines.keys().copied());
+        }
         self.look_for_conversions(positions, started_at, now, effects);
     }
 

@@ -204,9 +204,13 @@ impl FollowerBook {
         let Some(line) = self.lines.get_mut(&instrument) else { return };
         (line.leader, line.leader_buys) = (cut.allocation.leader, cut.leader_buys);
         (line.pool, line.credits) = (cut.allocation.pool, cut.credits.clone());
-        let overshot = cut.shared.overshot;
+        // What is carried stands against the leader only once it is known what he holds.
+        let is_carried = line.orders.is_empty();
+        let overshot = if is_carried && !self.knows_leader { 0 } else { cut.shared.overshot };
         if overshot != 0 && line.overshot != overshot {
-            effects.push(Effect::Alert(Alert::Overshot(instrument, overshot)));
+            // Where he has not traded today, there is no order to trade it back by.
+            let alert = if is_carried { Alert::CarriedLeft } else { Alert::Overshot };
+            effects.push(Effect::Alert(alert(instrument, overshot)));
         }
         line.overshot = overshot;
     }

@@ -296,7 +296,12 @@ fn may_be(child: &Child, kind: ExitKind) -> bool {
     let under_way = child.request.as_deref().filter(|request| request.state != ChangeState::Planned);
     let is_changed = under_way.is_some_and(|request| comes_to(request, kind));
     let was = |before: &OrderTerms| kind_of(before) == kind;
-    kind_of(&child.terms) == kind || is_changed || (under_way.is_some() && child.asked_before.iter().any(was))
+    // A stop that has fired is a limit that trades now: what it was to close, no other stop may count on.
+    let has_fired = child.has_fired && kind == ExitKind::Stop;
+    kind_of(&child.terms) == kind
+        || is_changed
+        || has_fired
+        || (under_way.is_some() && child.asked_before.iter().any(was))
 }
 
 /// Whether what waits to leave is, or may come to be, of a kind.

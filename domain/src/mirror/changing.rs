@@ -160,8 +160,10 @@ impl Mirror {
             // What was over before it could be changed ended as it was.
             Change::Modify { terms, .. } => {
                 if child.terms != terms && (is_seen || child.is_live()) {
-                    // Its row shows what was taken; what the broker shows next is news beside that.
-                    child.shown = child.shown.map(|shown| shown.max(terms.quantity));
+                    // Its row shows what was taken, what the broker shows next is news beside that. Until he shows anything, it
+                    // may be as it was placed: "taken" is no proof.
+                    let shown = child.shown.unwrap_or(child.terms.quantity);
+                    child.shown = Some(shown.max(terms.quantity));
                     let before = std::mem::replace(&mut child.terms, terms);
                     if !child.asked_before.contains(&before) {
                         child.asked_before.push(before);

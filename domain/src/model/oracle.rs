@@ -106,7 +106,8 @@ impl World {
         // What waits for his own order to fill may have filled before it; or may yet fill, as that still works.
         let is_ahead = self.is_ahead(instrument) || self.is_leaving(instrument);
         // An evening's overshoot is told, and closed by nothing of today's.
-        let is_told = ["left over", "overshot"].iter().all(|blot| self.is_blotted(instrument, &[blot]));
+        let is_told = self.is_blotted(instrument, &["left over"])
+            && self.is_blotted(instrument, &["overshot", "carried left"]);
         // And of a part of a lot nothing is closed.
         let is_part = self.is_blotted(instrument, &["part of a lot"]) && held.unsigned_abs() < u64::from(LOT);
         hold!(

@@ -439,7 +439,9 @@ impl World {
                 self.drifted.insert(number);
                 self.blot(number, "drift");
             }
-            Alert::CarriedLeft(key, _) if self.policies.operator => {
+            Alert::CarriedLeft(key, _)
+                if self.policies.operator || self.is_blotted(speak::number_of_key(*key), &["left over"]) =>
+            {
                 self.blot(speak::number_of_key(*key), "carried left");
             }
             Alert::UnresolvedYesterday(key) if self.unresolved.contains(&speak::number_of_key(*key)) => {}

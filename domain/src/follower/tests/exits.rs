@@ -486,3 +486,18 @@ fn what_an_exit_has_closed_too_much_is_not_closed_again_by_a_flip() {
     let back = placed(&desk.executed("B", terms(BUY, 130)));
     assert_eq!((back.terms.quantity.get(), back.purpose), (130, Purpose::Exit));
 }
+
+#[test]
+fn what_a_change_frees_is_free_once_it_is_shown_though_the_order_never_was() {
+    let mut desk = Desk::new();
+    desk.holds(260);
+    let first = desk.sent("X", terms(SELL, 260));
+    desk.accepted(&first, "x");
+    assert_eq!(changes(&desk.plan("X", terms(SELL, 65))), ["1 modify to 65 at 100.00"]);
+    desk.answer_to(&first, 1, Answer::Accepted(broker_id("x")));
+    let effects = desk.plan("Y", terms(SELL, 195));
+    assert_eq!(placements(&effects), vec![], "taken is not done: all 260 may close still");
+    let effects = desk.shows(&first, BrokerStatus::Pending, 0);
+    let placed = placements(&effects);
+    assert_eq!(placed.iter().map(|order| order.terms.quantity.get()).collect::<Vec<_>>(), [195]);
+}

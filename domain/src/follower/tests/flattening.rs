@@ -215,3 +215,15 @@ fn what_no_order_can_close_is_named() {
     assert_eq!(requests(&effects), vec![]);
     assert!(alerts(&effects).contains(&&Alert::CarriedLeft(key(), 65)), "{effects:?}");
 }
+
+#[test]
+fn copies_that_an_evening_left_against_the_leader_are_told_once_it_is_known_what_he_holds() {
+    let mut desk = Desk::new();
+    desk.book.restore_carried([(key(), 65)], [Instrument::clone(&instrument(key()))]);
+    let effects = shows_net(&mut desk, 65, 65);
+    assert_eq!(alerts(&effects), [] as [&Alert; 0], "he may hold some, too");
+    let mut leader_holds_nothing =
+        || desk.step(Event::LeaderPositions { started_at: desk.now, positions: Vec::new() });
+    assert_eq!(alerts(&leader_holds_nothing()), [&Alert::CarriedLeft(key(), 65)]);
+    assert_eq!(alerts(&leader_holds_nothing()), [] as [&Alert; 0], "once");
+}

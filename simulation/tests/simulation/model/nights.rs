@@ -70,12 +70,16 @@ impl World {
         for number in 0..self.policies.instruments {
             let Carried { leader, copied, .. } = self.tallies[number as usize].carried;
             // Neither is closed by an order of today's: less than a lot, and what an evening left against the leader.
-            if copied % i64::from(LOT) != 0 {
-                self.blot(number, "lost");
+            let is_part = copied % i64::from(LOT) != 0;
+            let is_left_over = copied != 0 && leader.signum() != copied.signum();
+            if is_part {
                 self.blot(number, "part of a lot");
             }
-            if copied != 0 && leader.signum() != copied.signum() {
+            if is_left_over {
                 self.blot(number, "left over");
+            }
+            if is_part || is_left_over {
+                self.blot(number, "lost");
             }
         }
         Ok(())
