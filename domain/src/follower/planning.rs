@@ -182,8 +182,13 @@ impl FollowerBook {
         purpose: Purpose,
         now: Timestamp,
     ) -> Option<DeniedReason> {
-        let is_raise = !raised_by(child).is_zero();
-        if is_raise { self.entry_denial(mirror.leader.ts_event, purpose, now) } else { None }
+        if raised_by(child).is_zero() {
+            return None;
+        }
+        if self.wait(mirror, child, now) == Some(Wait::CoverMissing) {
+            return Some(DeniedReason::CoverMissing);
+        }
+        self.entry_denial(mirror.leader.ts_event, purpose, now)
     }
 
     /// Whether what waits of this child may leave now.
@@ -226,7 +231,9 @@ impl FollowerBook {
                     self.hold_back(&id, Wait::Stopped, effects);
                     continue;
                 }
-                if reason == DeniedReason::CoverMissing && self.cut_to_cover(&id, now, effects) {
+                let is_placing = self.child(&id).is_some_and(|(_, child)| child.state == ChildState::Planned);
+                if reason == DeniedReason::CoverMissing && is_placing && self.cut_to_cover(&id, now, effects)
+                {
                     continue;
                 }
                 self.queue.remove(&id);

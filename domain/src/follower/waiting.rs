@@ -106,10 +106,12 @@ impl FollowerBook {
 
     /// A sell that opens, where the leader has bought what covers it: the follower's own cover must have filled.
     fn waits_for_cover(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<Wait> {
-        if self.spread_of(mirror, child)?.covers(child.terms.quantity.get()) {
+        let sells = child.at_most().saturating_sub(child.cumulative);
+        if self.spread_of(mirror, child)?.covers(sells.get()) {
             return None;
         }
-        let since = mirror.leader.ts_first_seen;
+        let is_raise = child.state != ChildState::Planned;
+        let since = if is_raise { mirror.leader.ts_event } else { mirror.leader.ts_first_seen };
         let until = since.plus(self.settings.spread.cover_wait);
         if now < until {
             return Some(Wait::Until(until));

@@ -62,6 +62,23 @@ fn of_a_sell_whose_cover_comes_in_part_that_part_goes() {
 }
 
 #[test]
+fn a_raise_of_a_sell_whose_cover_does_not_come_is_given_up() {
+    let (mut desk, cover) = spread(|_| ());
+    let sell = placed(&desk.shows(&cover, BrokerStatus::Traded, 65)).client_order_id;
+    desk.accepted(&sell, "s");
+    desk.shows(&sell, BrokerStatus::Pending, 0);
+    desk.passes(COVER_WAIT * 2);
+    desk.plan("C", call(26_200, BUY, 130));
+    assert_eq!(changes(&desk.plan("S", call(26_000, SELL, 130))), [] as [&str; 0], "it waits for the cover");
+    assert_eq!(changes(&desk.passes(COVER_WAIT / 2)), [] as [&str; 0]);
+    let effects = desk.passes(COVER_WAIT);
+    assert_eq!(changes(&effects), [] as [&str; 0]);
+    assert_eq!(alerts(&effects), [&Alert::CoverMissing(broker_id("S"))]);
+    assert_eq!(desk.book.waiting_count(), 0);
+    assert_eq!(desk.outcome("S"), (Outcome::Sent, Some(DeniedReason::CoverMissing)));
+}
+
+#[test]
 fn a_sell_whose_cover_does_not_come_is_sent_where_the_owner_says_so() {
     let (mut desk, _) = spread(|settings| settings.spread.on_missing_cover = MissingCover::Send);
     assert_eq!(placed(&desk.passes(COVER_WAIT)).terms.side, SELL);
