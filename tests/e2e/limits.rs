@@ -463,39 +463,42 @@ fn e13_one_order_taken_between_rejections_begins_anew() {
     daemon.end();
 }
 
-#[test]
-fn e14_exits_keep_their_reserve_of_the_budget() {
+/// What her own program does, until it has eaten the entries' part of the minute (a fifth is kept for exits) and all of it is
+/// seen. Of an entry and an exit the exit alone finds room then.
+fn eats_the_budget(
+    does: impl Fn(&Broker, InstrumentKey, usize) -> usize,
+    is_seen: impl Fn(&[(String, String, u32)]) -> bool,
+) {
     let Stage { broker, mut daemon } = halves().set("copy.entry_age_ms_max = 10000").stage();
     daemon.tolerates("fewer requests");
     let (option, second) = (broker.option(), second(&broker));
     copied(&broker, &daemon, buy(option, 520), 260);
-    // Her own program eats the entries' part of the minute: a fifth is kept for exits.
     let mut taken = 0;
     while taken < 210 {
-        taken += broker.storm(ASHA, second, 10.min(210 - taken));
+        taken += does(&broker, second, 210 - taken);
         broker.quiet();
     }
-    until("her program's orders are seen", || (daemon.externals(ASHA).len() >= 210).then_some(()));
+    until("all that her program did is seen", || is_seen(&daemon.externals(ASHA)).then_some(()));
     exit_goes_before_entry(&broker, daemon, option);
 }
 
 #[test]
+fn e14_exits_keep_their_reserve_of_the_budget() {
+    eats_the_budget(
+        |broker, instrument, left| broker.storm(ASHA, instrument, 10.min(left)),
+        |theirs| theirs.len() >= 210,
+    );
+}
+
+#[test]
 fn e14_changes_and_cancels_of_hers_eat_the_budget_too() {
-    let Stage { broker, mut daemon } = halves().set("copy.entry_age_ms_max = 10000").stage();
-    daemon.tolerates("fewer requests");
-    let (option, second) = (broker.option(), second(&broker));
-    copied(&broker, &daemon, buy(option, 520), 260);
-    let mut taken = 0;
-    while taken < 210 {
-        taken += broker.storm(ASHA, second, 4) + broker.second_thoughts(ASHA, 2);
-        broker.quiet();
-    }
-    until("all that her program did is seen", || {
-        let theirs = daemon.externals(ASHA);
-        let told = |status: &str| theirs.iter().filter(|order| order.1 == status).count();
-        (theirs.len() >= 104 && told("CANCELLED") >= 50).then_some(())
-    });
-    exit_goes_before_entry(&broker, daemon, option);
+    eats_the_budget(
+        |broker, instrument, _| broker.storm(ASHA, instrument, 4) + broker.second_thoughts(ASHA, 2),
+        |theirs| {
+            let told = |status: &str| theirs.iter().filter(|order| order.1 == status).count();
+            theirs.len() >= 104 && told("CANCELLED") >= 50
+        },
+    );
 }
 
 /// Of an entry and an exit the exit alone finds room, at once; the entry grows too old, and the broker refuses nothing.
