@@ -148,12 +148,18 @@ impl FollowerBook {
     }
 
     /// Why a planned child is not to be sent any more.
-    fn child_denial(&self, mirror: &Mirror, child: &Child, now: Timestamp) -> Option<DeniedReason> {
+    fn child_denial(
+        &self,
+        mirror: &Mirror,
+        child: &Child,
+        wait: Option<Wait>,
+        now: Timestamp,
+    ) -> Option<DeniedReason> {
         // An attempt of it that is on no record here: an older database was put back, and nobody knows what came of it.
         if mirror.children.iter().any(|attempt| self.unrecorded.contains(&attempt.client_order_id)) {
             return Some(DeniedReason::AlreadyAtBroker);
         }
-        if self.wait(mirror, child, now) == Some(Wait::CoverMissing) {
+        if wait == Some(Wait::CoverMissing) {
             return Some(DeniedReason::CoverMissing);
         }
         if child.purpose == Purpose::Entry && self.is_from_before(mirror) {
@@ -179,31 +185,40 @@ impl FollowerBook {
         &self,
         mirror: &Mirror,
         child: &Child,
-        purpose: Purpose,
+        (purpose, wait): (Purpose, Option<Wait>),
         now: Timestamp,
     ) -> Option<DeniedReason> {
         if raised_by(child).is_zero() {
             return None;
         }
-        if self.wait(mirror, child, now) == Some(Wait::CoverMissing) {
+        if wait == Some(Wait::CoverMissing) {
             return Some(DeniedReason::CoverMissing);
         }
         self.entry_denial(mirror.leader.ts_event, purpose, now)
     }
 
+    /// For what something of this child waits to leave, why it is not to leave any more, and why not yet; none where
+    /// nothing waits.
+    fn judged(
+        &self,
+        id: &ClientOrderId,
+        now: Timestamp,
+    ) -> Option<(Purpose, Option<DeniedReason>, Option<Wait>)> {
+        let (mirror, child) = self.child(id)?;
+        let wait = self.wait(mirror, child, now);
+        Some(match waits(child)? {
+            Waits::ToBePlaced => (child.purpose, self.child_denial(mirror, child, wait, now), wait),
+            Waits::ToBeChanged(purpose) => {
+                (purpose, self.raise_denial(mirror, child, (purpose, wait), now), wait)
+            }
+        })
+    }
+
     /// Whether what waits of this child may leave now.
     fn may_go(&self, id: &ClientOrderId, now: Timestamp) -> bool {
-        let Some((mirror, child)) = self.child(id) else { return false };
-        let purpose = match waits(child) {
-            Some(Waits::ToBePlaced) if self.child_denial(mirror, child, now).is_none() => child.purpose,
-            Some(Waits::ToBeChanged(purpose)) if self.raise_denial(mirror, child, purpose, now).is_none() => {
-                purpose
-            }
-            Some(_) | None => return false,
-        };
-        !self.is_closed()
-            && self.wait(mirror, child, now).is_none()
-            && self.pacer.permit(purpose, now).is_ok()
+        self.judged(id, now).is_some_and(|(purpose, denial, wait)| {
+            denial.is_none() && !self.is_closed() && wait.is_none() && self.pacer.permit(purpose, now).is_ok()
+        })
     }
 
     /// Sends what waits and may go; gives up what waited too long, all of it in one transaction.
@@ -212,16 +227,7 @@ impl FollowerBook {
         let mut given_up = Vec::new();
         let mut denied: HashSet<ClientOrderId> = HashSet::new();
         while let Some(id) = self.queue.front(now).filter(|_| !self.stopping) {
-            let what = self.child(&id).and_then(|(mirror, child)| {
-                let wait = self.wait(mirror, child, now);
-                Some(match waits(child)? {
-                    Waits::ToBePlaced => (child.purpose, self.child_denial(mirror, child, now), wait),
-                    Waits::ToBeChanged(purpose) => {
-                        (purpose, self.raise_denial(mirror, child, purpose, now), wait)
-                    }
-                })
-            });
-            let Some((purpose, denial, wait)) = what else {
+            let Some((purpose, denial, wait)) = self.judged(&id, now) else {
                 self.queue.remove(&id);
                 continue;
             };
