@@ -153,6 +153,25 @@ impl Streams {
             && self.sessions.iter().all(|session| session.queued == session.sent)
     }
 
+    /// What is not on its socket yet, in words.
+    pub(crate) fn holds(&self) -> Vec<String> {
+        let mut holds = Vec::new();
+        if self.jumping {
+            holds.push("a jump is not confirmed by all daemons".to_owned());
+        }
+        for (account, waiting) in &self.waiting {
+            if waiting.answers > 0 || !waiting.frames.is_empty() {
+                let frames = waiting.frames.len();
+                holds.push(format!("{frames} frames of {account} wait for {} answers", waiting.answers));
+            }
+        }
+        for session in self.sessions.iter().filter(|session| session.queued != session.sent) {
+            let left = session.queued - session.sent;
+            holds.push(format!("{left} frames of {} are not written", session.account));
+        }
+        holds
+    }
+
     /// Whether some open session of the account has sent exactly so many texts since its login.
     pub(crate) fn has_sent(&self, account: &str, texts: u64) -> bool {
         self.sessions.iter().any(|session| session.account.as_str() == account && session.sent == texts)

@@ -77,6 +77,15 @@ impl Daemons {
             .collect()
     }
 
+    /// The counts of those who have answered the latest question, and how many have not.
+    pub(crate) fn latest(&self) -> (Vec<&FrameCounts>, usize) {
+        let answered = |daemon: &&Daemon| daemon.idle.as_ref().is_some_and(|(of, _)| *of == self.next_question);
+        let counts: Vec<&FrameCounts> =
+            self.connected.values().filter(answered).filter_map(|daemon| Some(&daemon.idle.as_ref()?.1)).collect();
+        let busy = self.connected.len() - counts.len();
+        (counts, busy)
+    }
+
     /// Tells all the time.
     pub(crate) fn tell_time(&mut self, now_us: i64, rate: f64) {
         self.tell(&ClockMessage::Time { now_us, rate });

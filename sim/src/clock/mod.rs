@@ -3,6 +3,7 @@
 pub(crate) mod anchor;
 pub(crate) mod daemons;
 mod driver;
+mod holds;
 pub mod protocol;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tandem_domain::time::Timestamp;
 use thiserror::Error;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::anchor::{Rate, RateError};
@@ -35,7 +37,7 @@ pub struct ClockControl {
     runs: mpsc::UnboundedSender<RunUntil>,
 }
 
-/// A run under way: wait for it on a thread or in a task, or drop it and let it run.
+/// A run under way: look whether it is over, wait for it in a task, or drop it and let it run.
 #[derive(Debug)]
 pub struct Run {
     arrived: oneshot::Receiver<Timestamp>,
@@ -55,6 +57,11 @@ impl ClockControl {
     /// Simulated seconds in a real one.
     pub fn rate(&self) -> Rate {
         self.shared.lock().clock.rate()
+    }
+
+    /// What keeps a run from jumping at this moment, in words; empty when nothing does.
+    pub fn holds(&self) -> Vec<String> {
+        self.shared.lock().holds()
     }
 
     /// Goes on at another rate, and tells the daemons.
@@ -82,9 +89,13 @@ impl ClockControl {
 }
 
 impl Run {
-    /// Waits on this thread; not inside an async task. Answers with the moment reached.
-    pub fn wait(self) -> Result<Timestamp, Stopped> {
-        self.arrived.blocking_recv().map_err(|_| Stopped)
+    /// The moment reached, if it was: for whoever waits outside of tasks, with a deadline of his own.
+    pub fn reached(&mut self) -> Result<Option<Timestamp>, Stopped> {
+        match self.arrived.try_recv() {
+            Ok(reached) => Ok(Some(reached)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Closed) => Err(Stopped),
+        }
     }
 
     /// Waits in a task. Answers with the moment reached.

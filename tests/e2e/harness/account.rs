@@ -1,5 +1,7 @@
 //! What befalls an account by hands that are neither the leader's nor Tandem's: its owner's, the broker's, time's.
 
+use std::time::{Duration, Instant};
+
 use chrono::NaiveDateTime;
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::instrument::InstrumentKey;
@@ -10,9 +12,13 @@ use tandem_domain::time::Timestamp;
 use tandem_sim::exchange::{
     CarriedPosition, Conversion, Fill, OverlappingExits, PlaceRequest, SimOrder, SimPosition, Source,
 };
-use tandem_sim::{AnswerFault, Fault, Operation};
+use tandem_sim::{AnswerFault, Fault, Operation, Run};
 
+use super::wait::look_again;
 use super::{Broker, account, buy, limit, rupees, to_price};
+
+/// Real time for a run of the clock: a night with tries that wait in real time, on a slow machine.
+const RUN_PATIENCE: Duration = Duration::from_mins(3);
 
 impl Broker {
     /// The account holds so many units from earlier days, product MARGIN; negative ones are short. Once for each
@@ -154,8 +160,19 @@ impl Broker {
     }
 
     /// Lets time pass until this moment in India, `2026-12-01 15:39:00`, in jumps as soon as every daemon is idle.
+    #[track_caller]
     pub(crate) fn pass_until(&self, moment: &str) {
         let until = NaiveDateTime::parse_from_str(moment, "%Y-%m-%d %H:%M:%S").unwrap();
-        self.sim.clock().run_until(Timestamp::from_ist(until)).wait().unwrap();
+        self.await_run(self.sim.clock().run_until(Timestamp::from_ist(until)), moment);
+    }
+
+    /// Waits until the clock has got there.
+    #[track_caller]
+    pub(super) fn await_run(&self, mut run: Run, until: &str) {
+        let deadline = Instant::now() + RUN_PATIENCE;
+        while run.reached().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "never came: {until}, for {:?}", self.sim.clock().holds());
+            look_again();
+        }
     }
 }

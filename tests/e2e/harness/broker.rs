@@ -311,7 +311,7 @@ impl Broker {
 
     /// Lets simulated time pass, in a jump as soon as every daemon is idle.
     pub(crate) fn pass(&self, span: Duration) {
-        self.sim.clock().run_for(span).wait().unwrap();
+        self.await_run(self.sim.clock().run_for(span), "the end of a span");
     }
 }
 

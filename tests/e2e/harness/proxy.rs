@@ -146,31 +146,41 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, sky: &Arc<Mutex<Sky>>) {
 
 fn answer(mut client: TcpStream, mut server: TcpStream, sky: &Mutex<Sky>, latest: &Mutex<Weather>) {
     let mut buffer = vec![0; 64 * 1024];
+    let mut lost = false;
     while let Ok(read @ 1..) = server.read(&mut buffer) {
+        // A network loses connections. It never loses bytes between others of one connection.
+        if lost {
+            continue;
+        }
         let weather = sky.lock().unwrap().always.unwrap_or(*latest.lock().unwrap());
-        if deliver(&mut client, &buffer[..read], weather).is_err() {
-            break;
+        match deliver(&mut client, &buffer[..read], weather) {
+            Ok(arrived) => lost = !arrived,
+            Err(_) => break,
         }
     }
     // The other half ends with it, and tells the client nothing but what closing tells.
     drop(client.shutdown(Shutdown::Read));
 }
 
-fn deliver(client: &mut TcpStream, bytes: &[u8], weather: Weather) -> io::Result<()> {
+/// Whether they arrive; an error ends the connection.
+fn deliver(client: &mut TcpStream, bytes: &[u8], weather: Weather) -> io::Result<bool> {
     match weather {
-        Weather::Fair => client.write_all(bytes),
+        Weather::Fair => client.write_all(bytes)?,
         Weather::ResetAfter(arrive) => {
             client.write_all(&bytes[..arrive.min(bytes.len())])?;
             reset_when_closed(client);
-            Err(io::ErrorKind::ConnectionReset.into())
+            return Err(io::ErrorKind::ConnectionReset.into());
         }
-        Weather::ResetBefore | Weather::HalfClose | Weather::BlackHole => Ok(()),
-        Weather::Drip(apart) => bytes.iter().try_for_each(|byte| {
-            #[expect(clippy::disallowed_methods, reason = "the drip itself is what is tested")]
-            thread::sleep(apart);
-            client.write_all(&[*byte])
-        }),
+        Weather::ResetBefore | Weather::HalfClose | Weather::BlackHole => return Ok(false),
+        Weather::Drip(apart) => {
+            for byte in bytes {
+                #[expect(clippy::disallowed_methods, reason = "the drip itself is what is tested")]
+                thread::sleep(apart);
+                client.write_all(&[*byte])?;
+            }
+        }
     }
+    Ok(true)
 }
 
 /// Its end is a reset and not an end of the stream.

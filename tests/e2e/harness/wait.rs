@@ -16,7 +16,12 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
             return seen;
         }
         assert!(Instant::now() < deadline, "never came: {what}");
-        #[expect(clippy::disallowed_methods, reason = "between two looks at a condition, bounded above")]
-        std::thread::sleep(LOOK);
+        look_again();
     }
+}
+
+/// Between two looks at a condition that have a deadline.
+#[expect(clippy::disallowed_methods, reason = "whoever looks bounds it")]
+pub(crate) fn look_again() {
+    std::thread::sleep(LOOK);
 }
