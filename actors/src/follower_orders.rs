@@ -39,8 +39,8 @@ use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
 use crate::instruments::Instruments;
 use crate::messages::{
-    Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, LeaderPositionsRead, Link, Plan, Probe,
-    Together,
+    Addresses, ApiDid, BreakerIs, Drain, FollowerReady, FundsRead, LeaderHeard, LeaderPositionsRead, Link,
+    Plan, Probe, Together,
 };
 use crate::order_stream::OrderStreamLink;
 use crate::records::{About, Circumstances, News};
@@ -95,6 +95,28 @@ pub struct Polls {
     pub margin_wait: Duration,
 }
 
+/// Whether the leader is heard, as this life was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LeaderVoice {
+    /// Nobody has said yet.
+    NotYet,
+    Heard,
+    /// He was, and is no more.
+    Lost,
+}
+
+impl LeaderVoice {
+    /// Takes the latest word; answers with how it was before.
+    fn next(&mut self, is_heard: bool) -> Self {
+        let next = match (is_heard, *self) {
+            (true, _) => Self::Heard,
+            (false, Self::NotYet) => Self::NotYet,
+            (false, Self::Heard | Self::Lost) => Self::Lost,
+        };
+        std::mem::replace(self, next)
+    }
+}
+
 /// The actor.
 #[derive(Debug)]
 pub struct FollowerOrderActor {
@@ -124,6 +146,7 @@ pub struct FollowerOrderActor {
     token: TokenKeeper,
     /// What was told while the rows were still being read.
     breaker_open: bool,
+    leader: LeaderVoice,
     draining: bool,
     /// The breaker waits for the next read's outcome.
     probing: bool,
@@ -192,6 +215,7 @@ impl FollowerOrderActor {
             read_again: false,
             funds: None,
             breaker_open: false,
+            leader: LeaderVoice::NotYet,
             draining: false,
             probing: false,
             reading_supers: false,
@@ -423,6 +447,21 @@ impl Handler<Together> for FollowerOrderActor {
     fn handle(&mut self, Together { begins, .. }: Together, ctx: &mut Self::Context) {
         self.vitals.received();
         self.step(Event::Together(begins), ctx);
+    }
+}
+
+impl Handler<LeaderHeard> for FollowerOrderActor {
+    type Result = ();
+
+    fn handle(&mut self, LeaderHeard { is_heard, .. }: LeaderHeard, ctx: &mut Self::Context) {
+        self.vitals.received();
+        let before = self.leader.next(is_heard);
+        self.step(Event::LeaderHeard(is_heard), ctx);
+        if (before, self.leader) == (LeaderVoice::Lost, LeaderVoice::Heard) && self.client.is_some() {
+            // What followed him into the gap is looked at where it stands.
+            self.read_book_now(ctx);
+            self.read_positions(ctx);
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub const KINDS: &[(&str, Ending)] = &[
     ("token_not_renewed", Ending::ByItself),
     ("token_not_written", Ending::ByItself),
     ("stream_lost", Ending::ByItself),
+    ("leader_stream_silent", Ending::ByItself),
     ("margin_lacking", Ending::ByItself),
     ("orders_refused", Ending::ByItself),
     ("static_ip_refused", Ending::ByOperator),

@@ -11,6 +11,7 @@ mod listening;
 mod merging;
 mod money;
 mod reading;
+mod silence;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -23,11 +24,13 @@ use tandem_dhan::rest::{AccountClient, ClientError};
 use tandem_dhan::stream::{StreamFrame, StreamSettings};
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::leader::LeaderBook;
+use tandem_domain::time::Timestamp;
 use tracing::info;
 
 use self::legs::LegWatch;
 use self::money::LeaderHoldings;
 use self::reading::{Listing, Retries, Wishes};
+use self::silence::Silence;
 use crate::account::{AccountParams, KnownTrades, ReadPacer};
 use crate::clock::Clock;
 use crate::in_flight::{FrameCounts, InFlight, Underway};
@@ -91,6 +94,9 @@ pub struct LeaderStream {
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
     holdings: LeaderHoldings,
+    silence: Silence,
+    /// Since when neither the stream nor a book read after its loss tells what he does.
+    unheard_since: Option<Timestamp>,
     /// Held while not live, so that a lent clock does not jump past what is being caught up with.
     catching_up: Option<Underway>,
 }
@@ -145,6 +151,8 @@ impl LeaderStream {
         );
         Self {
             book: LeaderBook::new(params.clock.now().trading_day()),
+            silence: Silence::default(),
+            unheard_since: Some(params.clock.now()),
             catching_up: Some(params.in_flight.begin()),
             reads: ReadPacer::new(params.account.reads_per_second, params.clock.clone()),
             token: TokenKeeper::new(params.account.clone(), params.clock.clone(), params.in_flight.clone()),
@@ -213,7 +221,10 @@ impl LeaderStream {
             return;
         }
         info!(old_state = self.state.as_str(), state = state.as_str(), "leader stream changes state");
-        self.state = state;
+        let was_live = std::mem::replace(&mut self.state, state) == StreamState::Live;
+        if was_live {
+            self.goes_unheard();
+        }
         self.mind_the_clock();
     }
 

@@ -89,6 +89,17 @@ pub struct Together {
     pub underway: Arc<Underway>,
 }
 
+/// LeaderStream to Sizer to follower: whether the leader is heard. By the way of the plans, behind all that was heard.
+/// Supervisor to follower: he is not, for who tells of him has died.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LeaderHeard {
+    /// Whether his stream is live, or his order book was read since it was.
+    pub is_heard: bool,
+    /// Kept until every follower has heard it.
+    pub underway: Arc<Underway>,
+}
+
 /// Sizer to follower: what to do about a leader order.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -1,6 +1,6 @@
 //! Sizer: turns one leader order and one follower's policy into what that follower should do about it.
 //!
-//! Takes [`LeaderOrderChanged`], [`Together`], [`FundsRead`], [`FollowerReady`]; gives [`Plan`] and [`GoLive`]; owns the instruments of
+//! Takes [`LeaderOrderChanged`], [`Together`], [`LeaderHeard`], [`FundsRead`], [`FollowerReady`]; gives [`Plan`] and [`GoLive`]; owns the instruments of
 //! the day and the day's capital in memory; never talks to a broker's order API and never waits on the hot path. Upholds
 //! P26: every leader order gets a word for every follower. On restart it asks for everything again.
 
@@ -27,7 +27,8 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::instruments::{InstrumentSource, Instruments};
 use crate::messages::{
-    Addresses, FollowerReady, FundsRead, GoLive, LeaderOrderChanged, Link, Plan, ReloadPolicies, Together,
+    Addresses, FollowerReady, FundsRead, GoLive, LeaderHeard, LeaderOrderChanged, Link, Plan, ReloadPolicies,
+    Together,
 };
 use crate::store::{self, Reader, StoreHandle, Write};
 use crate::vitals::{Health, Ping, Vitals};
@@ -390,6 +391,18 @@ impl Handler<Together> for Sizer {
         let Some(addresses) = self.addresses.as_ref().filter(|_| self.is_live) else { return };
         for to in &addresses.followers {
             to.orders.tell(together.clone());
+        }
+    }
+}
+
+impl Handler<LeaderHeard> for Sizer {
+    type Result = ();
+
+    fn handle(&mut self, heard: LeaderHeard, _: &mut Self::Context) {
+        self.vitals.received();
+        let Some(addresses) = self.addresses.as_ref().filter(|_| self.is_live) else { return };
+        for to in &addresses.followers {
+            to.orders.tell(heard.clone());
         }
     }
 }

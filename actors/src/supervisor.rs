@@ -102,6 +102,8 @@ pub trait Household: 'static {
     /// Starts one life of an actor; nothing of an older one may write or send from now on. None for an actor that is not
     /// one of [`Household::actors`].
     fn start(&mut self, birth: Birth) -> Option<Recipient<Ping>>;
+    /// An actor has died or hangs: who goes by what it says is told that it says nothing.
+    fn tell_of_loss(&self, actor: &ActorName);
     /// Tells an actor to end, because one that it stands on has died.
     fn retire(&self, actor: &ActorName);
     /// Tells every actor the present addresses.
@@ -277,6 +279,7 @@ impl<H: Household + Unpin> Supervisor<H> {
         child.end();
         let (name, generation) = (child.name.clone(), child.generation);
         let verdict = child.log.on_death(since_start, jitter_pct(since_start));
+        self.house.tell_of_loss(&name);
         self.record_restart(&name, generation, how);
         if name == ActorName::Store {
             // Of a writer that ends or hangs the keeper dies by itself. One that only does not answer shares its thread with

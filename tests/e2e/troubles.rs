@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tandem_domain::instrument::OptionType;
 use tandem_domain::order::Product;
-use tandem_sim::{AnswerFault, Down, Fault, LoginRefusal, Operation};
+use tandem_sim::{AnswerFault, Down, Fault, LoginRefusal, Mute, Operation};
 
 use crate::harness::{ASHA, Daemon, Follower, LEADER, Setup, Stage, buy, limit, sell, until};
 
@@ -172,4 +172,52 @@ fn orders_that_are_refused_often_are_told_of_once_and_none_is_tried_again() {
     assert_eq!(broker.placements(ASHA).len(), 7);
     assert_eq!(daemon.log_count("minutes were refused"), 1);
     daemon.end();
+}
+
+#[test]
+fn f2_a_stream_that_lives_and_does_not_tell_is_found_by_the_book() {
+    let Stage { broker, mut daemon } = Setup::new().set("leader.book_poll_ms = 500").stage();
+    daemon.expects("it connects anew");
+    let option = broker.option();
+    broker.inject(LEADER, Fault::StreamMute { mute: Mute::Frames });
+    let order = broker.lead(buy(option, 260));
+    daemon.until_filled(&order, "asha", 130);
+    until_told(&daemon, "leader_stream_silent", None);
+    daemon.until_live(2);
+
+    broker.inject(LEADER, Fault::StreamMute { mute: Mute::Off });
+    let heard = broker.lead(buy(option, 260));
+    daemon.until_filled(&heard, "asha", 130);
+    until_over(&daemon, "leader_stream_silent");
+    daemon.end_at_rest(&broker);
+}
+
+#[test]
+fn f1_what_waits_to_open_waits_on_while_nobody_hears_the_leader() {
+    let Stage { broker, mut daemon } = Setup::new()
+        .set("copy.entry_age_ms_max = 60000")
+        .set("broker.reconnect_ms_first = 10")
+        .set("broker.reconnect_ms_max = 50")
+        .stage();
+    daemon.tolerates("");
+    let option = broker.option();
+    broker.spoil(ASHA, Operation::Place, 1, AnswerFault::BusyFor { seconds: 10 });
+    let kept = broker.lead(buy(option, 260));
+    daemon.until_log("asks for fewer requests");
+    let taken_back = broker.lead(limit("90.00", buy(option, 390)));
+    daemon.until_intent(&taken_back, "asha", "PLANNED");
+
+    broker.inject(LEADER, Fault::AccountDown { down: Down::Refuse });
+    until_told(&daemon, "stream_lost", None);
+    broker.cancel(LEADER, &taken_back);
+    broker.pass(Duration::from_secs(20));
+    assert!(broker.orders(ASHA).is_empty(), "the pause is over, and nobody knows what he has taken back");
+
+    broker.inject(LEADER, Fault::Clear);
+    daemon.until_live(2);
+    daemon.until_filled(&kept, "asha", 130);
+    daemon.until_refused(&taken_back, "asha", "voided", "leader_gone");
+    broker.quiet();
+    assert_eq!(broker.orders(ASHA).len(), 1);
+    daemon.end_at_rest(&broker);
 }

@@ -4,7 +4,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_domain::follower::{Event, FollowerBook};
 use tracing::info;
 
-use super::FollowerOrderActor;
+use super::{FollowerOrderActor, LeaderVoice};
 use crate::records::Circumstances;
 use crate::restored::Day;
 use crate::store::ReaderError;
@@ -40,6 +40,7 @@ impl FollowerOrderActor {
             openings = day.openings.len(), "follower's day loaded");
         let mut book = FollowerBook::new(self.params.settings.clone());
         let now = self.params.clock.now();
+        book.step(Event::LeaderHeard(self.leader == LeaderVoice::Heard), now);
         let effects = day.restore(&mut book, now);
         self.enter_trading(book.trading());
         self.book = Some(book);

@@ -35,6 +35,7 @@ impl Listens for LeaderStream {
 
     fn on_connecting(&mut self, _: &mut Context<Self>) {
         self.buffered.clear();
+        self.silence.forgive();
         self.enter(StreamState::Connecting);
     }
 
@@ -59,6 +60,7 @@ impl Listens for LeaderStream {
             }
             _ => self.take_in(frame, ctx),
         }
+        self.hears_frame();
     }
 
     fn on_lost(&mut self, error: &StreamError, _: &mut Context<Self>) {

@@ -16,7 +16,7 @@ use super::LeaderStream;
 use super::legs::LegWatch;
 use super::reading::Wishes;
 use crate::alerts::{AlertText, raise};
-use crate::messages::{LeaderOrderChanged, Together};
+use crate::messages::{LeaderHeard, LeaderOrderChanged, Together};
 
 impl LeaderStream {
     pub(super) fn take_in(&mut self, frame: StreamFrame, ctx: &mut Context<Self>) {
@@ -84,8 +84,14 @@ impl LeaderStream {
         } else {
             report
         };
+        let before = self.book.get(&report.broker_order_id).cloned();
         match self.book.merge(report, now) {
-            Merge::Changed(order) => self.on_changed(order, received, ctx),
+            Merge::Changed(order) => {
+                if received.is_none() {
+                    self.compare_with_stream(before.as_deref(), &order);
+                }
+                self.on_changed(order, received, ctx);
+            }
             Merge::Unchanged => {}
             Merge::Contradiction => wishes.orders = true,
             Merge::NeedsSupers(order) => {
@@ -141,6 +147,33 @@ impl LeaderStream {
             self.publish(Arc::clone(order), None);
         }
         self.tell_together(false);
+        self.tell_heard();
+    }
+
+    /// Neither his stream nor his book tells any more what he does.
+    pub(super) fn goes_unheard(&mut self) {
+        if self.unheard_since.is_none() {
+            self.unheard_since = Some(self.params.clock.now());
+            self.tell_heard();
+        }
+    }
+
+    /// All that he did until this moment has been told.
+    pub(super) fn is_heard_at(&mut self, moment: Timestamp) {
+        if self.unheard_since.is_some_and(|since| moment >= since) {
+            self.unheard_since = None;
+            self.tell_heard();
+        }
+    }
+
+    fn tell_heard(&self) {
+        if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
+            return;
+        }
+        if let Some(addresses) = &self.addresses {
+            let underway = Arc::new(self.params.in_flight.begin());
+            addresses.sizer.tell(LeaderHeard { is_heard: self.unheard_since.is_none(), underway });
+        }
     }
 
     /// What is told between makes sense as a whole only.

@@ -268,6 +268,8 @@ impl LeaderStream {
         self.tell_together(true);
         self.merge_orders(book, begun, ctx);
         self.tell_together(false);
+        self.is_heard_at(begun.at);
+        self.leave_silent_stream(ctx);
     }
 
     fn merge_orders(&mut self, book: &Book<OrderReport>, begun: Begun, ctx: &mut Context<Self>) {
@@ -305,6 +307,9 @@ impl LeaderStream {
 
     fn on_read_failed(&mut self, error: &ReadError, listing: Listing, ctx: &mut Context<Self>) {
         self.on_read_error(error, listing.as_str(), ctx);
+        if listing == Listing::Orders && self.state != StreamState::Live {
+            self.goes_unheard();
+        }
         // A broker who refuses one list will go on to; who did not answer may answer next.
         let is_final = matches!(error, ReadError::Refused(_)) && listing != Listing::Orders;
         let is_needed = self.state == StreamState::Merging && !is_final;

@@ -8,7 +8,9 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, Recipient};
 use tandem_domain::ids::FollowerId;
 
 use super::{Birth, Household, Supervisor};
-use crate::messages::{Addresses, Directory, Drain, FollowerAddresses, Link, Reload, ReloadPolicies, Retire};
+use crate::messages::{
+    Addresses, Directory, Drain, FollowerAddresses, LeaderHeard, Link, Reload, ReloadPolicies, Retire,
+};
 use crate::store::StoreHandle;
 use crate::vitals::{ActorName, Mailbox, Ping};
 use crate::{
@@ -180,6 +182,17 @@ impl Household for House {
             }
         };
         Some(ping)
+    }
+
+    /// What the leader has taken back meanwhile nobody would hear.
+    fn tell_of_loss(&self, actor: &ActorName) {
+        if !matches!(actor, ActorName::Sizer | ActorName::LeaderStream) {
+            return;
+        }
+        let underway = Arc::new(self.leader.in_flight.begin());
+        for follower in self.present.followers.values() {
+            follower.tell(LeaderHeard { is_heard: false, underway: Arc::clone(&underway) });
+        }
     }
 
     /// Of the chain only the last link ever goes with another: nobody stands on what the leader's stream is told.

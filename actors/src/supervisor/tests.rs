@@ -56,6 +56,7 @@ type Births = Rc<RefCell<Vec<(ActorName, u32, Addr<Puppet>)>>>;
 struct Puppets {
     births: Births,
     links: Rc<RefCell<u32>>,
+    losses: Rc<RefCell<Vec<ActorName>>>,
     /// Told to each new life of one actor.
     at_birth: Option<(ActorName, Do)>,
     /// The figures of each life, in order of start.
@@ -78,6 +79,10 @@ impl Household for Puppets {
         Some(address.recipient())
     }
 
+    fn tell_of_loss(&self, actor: &ActorName) {
+        self.losses.borrow_mut().push(actor.clone());
+    }
+
     fn retire(&self, actor: &ActorName) {
         let births = self.births.borrow();
         births.iter().rev().find(|(name, ..)| name == actor).unwrap().2.do_send(Do::Stop);
@@ -98,6 +103,7 @@ struct Stage {
     births: Births,
     depths: Rc<RefCell<Vec<Depth>>>,
     links: Rc<RefCell<u32>>,
+    losses: Rc<RefCell<Vec<ActorName>>>,
     ending: Rc<RefCell<Option<Ending>>>,
     supervisor: Addr<Supervisor<Puppets>>,
     store: StoreHandle,
@@ -131,18 +137,19 @@ fn stage(at_birth: Option<(ActorName, Do)>) -> Stage {
         generations: Arc::default(),
     };
     let (births, links) = (Births::default(), Rc::new(RefCell::new(0)));
-    let depths = Rc::default();
+    let (depths, losses) = (Rc::default(), Rc::default());
     let ending = Rc::new(RefCell::new(None));
     let house = Puppets {
         births: Rc::clone(&births),
         links: Rc::clone(&links),
+        losses: Rc::clone(&losses),
         at_birth,
         depths: Rc::clone(&depths),
     };
     let told = Rc::clone(&ending);
     let supervisor = Supervisor::start(params, house, move |end| *told.borrow_mut() = Some(end));
     let (store, reader) = (store.handle, store.reader);
-    Stage { births, depths, links, ending, supervisor, store, reader, in_flight, _folder: folder }
+    Stage { births, depths, links, losses, ending, supervisor, store, reader, in_flight, _folder: folder }
 }
 
 impl Stage {
@@ -181,6 +188,7 @@ async fn restarted_after(what: Do) {
     until("a second life", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
     until("new addresses handed out", || *stage.links.borrow() == 2).await;
     assert_eq!(stage.newborn(), ["sizer", "leader_stream"]);
+    assert_eq!(*stage.losses.borrow(), [ActorName::Sizer], "who goes by its word is told of its end");
     assert_eq!(*stage.ending.borrow(), None);
 }
 

@@ -54,6 +54,8 @@ pub enum Event {
     NotFound(ClientOrderId),
     /// The account's trade book.
     Trades(Vec<TradeReport>),
+    /// Whether the leader is heard: his stream or his order book tells what he does. Said after the news it came with.
+    LeaderHeard(bool),
     /// The circuit breaker lets entries pass, or not.
     Breaker {
         /// Whether entries are stopped.

@@ -135,6 +135,8 @@ pub struct FollowerBook {
     reservations: HashMap<ClientOrderId, Reservation>,
     /// Copies of earlier days that are held still, signed.
     carried: HashMap<InstrumentKey, i64>,
+    /// Whether the leader is heard; what he does not tell, he may have taken back.
+    hears_leader: bool,
     /// Whether the leader's positions were told to this life.
     knows_leader: bool,
     /// What earlier days left without proof.
@@ -192,6 +194,7 @@ impl FollowerBook {
             margins: HashMap::new(),
             reservations: HashMap::new(),
             carried: HashMap::new(),
+            hears_leader: true,
             knows_leader: false,
             unproven: Vec::new(),
             suspicions: Suspicions::default(),
@@ -280,6 +283,7 @@ impl FollowerBook {
             }
             Event::NotFound(client_order_id) => self.on_not_found(client_order_id, &mut effects),
             Event::Trades(trades) => self.on_trades(trades, now, &mut effects),
+            Event::LeaderHeard(is_heard) => self.hears_leader = is_heard,
             Event::Breaker { open } => self.breaker_open = open,
             Event::Credentials { refused } => {
                 if refused && !self.credentials_refused {

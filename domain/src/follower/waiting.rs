@@ -30,6 +30,8 @@ pub(super) enum Wait {
     Margin,
     /// Until the account trades again.
     Stopped,
+    /// Until the leader is heard again.
+    Unheard,
 }
 
 impl FollowerBook {
@@ -58,6 +60,7 @@ impl FollowerBook {
                 }
                 self.waits_for_short(mirror, child, now)
             }
+            Purpose::Entry if !self.hears_leader => Some(Wait::Unheard),
             Purpose::Entry => {
                 self.waits_for_cover(mirror, child, now).or_else(|| self.waits_for_margin(mirror, child))
             }
@@ -248,7 +251,7 @@ impl FollowerBook {
                     effects.push(Effect::AskMargin { client_order_id: id.clone(), terms });
                 }
             }
-            Wait::Room | Wait::CoverMissing | Wait::Stopped => {}
+            Wait::Room | Wait::CoverMissing | Wait::Stopped | Wait::Unheard => {}
         }
     }
 }

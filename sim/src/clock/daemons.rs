@@ -79,9 +79,14 @@ impl Daemons {
 
     /// The counts of those who have answered the latest question, and how many have not.
     pub(crate) fn latest(&self) -> (Vec<&FrameCounts>, usize) {
-        let answered = |daemon: &&Daemon| daemon.idle.as_ref().is_some_and(|(of, _)| *of == self.next_question);
-        let counts: Vec<&FrameCounts> =
-            self.connected.values().filter(answered).filter_map(|daemon| Some(&daemon.idle.as_ref()?.1)).collect();
+        let answered =
+            |daemon: &&Daemon| daemon.idle.as_ref().is_some_and(|(of, _)| *of == self.next_question);
+        let counts: Vec<&FrameCounts> = self
+            .connected
+            .values()
+            .filter(answered)
+            .filter_map(|daemon| Some(&daemon.idle.as_ref()?.1))
+            .collect();
         let busy = self.connected.len() - counts.len();
         (counts, busy)
     }

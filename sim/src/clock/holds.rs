@@ -20,7 +20,9 @@ impl Broker {
         }
         for (account, texts) in counted.into_iter().flatten() {
             if !self.streams.has_sent(account, *texts) {
-                holds.push(format!("a daemon has taken in {texts} frames of {account}, and other counts were sent"));
+                holds.push(format!(
+                    "a daemon has taken in {texts} frames of {account}, and other counts were sent"
+                ));
             }
         }
         holds

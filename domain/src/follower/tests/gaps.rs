@@ -105,3 +105,23 @@ fn an_order_is_as_old_as_its_first_sight_on_record() {
     assert_eq!((placed(&effects), stored(&effects)), (vec![], vec![]));
     assert_eq!(placed(&desk.plan("X", terms(SELL, 325))), [(SELL, 325, Purpose::Exit)]);
 }
+
+#[test]
+fn what_opens_waits_while_nobody_hears_the_leader_and_what_closes_does_not() {
+    let mut desk = Desk::new();
+    desk.holds(650);
+    desk.step(Event::LeaderHeard(false));
+    assert_eq!(placed(&desk.plan("E", terms(BUY, 130))), []);
+    assert_eq!(placed(&desk.plan("X", terms(SELL, 325))), [(SELL, 325, Purpose::Exit)]);
+    assert_eq!(placed(&desk.step(Event::LeaderHeard(true))), [(BUY, 130, Purpose::Entry)]);
+}
+
+#[test]
+fn what_waited_too_long_for_the_leader_to_be_heard_is_given_up() {
+    let mut desk = Desk::new();
+    desk.step(Event::LeaderHeard(false));
+    desk.plan("E", terms(BUY, 130));
+    desk.passes(HOURS);
+    assert_eq!(placed(&desk.step(Event::LeaderHeard(true))), []);
+    assert_eq!(desk.outcome("E").1, Some(DeniedReason::StaleEntry));
+}
