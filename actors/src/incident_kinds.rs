@@ -31,6 +31,7 @@ impl Ending {
 pub const KINDS: &[(&str, Ending)] = &[
     ("leader_token_refused", Ending::ByItself),
     ("leader_unread", Ending::ByItself),
+    ("leader_stream_silent", Ending::ByItself),
     ("leader_positions_unknown", Ending::ByItself),
     ("leader_order_unreadable", Ending::ByOperator),
     ("leader_leg_unlinked", Ending::ByOperator),
@@ -42,7 +43,6 @@ pub const KINDS: &[(&str, Ending)] = &[
     ("token_not_renewed", Ending::ByItself),
     ("token_not_written", Ending::ByItself),
     ("stream_lost", Ending::ByItself),
-    ("leader_stream_silent", Ending::ByItself),
     ("margin_lacking", Ending::ByItself),
     ("orders_refused", Ending::ByItself),
     ("static_ip_refused", Ending::ByOperator),

@@ -115,7 +115,8 @@ fn f5_what_executed_is_too_old_and_what_works_is_caught_up_with() {
 
 #[test]
 fn f1_a_stream_cut_while_he_places_changes_and_cancels() {
-    let Stage { broker, mut daemon } = Setup::new().stage();
+    // What the merge after the login does not tell, nothing tells.
+    let Stage { broker, mut daemon } = Setup::new().set("leader.book_poll_ms = 600000").stage();
     daemon.expects("leader stream ended");
     let option = broker.option();
     both_hold(&broker, &daemon);
@@ -146,14 +147,18 @@ fn f1_a_stream_cut_while_he_places_changes_and_cancels() {
 
 #[test]
 fn f2_a_stream_that_is_mute_is_noticed_and_the_book_tells() {
-    let settings = Setup::new().set("broker.stream_ping_s = 1").set("broker.stream_pong_deadline_s = 1");
-    let Stage { broker, mut daemon } = settings.stage();
+    let Stage { broker, mut daemon } = Setup::new()
+        .set("leader.book_poll_ms = 100")
+        .set("broker.stream_ping_s = 3")
+        .set("broker.stream_pong_deadline_s = 3")
+        .stage();
     daemon.expects("leader stream ended");
     let option = broker.option();
     broker.inject(LEADER, Fault::StreamMute { mute: Mute::Everything });
     // Meanwhile the book is read on its period.
     let order = broker.lead(buy(option, 260));
     daemon.until_filled(&order, "asha", 130);
+    assert_eq!(daemon.log_count("leader stream ended"), 0, "it was the book that told");
     daemon.until_log("leader stream ended");
     broker.inject(LEADER, Fault::StreamMute { mute: Mute::Off });
     daemon.until_live(2);

@@ -1,7 +1,8 @@
 //! Reconciliation: what our rows say of an account, laid beside its three books: orders, trades, positions.
 //!
 //! It is done whenever a book was read: at the start, after each login of the account's stream, and on a period. Each
-//! function here takes rows and a read, and says in what they differ; none of them changes anything, and there is no clock.
+//! function here takes rows and a read, and says in what they differ; there is no clock, and nothing but the counts of reads
+//! that an order in doubt carries is changed.
 //! `FollowerBook` acts on what they say (`on_book`, `on_trades`, `on_positions`), with the same step as on any other news.
 //!
 //! | The read | Function | Differences | What becomes of them |
