@@ -149,7 +149,7 @@ fn f1_a_stream_cut_while_he_places_changes_and_cancels() {
 fn f2_a_stream_that_is_mute_is_noticed_and_the_book_tells() {
     let Stage { broker, mut daemon } = Setup::new()
         .set("leader.book_poll_ms = 100")
-        .set("broker.stream_ping_s = 3")
+        .set("broker.stream_ping_s = 1")
         .set("broker.stream_pong_deadline_s = 3")
         .stage();
     daemon.expects("leader stream ended");

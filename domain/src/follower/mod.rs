@@ -128,8 +128,8 @@ pub struct FollowerBook {
     lines: BTreeMap<InstrumentKey, Line>,
     /// Instruments in which something changed since their shares were cut.
     dirty: BTreeSet<InstrumentKey>,
-    /// What waits for something else than the budget.
-    held_back: BTreeSet<ClientOrderId>,
+    /// What waits for something else than the budget, in the order in which it would have left.
+    held_back: Vec<ClientOrderId>,
     /// What the broker's calculator was last asked about, and whether it has answered.
     margins: HashMap<ClientOrderId, MarginAsked>,
     reservations: HashMap<ClientOrderId, Reservation>,
@@ -190,7 +190,7 @@ impl FollowerBook {
             filled_units: 0,
             lines: BTreeMap::new(),
             dirty: BTreeSet::new(),
-            held_back: BTreeSet::new(),
+            held_back: Vec::new(),
             margins: HashMap::new(),
             reservations: HashMap::new(),
             carried: HashMap::new(),

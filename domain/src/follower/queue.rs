@@ -25,6 +25,14 @@ impl Queue {
         }
     }
 
+    /// As [`Queue::push`], but before all others of its line: it stood there, and waited for something else meanwhile.
+    pub(super) fn put_back(&mut self, id: ClientOrderId, rank: Rank, held_until: Option<Timestamp>) {
+        let before = self.waiting.insert(id.clone(), (rank, held_until));
+        if before.is_none_or(|(known, _)| known != rank) {
+            self.lines[line_of(rank)].push_front(id);
+        }
+    }
+
     /// The first that may leave now.
     pub(super) fn front(&mut self, now: Timestamp) -> Option<ClientOrderId> {
         for (line, rank) in self.lines.iter_mut().zip(RANKS) {

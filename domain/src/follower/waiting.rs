@@ -226,11 +226,11 @@ impl FollowerBook {
 
     /// Lets what waited ask again.
     pub(super) fn requeue(&mut self) {
-        for id in std::mem::take(&mut self.held_back) {
+        for id in std::mem::take(&mut self.held_back).into_iter().rev() {
             // A cancel may have taken the place of what was held back.
             let place = self.child(&id).map(|(_, child)| (rank_of(child), child.held_until));
             if let Some((rank, held_until)) = place {
-                self.queue.push(id, rank, held_until);
+                self.queue.put_back(id, rank, held_until);
             }
         }
     }
@@ -240,7 +240,9 @@ impl FollowerBook {
         let Some((_, child)) = self.child(id) else { return };
         let opens = opens(child);
         self.queue.remove(id);
-        self.held_back.insert(id.clone());
+        if !self.held_back.contains(id) {
+            self.held_back.push(id.clone());
+        }
         match wait {
             Wait::Until(moment) => effects.push(Effect::WakeAt(moment)),
             Wait::Margin => {

@@ -111,9 +111,13 @@ fn what_opens_waits_while_nobody_hears_the_leader_and_what_closes_does_not() {
     let mut desk = Desk::new();
     desk.holds(650);
     desk.step(Event::LeaderHeard(false));
-    assert_eq!(placed(&desk.plan("E", terms(BUY, 130))), []);
+    let lots = [130, 65, 325, 195, 260];
+    for (number, units) in lots.into_iter().enumerate() {
+        assert_eq!(placed(&desk.plan(&format!("E{number}"), terms(BUY, units))), []);
+    }
     assert_eq!(placed(&desk.plan("X", terms(SELL, 325))), [(SELL, 325, Purpose::Exit)]);
-    assert_eq!(placed(&desk.step(Event::LeaderHeard(true))), [(BUY, 130, Purpose::Entry)]);
+    let left = placed(&desk.step(Event::LeaderHeard(true)));
+    assert_eq!(left, lots.map(|units| (BUY, units, Purpose::Entry)), "in the order in which he placed them");
 }
 
 #[test]
