@@ -4,7 +4,7 @@ _list:
     @just --list --unsorted
 
 # Everything a change must pass.
-check: fmt-check clippy test doc sim-alone
+check: fmt-check clippy test doc sim-alone fuzz-check
 
 # Format the code.
 fmt:
@@ -34,6 +34,10 @@ soak MINUTES="120":
 # Damaged input, more of it than the ordinary run tries (docs/fuzzing.md).
 damage CASES="100000":
     TANDEM_DAMAGE_CASES={{CASES}} cargo test --release --test damage
+
+# Whether the fuzz targets still fit what they call; needs neither a nightly nor libFuzzer.
+fuzz-check:
+    CUSTOM_LIBFUZZER_PATH=/nowhere/libfuzzer.a cargo check --manifest-path fuzz/Cargo.toml --target-dir target
 
 # Everything that reads what others wrote, for so many seconds with libFuzzer (needs a nightly and cargo-fuzz).
 fuzz TARGET SECONDS="600":
