@@ -80,10 +80,7 @@ impl Standing {
     /// Allots to the orders that are not behind it, in the order of their ids, and with buys beside them that need no
     /// share, in the order in which they were placed.
     pub fn allocate(&self, entries: &[Entry<'_>], beside: &[Beside<'_>]) -> Allocation {
-        let mut walk = Walk::new(self, entries);
-        walk.execute(&mut chunks(entries));
-        walk.take_working(beside);
-        walk.conclude()
+        Walk::through(self, entries, beside).conclude()
     }
 
     /// Goes on behind those of the orders that are finished, as far as nothing else was executed before. Which they are.
@@ -100,15 +97,13 @@ impl Standing {
                 return Vec::new();
             }
             let orders: Vec<Entry<'_>> = taken.iter().map(|index| entries[*index]).collect();
-            let mut walk = Walk::new(self, &orders);
-            let mut chunks = super::walk::chunks(&orders);
-            walk.execute(&mut chunks);
+            let walk = Walk::through(self, &orders, &[]);
             let too_early = |at: &usize| finished[taken[*at]] == Finished::OnceFlat && walk.holds(*at);
             if let Some(at) = (0..orders.len()).find(too_early) {
                 finished[taken[at]] = Finished::No;
                 continue;
             }
-            let last = chunks.last().map(|chunk| {
+            let last = super::walk::chunks(&orders).last().map(|chunk| {
                 let order = &orders[chunk.of];
                 (chunk.at, order.placed, order.id.into())
             });

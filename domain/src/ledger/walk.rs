@@ -8,7 +8,7 @@ use super::{Allocation, Beside, Entry, ExitKind, Part, quantity, share_of};
 use crate::flaw::flawed;
 use crate::order::Side;
 use crate::quantity::{LotSize, Lots, Quantity};
-use crate::sizing::{Share, nearest_lots, reduced, whole_lots};
+use crate::sizing::{Share, Sizing, nearest_lots, reduced, whole_lots};
 use crate::time::Timestamp;
 
 /// One growth of one order.
@@ -63,6 +63,13 @@ pub(super) fn lost_at(entry: &Entry<'_>) -> Option<(Timestamp, u64)> {
     Some((entry.fills.last().map_or(at, |last| at.max(last.at)), units))
 }
 
+/// Leader units that an order closes and opens in all, what works of it counted in.
+#[derive(Debug, Clone, Copy, Default)]
+struct InAll {
+    closes: u64,
+    opens: u64,
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
     due: u32,
@@ -71,6 +78,7 @@ struct State {
     closes: u64,
     opened: u64,
     opens_yet: u64,
+    in_all: InAll,
     /// Leader units that count as neither.
     missed: u64,
     undone: u64,
@@ -122,8 +130,24 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// From what stands.
-    pub(super) fn new(standing: &'a Standing, entries: &'a [Entry<'a>]) -> Self {
+    /// From what stands through all that was executed, and what works still.
+    ///
+    /// What an order may hold for a part of what it opens hangs on how much that is in all, which is not known before the
+    /// end: others may turn round what it goes on with, so that it closes. So the way is gone twice; the leader's side of
+    /// it is the same each time.
+    pub(super) fn through(standing: &'a Standing, entries: &'a [Entry<'a>], beside: &[Beside<'_>]) -> Self {
+        let go = |in_all: &[InAll]| {
+            let mut walk = Self::new(standing, entries, in_all);
+            walk.execute(&mut chunks(entries));
+            walk.take_working(beside);
+            walk
+        };
+        let learnt = go(&vec![InAll::default(); entries.len()]);
+        let in_all = |state: &State| InAll { closes: state.closes, opens: state.opened + state.opens_yet };
+        go(&learnt.states.iter().map(in_all).collect::<Vec<_>>())
+    }
+
+    fn new(standing: &'a Standing, entries: &'a [Entry<'a>], in_all: &[InAll]) -> Self {
         let mut holds = Vec::with_capacity(standing.held.len() + entries.len());
         let mut places = Vec::with_capacity(entries.len());
         let mut held = standing.held.iter().peekable();
@@ -142,7 +166,7 @@ impl<'a> Walk<'a> {
             lost: standing.lost,
             lot: standing.lot,
             entries,
-            states: vec![State::default(); entries.len()],
+            states: in_all.iter().map(|in_all| State { in_all: *in_all, ..State::default() }).collect(),
             holds,
             places,
             nets: vec![(standing.until, standing.leader)],
@@ -150,7 +174,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes through what was executed.
-    pub(super) fn execute(&mut self, chunks: &mut [Chunk]) {
+    fn execute(&mut self, chunks: &mut [Chunk]) {
         self.miss_round_trips(chunks);
         for chunk in chunks {
             self.take(chunk);
@@ -301,7 +325,7 @@ impl<'a> Walk<'a> {
 
     /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
     /// placed before it; the rest opens, but for what was an exit when it was placed.
-    pub(super) fn take_working(&mut self, beside: &[Beside<'_>]) {
+    fn take_working(&mut self, beside: &[Beside<'_>]) {
         let entries = self.entries;
         let mut working: Vec<usize> =
             (0..entries.len()).filter(|index| entries[*index].working > 0).collect();
@@ -358,7 +382,7 @@ impl<'a> Walk<'a> {
             resting: Lots(state.resting),
             opening: opening(entry, state, hold, self.lot),
             leader_closes: state.closes,
-            leader_opens: state.opened + state.opens_yet,
+            leader_opens: state.in_all.opens,
             missed: state.missed,
             undone: state.undone,
         };
@@ -416,38 +440,41 @@ fn pool(before: Share, holds: &[Hold], lost: Share) -> Share {
     unfilled.fold(stays, Share::saturating_sub).saturating_sub(lost).max(Share::ZERO)
 }
 
+/// Units that the follower may open by an order in all: what the gates left of its share, but for what will not come.
+fn may_open(entry: &Entry<'_>, opens: u64) -> u64 {
+    let whole = |sizing: &Sizing| sizing.quantity_of(sizing.lots(quantity(opens), sizing.credit));
+    let whole = u64::from(entry.sizing.map_or(Quantity::ZERO, whole).get());
+    whole.min(entry.admitted.unwrap_or(u64::MAX)).saturating_sub(entry.missing)
+}
+
 /// What the follower may hold for so many leader units that an order has opened. Once the order is over, what was filled
 /// beyond that is held for it, too.
 fn entitled(entry: &Entry<'_>, state: &State, lot: LotSize, units: u64) -> Share {
-    let Some(sizing) = entry.sizing else { return Share::ZERO };
-    let executed = entry.fills.last().map_or(0, |last| u64::from(last.cumulative.get()));
-    let follows_nothing = state.closes + state.missed + state.undone;
-    let opens = (executed + u64::from(entry.working)).saturating_sub(follows_nothing).max(state.opened);
-    let whole = sizing.quantity_of(sizing.lots(quantity(opens), sizing.credit));
-    let may_open =
-        u64::from(whole.get()).min(entry.admitted.unwrap_or(u64::MAX)).saturating_sub(entry.missing);
-    let filled = entry.filled.saturating_sub(u64::from(state.due) * u64::from(lot.get()));
+    let InAll { closes, opens } = state.in_all;
+    if entry.sizing.is_none() || opens == 0 {
+        return Share::ZERO;
+    }
+    let may_open = share_of(may_open(entry, opens), lot);
+    // What it closes yet, once others have opened that, is none of it.
+    let filled = reduced(opened_by(entry, state, lot), opens + closes - state.closes, opens);
     let may_hold = if entry.is_over { may_open.max(filled) } else { may_open };
     // As a difference of sums, for parts of a unit are not to be lost at each of its fills.
-    let until = |units: u64| reduced(share_of(may_hold, lot), opens, units);
+    let until = |units: u64| reduced(may_hold, opens, units);
     until(state.opened).saturating_sub(until(state.opened - units))
 }
 
 /// What an order should open in all. When the leader has closed a fraction since, what the follower has not filled of it
 /// shrinks first.
 fn opening(entry: &Entry<'_>, state: &State, hold: &Hold, lot: LotSize) -> Lots {
-    let leader_opens = state.opened + state.opens_yet;
-    let Some(sizing) = entry.sizing.filter(|_| leader_opens > 0) else { return Lots(0) };
-    let whole = sizing.lots(quantity(leader_opens), sizing.credit);
+    let Some(sizing) = entry.sizing.filter(|_| state.in_all.opens > 0) else { return Lots(0) };
+    let whole = sizing.lots(quantity(state.in_all.opens), sizing.credit);
     if hold.keeps == state.entitled || flawed!(EntriesLeftAfterExit) {
         return whole;
     }
     let opened = opened_by(entry, state, lot);
     // Of what may yet come, whatever the leader has not executed stays as it is.
-    let coming = Share::from_lots(whole)
-        .saturating_sub(state.entitled)
-        .saturating_sub(share_of(entry.missing, lot))
-        .max(Share::ZERO);
+    let coming =
+        share_of(may_open(entry, state.in_all.opens), lot).saturating_sub(state.entitled).max(Share::ZERO);
     let may_hold = hold.away.saturating_add(hold.keeps).saturating_add(coming).max(opened);
     let total = may_hold.saturating_add(share_of(entry.missing, lot));
     whole_lots(total).min(whole)
