@@ -7,12 +7,12 @@
 //! shrinks first, and a fill that comes after the cut is within them, whenever it came. The *pool* is the sum less what of
 //! these lots has not filled. What the follower should hold is the pool to the nearest lot, a half closing; so it is nothing
 //! when the leader holds nothing, whatever was rounded or refused before.
-
 //!
 //! How it works: `walk` goes through the leader's fills and then through what works still. A day is long, so what can
 //! change no more is gone through once: [`Standing`] is the state of the walk behind it, and gives the same result as the
 //! whole day would. `docs/decisions/0025-a-long-day.md` says why.
 
+mod hold;
 mod standing;
 mod walk;
 

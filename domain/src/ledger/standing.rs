@@ -1,9 +1,10 @@
 //! What the walk has come to behind orders that can change no more.
 
-use super::walk::{Chunk, Hold, TOLD_TOGETHER, Walk, chunks, lost_at};
+use super::hold::{Hold, nearest, signed};
+use super::walk::{Chunk, TOLD_TOGETHER, Walk, chunks, lost_at};
 use super::{Allocation, Before, Beside, Entry};
 use crate::order::Side;
-use crate::quantity::LotSize;
+use crate::quantity::{LotSize, Lots};
 use crate::sizing::Share;
 use crate::time::Timestamp;
 
@@ -32,6 +33,7 @@ pub struct Standing {
     /// Of what was held before the first of the orders.
     pub(super) before: Share,
     pub(super) lost: Share,
+    pub(super) rounded: Share,
     /// By id.
     pub(super) held: Vec<(Box<str>, Hold)>,
     /// The last of the fills: when, of an order placed when, of which.
@@ -44,14 +46,17 @@ pub struct Standing {
 
 impl Standing {
     /// Behind nothing.
-    pub const fn new(before: Before, lot: LotSize) -> Self {
+    pub fn new(before: Before, lot: LotSize) -> Self {
+        let pool = if before.leader == 0 { Share::ZERO } else { before.pool };
         Self {
             origin: before,
             lot,
             leader: before.leader,
             until: Timestamp::EPOCH,
-            before: if before.leader == 0 { Share::ZERO } else { before.pool },
+            before: pool,
             lost: Share::ZERO,
+            // What is held is whole lots.
+            rounded: signed(before.leader, Share::from_lots(Lots(nearest(pool))).saturating_sub(pool)),
             held: Vec::new(),
             last: None,
             late_until: None,
@@ -107,7 +112,7 @@ impl Standing {
                 let order = &orders[chunk.of];
                 (chunk.at, order.placed, order.id.into())
             });
-            let (leader, before, lost) = (walk.leader, walk.before, walk.lost);
+            let (leader, before, lost, rounded) = (walk.leader, walk.before, walk.lost, walk.rounded);
             let (held, nets) = (walk.left(), walk.nets().to_vec());
             for (index, (_, net)) in nets.iter().enumerate() {
                 if let Some((until, _)) = nets.get(index + 1) {
@@ -115,7 +120,8 @@ impl Standing {
                 }
             }
             self.until = nets.last().map_or(self.until, |(since, _)| *since);
-            (self.leader, self.before, self.lost, self.held) = (leader, before, lost, held);
+            (self.leader, self.before, self.held) = (leader, before, held);
+            (self.lost, self.rounded) = (lost, rounded);
             (self.last, self.late_until) = (last, late_until);
             return taken;
         }

@@ -1,6 +1,7 @@
 //! What closes, what opens and what is owed, worked out by hand. The lot is 65 units; quantities here are lots, and the
 //! follower takes half.
 
+mod leaving;
 mod standing;
 
 use proptest::prelude::{
@@ -52,6 +53,7 @@ struct Order {
     held: u64,
     coming: u64,
     missing: u64,
+    admitted: Option<u64>,
     sizing: Option<Sizing>,
     late: Option<i64>,
     lost: Option<(i64, u64)>,
@@ -70,6 +72,7 @@ impl Order {
             held: 0,
             coming: 0,
             missing: 0,
+            admitted: None,
             sizing: None,
             late: None,
             lost: None,
@@ -121,6 +124,11 @@ impl Order {
         Self { missing: lots * u64::from(LOT), ..self }
     }
 
+    /// The gates let it open so much and no more.
+    fn admitted(self, lots: u64) -> Self {
+        Self { admitted: Some(lots * u64::from(LOT)), ..self }
+    }
+
     fn stop(self) -> Self {
         Self { kind: ExitKind::Stop, ..self }
     }
@@ -142,7 +150,7 @@ impl Order {
             filled: self.held,
             coming: self.coming,
             missing: self.missing,
-            admitted: None,
+            admitted: self.admitted,
             lost: self.lost.map(|(second, units)| (at(second), units)),
             sizing: self.sizing.as_ref(),
         }

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::hold::{Hold, cut, nearest, pool, signed};
 use super::standing::Standing;
 use super::{Allocation, Beside, Entry, ExitKind, Part, quantity, share_of};
 use crate::flaw::flawed;
 use crate::order::Side;
 use crate::quantity::{LotSize, Lots, Quantity};
-use crate::sizing::{Share, Sizing, nearest_lots, reduced, whole_lots};
+use crate::sizing::{Share, Sizing, reduced, whole_lots};
 use crate::time::Timestamp;
 
 /// One growth of one order.
@@ -86,31 +87,6 @@ struct State {
     entitled: Share,
 }
 
-/// What is held, or may be, because of one order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Hold {
-    /// What of the entitled the leader has not closed since.
-    pub(super) stays: Share,
-    /// What of the entitled is kept in whole lots: together as much as stays of all, to the nearest lot.
-    pub(super) keeps: Share,
-    /// What the follower has opened by it, but for what others of the leader's orders have closed again of that.
-    pub(super) opened: Share,
-    /// And that. An order may go on opening after it: what was closed does not fill its place.
-    pub(super) away: Share,
-}
-
-impl Hold {
-    /// Whether nothing of it is left: it never counts again.
-    pub(super) fn is_empty(&self) -> bool {
-        self.stays.is_zero() && self.keeps.is_zero()
-    }
-
-    /// What of the kept lots is filled.
-    fn filled(&self) -> Share {
-        self.opened.min(self.keeps).max(Share::ZERO)
-    }
-}
-
 pub(super) struct Walk<'a> {
     standing: &'a Standing,
     pub(super) leader: i64,
@@ -118,6 +94,9 @@ pub(super) struct Walk<'a> {
     pub(super) before: Share,
     /// Of what would be held, what was lost.
     pub(super) lost: Share,
+    /// What closings have left of the pool that they should have taken, signed as the leader stood; less than nothing
+    /// where they took more. Beside the pool it is what is held.
+    pub(super) rounded: Share,
     lot: LotSize,
     entries: &'a [Entry<'a>],
     states: Vec<State>,
@@ -164,6 +143,7 @@ impl<'a> Walk<'a> {
             leader: standing.leader,
             before: standing.before,
             lost: standing.lost,
+            rounded: standing.rounded,
             lot: standing.lot,
             entries,
             states: in_all.iter().map(|in_all| State { in_all: *in_all, ..State::default() }).collect(),
@@ -244,7 +224,7 @@ impl<'a> Walk<'a> {
     fn take(&mut self, chunk: &Chunk) {
         let side = self.entries[chunk.of].side;
         if chunk.lost > 0 && self.leader.signum() == -side.sign() {
-            let lost = share_of(chunk.lost, self.lot).min(self.pool());
+            let lost = share_of(chunk.lost, self.lot).min(self.held()).max(Share::ZERO);
             self.lost = self.lost.saturating_add(lost);
         }
         let closes = if self.leader.signum() == -chunk.units.signum() {
@@ -264,10 +244,12 @@ impl<'a> Walk<'a> {
 
     fn close(&mut self, chunk: &Chunk, units: u64) {
         let (from, to) = (self.leader.unsigned_abs(), self.leader.unsigned_abs() - units);
-        let before = nearest(self.pool());
+        let held = self.held();
         cut(&mut self.before, &mut self.holds, from, to);
         self.lost = reduced(self.lost, from, to);
-        let due = before.saturating_sub(nearest(self.pool()));
+        let due = nearest(held).saturating_sub(nearest(self.pool()));
+        let left = held.saturating_sub(Share::from_lots(Lots(due))).saturating_sub(self.pool());
+        self.rounded = self.signed(left);
         let state = &mut self.states[chunk.of];
         state.closes += units;
         if !chunk.by_legs {
@@ -286,7 +268,7 @@ impl<'a> Walk<'a> {
             return;
         }
         state.opened += units;
-        let may_open = entitled(entry, state, self.lot, units);
+        let may_open = entitled(entry, state, self.lot);
         let hold = &mut self.holds[self.places[chunk.of]];
         for share in [&mut state.entitled, &mut hold.stays, &mut hold.keeps] {
             *share = share.saturating_add(may_open);
@@ -296,6 +278,16 @@ impl<'a> Walk<'a> {
     /// What the follower holds of what it may hold.
     fn pool(&self) -> Share {
         pool(self.before, &self.holds, self.lost)
+    }
+
+    /// What it holds, on the leader's side.
+    fn held(&self) -> Share {
+        self.pool().saturating_add(self.signed(self.rounded))
+    }
+
+    /// On the leader's side what is signed, and signed what is on his side.
+    fn signed(&self, share: Share) -> Share {
+        signed(self.leader, share)
     }
 
     /// The most of the leader's net that a working order could have closed at any time since it was placed. That much of
@@ -319,8 +311,10 @@ impl<'a> Walk<'a> {
                 hold.opened = opened_by(&entry, state, self.lot).saturating_sub(hold.away).max(Share::ZERO);
             }
         }
-        cut(&mut before, &mut holds, self.leader.unsigned_abs(), left);
-        nearest(pool(before, &holds, reduced(self.lost, self.leader.unsigned_abs(), left)))
+        let all = self.leader.unsigned_abs();
+        cut(&mut before, &mut holds, all, left);
+        let rounded = if left == all { self.signed(self.rounded) } else { Share::ZERO };
+        nearest(pool(before, &holds, reduced(self.lost, all, left)).saturating_add(rounded))
     }
 
     /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
@@ -390,54 +384,10 @@ impl<'a> Walk<'a> {
         Allocation {
             parts: self.entries.iter().zip(&self.states).zip(holds).map(part).collect(),
             leader: self.leader,
-            pool: self.pool(),
+            pool: self.pool().max(Share::ZERO),
             range: behind_fills().min().zip(behind_fills().max()),
         }
     }
-}
-
-/// Cuts what may be held, as the leader's position went from so many units to so many. Each entry by itself cannot be
-/// rounded, or every one of them would be a part of a lot short: what is kept of all so far, the oldest first, is what
-/// stays of them to the nearest lot. Nothing that was taken from an entry comes back to it.
-fn cut(before: &mut Share, holds: &mut [Hold], from: u64, to: u64) {
-    let filled: Vec<Share> = holds.iter().map(Hold::filled).collect();
-    *before = reduced(*before, from, to);
-    for hold in &mut *holds {
-        hold.stays = reduced(hold.stays, from, to);
-        // Once he is flat, it all begins anew.
-        hold.keeps = if to == 0 { Share::ZERO } else { hold.keeps };
-        if flawed!(EntriesRoundedAlone) {
-            hold.keeps = Share::from_lots(whole_lots(hold.stays)).min(hold.keeps);
-        }
-    }
-    let sum = |share: fn(&Hold) -> Share| holds.iter().map(share).fold(*before, Share::saturating_add);
-    let (kept, stay) = (nearest(sum(|hold| hold.keeps)), nearest(sum(|hold| hold.stays)));
-    let mut too_many = kept.saturating_sub(stay);
-    let (mut keep, mut stay) = (*before, *before);
-    for hold in &mut *holds {
-        if too_many == 0 {
-            break;
-        }
-        stay = stay.saturating_add(hold.stays);
-        let kept = keep.saturating_add(hold.keeps);
-        let taken = nearest(kept).saturating_sub(nearest(stay)).min(too_many);
-        too_many -= taken;
-        hold.keeps = hold.keeps.saturating_sub(Share::from_lots(Lots(taken)));
-        keep = keep.saturating_add(hold.keeps);
-    }
-    for (hold, filled) in holds.iter_mut().zip(filled) {
-        let gone = filled.saturating_sub(hold.filled());
-        hold.away = hold.away.saturating_add(gone);
-        hold.opened = hold.opened.saturating_sub(gone);
-    }
-}
-
-/// What the follower holds of what it may hold: all that stays but the lots that it keeps and has not filled, and but what
-/// was lost.
-fn pool(before: Share, holds: &[Hold], lost: Share) -> Share {
-    let stays = holds.iter().map(|hold| hold.stays).fold(before, Share::saturating_add);
-    let unfilled = holds.iter().map(|hold| hold.keeps.saturating_sub(hold.opened).max(Share::ZERO));
-    unfilled.fold(stays, Share::saturating_sub).saturating_sub(lost).max(Share::ZERO)
 }
 
 /// Units that the follower may open by an order in all: what the gates left of its share, but for what will not come.
@@ -447,20 +397,19 @@ fn may_open(entry: &Entry<'_>, opens: u64) -> u64 {
     whole.min(entry.admitted.unwrap_or(u64::MAX)).saturating_sub(entry.missing)
 }
 
-/// What the follower may hold for so many leader units that an order has opened. Once the order is over, what was filled
-/// beyond that is held for it, too.
-fn entitled(entry: &Entry<'_>, state: &State, lot: LotSize, units: u64) -> Share {
+/// What more the follower may hold, now that the leader has opened so much by an order. Once the order is over, what was
+/// filled beyond that is held for it, too.
+fn entitled(entry: &Entry<'_>, state: &State, lot: LotSize) -> Share {
     let InAll { closes, opens } = state.in_all;
     if entry.sizing.is_none() || opens == 0 {
         return Share::ZERO;
     }
     let may_open = share_of(may_open(entry, opens), lot);
-    // What it closes yet, once others have opened that, is none of it.
-    let filled = reduced(opened_by(entry, state, lot), opens + closes - state.closes, opens);
-    let may_hold = if entry.is_over { may_open.max(filled) } else { may_open };
-    // As a difference of sums, for parts of a unit are not to be lost at each of its fills.
-    let until = |units: u64| reduced(may_hold, opens, units);
-    until(state.opened).saturating_sub(until(state.opened - units))
+    // Of one that goes on to close what others have opened, it may be filled for that.
+    let is_all_of_it = entry.is_over && state.closes == closes;
+    let may_hold = if is_all_of_it { may_open.max(opened_by(entry, state, lot)) } else { may_open };
+    // As a difference to what it was entitled to before, for parts of a unit are not to be lost at each of its fills.
+    reduced(may_hold, opens, state.opened).saturating_sub(state.entitled).max(Share::ZERO)
 }
 
 /// What an order should open in all. When the leader has closed a fraction since, what the follower has not filled of it
@@ -489,13 +438,4 @@ fn opened_by(entry: &Entry<'_>, state: &State, lot: LotSize) -> Share {
 /// What the follower has opened by an order before the leader has.
 fn early(entry: &Entry<'_>, state: &State, lot: LotSize) -> Share {
     opened_by(entry, state, lot).saturating_sub(state.entitled).max(Share::ZERO)
-}
-
-fn nearest(pool: Share) -> u32 {
-    if flawed!(ExitsRoundedDown) {
-        const PER_LOT: i128 = Share::PER_LOT as i128;
-        // What stays is rounded up, so that what leaves is rounded down.
-        return u32::try_from((i128::from(pool.billionths()) + PER_LOT - 1) / PER_LOT).unwrap_or(u32::MAX);
-    }
-    nearest_lots(pool).0
 }
