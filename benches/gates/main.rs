@@ -159,6 +159,7 @@ fn standing(calendar: &Calendar, now: Timestamp) -> Standing<'_> {
         trading: Trading::ACTIVE,
         credentials_refused: false,
         breaker_open: false,
+        is_in_doubt: false,
         has_drifted: false,
         calendar,
         capital: Some(Money::from_rupees(500_000)),

@@ -128,6 +128,8 @@ coded_enum! {
         OffTick = "off_tick",
         /// A price lies outside the day's band.
         OutsideBand = "outside_band",
+        /// Nobody knows what came of an order of ours in this instrument, for longer than it should take to prove.
+        OutcomeUnknown = "outcome_unknown",
         /// Our rows and the broker's account differ in this instrument.
         LedgerDrift = "ledger_drift",
     }

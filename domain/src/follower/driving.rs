@@ -171,10 +171,11 @@ impl FollowerBook {
                 self.queue.push(client_order_id, rank, held_until);
             }
             MirrorEffect::Resolve(client_order_id) => {
-                let released =
-                    self.child(&client_order_id).and_then(|(_, child)| child.ts_sent).unwrap_or(now);
-                // It was committed first, and may have waited in lines: until its answer was lost it may have left.
-                self.unknown.entry(client_order_id.clone()).or_insert_with(|| Unknown::new(released, now));
+                if let Some((_, child)) = self.child(&client_order_id) {
+                    // It was committed first, and may have waited in lines: until its answer was lost it may have left.
+                    let doubt = Unknown::new(child.terms.instrument, child.ts_sent.unwrap_or(now), now);
+                    self.unknown.entry(client_order_id.clone()).or_insert(doubt);
+                }
                 effects.push(Effect::Lookup { client_order_id, after: Duration::ZERO });
             }
             MirrorEffect::ReadBook => effects.push(Effect::ReadBook),

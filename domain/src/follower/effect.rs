@@ -83,6 +83,8 @@ pub enum Alert {
     SquaringOff(usize, u64),
     /// Our rows and the broker's account differ in this instrument by so many units; nothing more is opened in it.
     Drift(InstrumentKey, i64),
+    /// An order in this instrument is in doubt for longer than evidence should take: nothing more is opened in it (P3).
+    OutcomeUnknown(InstrumentKey),
     /// Of a request of an earlier day in this instrument nobody knows what came of it.
     UnresolvedYesterday(InstrumentKey),
     /// More was closed than was held: the excess is bought or sold back at once.

@@ -168,6 +168,9 @@ impl FollowerBook {
         for report in read.orders.iter().filter(|report| !is_cancelled_leg(report)).chain(cancelled) {
             self.on_report(report, Some(read.started_at), now, effects);
         }
+        if read.complete {
+            self.has_read_orders();
+        }
         let settle = self.settings.rules.settle;
         let around = absence::Surroundings {
             mirrors: &self.mirrors,

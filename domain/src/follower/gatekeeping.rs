@@ -67,6 +67,7 @@ impl FollowerBook {
             trading: self.trading,
             credentials_refused: self.credentials_refused,
             breaker_open: self.breaker_open,
+            is_in_doubt: self.is_in_doubt(instrument.key, now),
             has_drifted: self.is_unproven(instrument.key) || line.is_some_and(|line| line.drift.is_some()),
             calendar: &self.settings.calendar,
             capital: wish.capital.follower,

@@ -45,6 +45,8 @@ use self::mirrors::Mirrors;
 use self::positions::Suspicions;
 use self::queue::Queue;
 use self::reconciliation::absence::{Lost, Unknown};
+use self::reconciliation::doubt::Doubted;
+use self::reconciliation::first::Unread;
 use self::together::Together;
 use crate::calendar::Calendar;
 use crate::gates::entry::{EntryPolicy, Figure};
@@ -109,6 +111,9 @@ pub struct FollowerBook {
     queue: Queue,
     pacer: Pacer,
     unknown: BTreeMap<ClientOrderId, Unknown>,
+    doubted: Doubted,
+    /// What this life has not read yet of its account.
+    unread: Option<Unread>,
     /// Orders in the broker's book that carry our tag and are on no record: never to be placed again.
     unrecorded: HashSet<ClientOrderId>,
     known_trades: HashSet<TradeId>,
@@ -165,7 +170,7 @@ pub struct FollowerBook {
 }
 
 impl FollowerBook {
-    /// A follower that has copied nothing yet.
+    /// A follower that has copied nothing yet, and has nothing on record.
     pub fn new(settings: FollowerSettings) -> Self {
         Self {
             pacer: Pacer::new(settings.pacing.clone()),
@@ -178,6 +183,8 @@ impl FollowerBook {
             together: None,
             queue: Queue::default(),
             unknown: BTreeMap::new(),
+            doubted: Doubted::new(),
+            unread: None,
             unrecorded: HashSet::new(),
             known_trades: HashSet::new(),
             external: HashMap::new(),
@@ -310,6 +317,7 @@ impl FollowerBook {
         }
         self.take_late_in(now, &mut effects);
         self.ring(now, &mut effects);
+        self.watch_doubts(now, &mut effects);
         self.close_carried(now, &mut effects);
         self.share_out(now, &mut effects);
         self.release(now, &mut effects);

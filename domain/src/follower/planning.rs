@@ -171,7 +171,13 @@ impl FollowerBook {
         }
         let is_first = mirror.children.first().is_some_and(|first| first.key == child.key);
         let since = if is_first { mirror.entry_since(self.settings.copy.on) } else { mirror.leader.ts_event };
-        self.entry_denial(since, child.purpose, now)
+        self.entry_denial(since, child.purpose, now).or_else(|| self.doubt_denial(child, child.purpose, now))
+    }
+
+    /// Why nothing is opened beside what has been in doubt for too long (P3).
+    fn doubt_denial(&self, child: &Child, purpose: Purpose, now: Timestamp) -> Option<DeniedReason> {
+        let is_denied = purpose == Purpose::Entry && self.is_in_doubt(child.terms.instrument, now);
+        is_denied.then_some(DeniedReason::OutcomeUnknown)
     }
 
     /// Whether the leader's order was there when the account was let trade again: nothing of it comes back, not even what
@@ -195,6 +201,7 @@ impl FollowerBook {
             return Some(DeniedReason::CoverMissing);
         }
         self.entry_denial(mirror.leader.ts_event, purpose, now)
+            .or_else(|| self.doubt_denial(child, purpose, now))
     }
 
     /// For what something of this child waits to leave, why it is not to leave any more, and why not yet; none where
@@ -234,7 +241,7 @@ impl FollowerBook {
             if let Some(reason) = denial {
                 if !denied.insert(id.clone()) {
                     // Given up, and asked for again: it waits for the next step, for nothing may go round and round here.
-                    self.hold_back(&id, Wait::Stopped, effects);
+                    self.hold_back(&id, Wait::Stopped, now, effects);
                     continue;
                 }
                 let is_placing = self.child(&id).is_some_and(|(_, child)| child.state == ChildState::Planned);
@@ -247,7 +254,7 @@ impl FollowerBook {
                 continue;
             }
             if let Some(wait) = wait {
-                self.hold_back(&id, wait, effects);
+                self.hold_back(&id, wait, now, effects);
                 continue;
             }
             if self.is_closed() {

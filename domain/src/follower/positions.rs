@@ -89,6 +89,7 @@ impl FollowerBook {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
+        self.has_read_positions();
         let carried_in = by_instrument(positions, |position| position.carried.0);
         for (instrument, by_product) in &carried_in {
             let total: i64 = by_product.values().sum();

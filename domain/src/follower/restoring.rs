@@ -1,6 +1,7 @@
 //! Taking back what the rows of today say.
 
 use super::reconciliation::absence::Unknown;
+use super::reconciliation::first::Unread;
 use super::{Effect, FollowerBook};
 use std::sync::Arc;
 
@@ -15,10 +16,12 @@ use crate::time::Timestamp;
 
 impl FollowerBook {
     /// Takes back the mirrors of the day. What was being sent is unknown now (P1). What waited waits again, once the
-    /// leader's present state is known (P12): he may have taken it back meanwhile.
+    /// leader's present state is known (P12): he may have taken it back meanwhile. Nothing is opened before the account's
+    /// own books were read (P20).
     pub fn restore(&mut self, mirrors: Vec<Mirror>, now: Timestamp) -> Vec<Effect> {
         let mut sent: Vec<Timestamp> = Vec::new();
         let mut effects = Vec::new();
+        self.unread = Some(Unread::since(now));
         for mut mirror in mirrors {
             mirror.recall();
             if flawed!(CancelLostInRestart) {
@@ -36,7 +39,10 @@ impl FollowerBook {
                     lost.push((child.client_order_id.clone(), 0));
                     // Until now: a life that was given up may have sent it late.
                     let sent_from = child.ts_sent.unwrap_or(mirror.leader.ts_first_event);
-                    self.unknown.insert(child.client_order_id.clone(), Unknown::new(sent_from, now));
+                    let instrument = child.terms.instrument;
+                    let doubt = Unknown::inherited(instrument, sent_from, now);
+                    self.unknown.insert(child.client_order_id.clone(), doubt);
+                    self.restore_doubt(instrument, sent_from, now);
                 }
                 if let Some(request) = &child.request
                     && matches!(request.state, ChangeState::Sending | ChangeState::Unknown)

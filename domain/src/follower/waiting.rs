@@ -1,5 +1,7 @@
 //! What may not leave yet although the budget has room: an exit for which nothing is free, a sell whose cover is missing,
-//! an entry whose margin is being asked for.
+//! an entry whose margin is being asked for, or whose account has not been read yet.
+
+use std::time::Duration;
 
 use super::gatekeeping::{MarginAsked, may_fill};
 use super::holdings::Line;
@@ -17,6 +19,9 @@ use crate::quantity::{LotSize, Quantity};
 use crate::time::Timestamp;
 use crate::trading::TradingState;
 
+/// So much later a time is over for certain.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// Why something waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
@@ -32,6 +37,8 @@ pub(super) enum Wait {
     Stopped,
     /// Until the leader is heard again.
     Unheard,
+    /// Until the account's own books tell what a life before has left.
+    Unread,
 }
 
 impl FollowerBook {
@@ -49,6 +56,9 @@ impl FollowerBook {
         }
         if units.is_zero() {
             return None;
+        }
+        if let Some(wait) = self.waits_for_account(child, now) {
+            return Some(wait);
         }
         match child.purpose {
             Purpose::Exit => {
@@ -236,7 +246,13 @@ impl FollowerBook {
     }
 
     /// Takes what may not leave out of the queue until something changes.
-    pub(super) fn hold_back(&mut self, id: &ClientOrderId, wait: Wait, effects: &mut Vec<Effect>) {
+    pub(super) fn hold_back(
+        &mut self,
+        id: &ClientOrderId,
+        wait: Wait,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         let Some((_, child)) = self.child(id) else { return };
         let opens = opens(child);
         self.queue.remove(id);
@@ -253,7 +269,11 @@ impl FollowerBook {
                     effects.push(Effect::AskMargin { client_order_id: id.clone(), terms });
                 }
             }
-            Wait::Room | Wait::CoverMissing | Wait::Stopped | Wait::Unheard => {}
+            // Nothing happens meanwhile that would wake it: when it is too old for certain, it is given up.
+            Wait::Unread | Wait::Unheard => {
+                effects.push(Effect::WakeAt(now.plus(self.settings.copy.entry_age_max + MOMENT)));
+            }
+            Wait::Room | Wait::CoverMissing | Wait::Stopped => {}
         }
     }
 }

@@ -239,6 +239,7 @@ fn prices(raise: &Raise) -> Result<(), DeniedReason> {
 }
 
 fn account(standing: &Standing) -> Result<(), DeniedReason> {
+    ensure(!standing.is_in_doubt, DeniedReason::OutcomeUnknown)?;
     ensure(!standing.has_drifted, DeniedReason::LedgerDrift)?;
     ensure(!standing.credentials_refused, DeniedReason::AccountHalted)?;
     ensure(!standing.breaker_open, DeniedReason::BreakerOpen)

@@ -168,6 +168,8 @@ pub struct Standing<'a> {
     pub credentials_refused: bool,
     /// Whether its breaker is open.
     pub breaker_open: bool,
+    /// Whether nobody knows what came of an order of ours in this instrument, for longer than it should take to prove.
+    pub is_in_doubt: bool,
     /// Whether our rows and the broker's account differ in this instrument.
     pub has_drifted: bool,
     /// When exchanges trade.

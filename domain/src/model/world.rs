@@ -445,6 +445,7 @@ impl World {
                 self.blot(speak::number_of_key(*key), "carried left");
             }
             Alert::UnresolvedYesterday(key) if self.unresolved.contains(&speak::number_of_key(*key)) => {}
+            Alert::OutcomeUnknown(key) => self.blot(speak::number_of_key(*key), "in doubt"),
             Alert::Overshot(key, _) => self.blot(speak::number_of_key(*key), "overshot"),
             Alert::Stopped(_) | Alert::SquaredOff | Alert::SquaringOff(..) if self.policies.operator => {}
             other => return Err(format!("nothing in this world can cause {other:?}")),

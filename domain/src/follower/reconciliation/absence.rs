@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::flaw::flawed;
 use crate::follower::external::External;
 use crate::ids::{BrokerOrderId, ClientOrderId};
+use crate::instrument::InstrumentKey;
 use crate::mirror::{Child, Mirror};
 use crate::order::OrderReport;
 use crate::pacing::Purpose;
@@ -34,10 +35,13 @@ pub struct BookRead {
 /// An order whose fate is not proven.
 #[derive(Debug)]
 pub(in crate::follower) struct Unknown {
+    pub(in crate::follower) instrument: InstrumentKey,
     /// The earliest it may have been sent: orders of others that stood in the book before then are not it.
     sent_from: Timestamp,
     /// The latest it may have been sent: from then on the broker has the settle time to show it.
     sent_until: Timestamp,
+    /// Whether a life before left it.
+    pub(in crate::follower) is_inherited: bool,
     lookups: u32,
     absent_reads: u32,
     look_alike_seen: bool,
@@ -46,15 +50,35 @@ pub(in crate::follower) struct Unknown {
 }
 
 impl Unknown {
-    pub(in crate::follower) const fn new(sent_from: Timestamp, sent_until: Timestamp) -> Self {
+    pub(in crate::follower) const fn new(
+        instrument: InstrumentKey,
+        sent_from: Timestamp,
+        sent_until: Timestamp,
+    ) -> Self {
         Self {
+            instrument,
             sent_from,
             sent_until,
+            is_inherited: false,
             lookups: 0,
             absent_reads: 0,
             look_alike_seen: false,
             worth_sending_again: false,
         }
+    }
+
+    /// The same of one that a life before has left.
+    pub(in crate::follower) const fn inherited(
+        instrument: InstrumentKey,
+        sent_from: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        Self { is_inherited: true, ..Self::new(instrument, sent_from, now) }
+    }
+
+    /// Until when evidence should have ended it.
+    pub(in crate::follower) fn due(&self, patience: Duration) -> Timestamp {
+        self.sent_until.plus(patience)
     }
 
     pub(in crate::follower) fn next_lookup(&mut self, first: Duration, max: Duration) -> Duration {

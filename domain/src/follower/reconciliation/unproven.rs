@@ -36,10 +36,12 @@ impl FollowerBook {
         let mut instruments: Vec<InstrumentKey> = self.unproven.iter().map(|of| of.instrument).collect();
         instruments.sort_unstable();
         instruments.dedup();
-        instruments
-            .into_iter()
-            .map(|instrument| Effect::Alert(Alert::UnresolvedYesterday(instrument)))
-            .collect()
+        // What was in doubt for long on its own day is told by this name from the next on.
+        let told = |instrument| {
+            let (now, then) = (Alert::UnresolvedYesterday(instrument), Alert::OutcomeUnknown(instrument));
+            [Effect::Alert(now), Effect::Over(then)]
+        };
+        instruments.into_iter().flat_map(told).collect()
     }
 
     /// Whether nobody knows what an earlier day left in an instrument.

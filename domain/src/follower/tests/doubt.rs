@@ -332,3 +332,117 @@ fn the_time_of_a_change_to_settle_counts_from_its_answer() {
         assert_eq!(changes(&effects), ["2 modify to 130 at 100.00"], "it came to nothing");
     }
 }
+
+/// Nobody knows what came of an order, and the broker's book does not even show another, so that it proves nothing.
+fn doubted(side: Side) -> (Desk, ClientOrderId, OrderReport) {
+    let (mut desk, ours, known) = lost(side, Answer::Lost);
+    let effects = desk.passes(SETTLE * 2 - Duration::from_millis(1));
+    assert_eq!((alerts(&effects), wake(&effects)), (vec![], Some(desk.now.plus(Duration::from_millis(1)))));
+    let effects = desk.passes(Duration::from_millis(1));
+    assert_eq!(alerts(&effects), [&in_doubt()]);
+    assert_eq!(alerts(&desk.passes(SECOND)), Vec::<&Alert>::new(), "told once");
+    (desk, ours, known)
+}
+
+fn in_doubt() -> Alert {
+    Alert::OutcomeUnknown(terms(BUY, 0).instrument)
+}
+
+fn ends(effects: &[Effect]) -> usize {
+    effects.iter().filter(|effect| matches!(effect, Effect::Over(over) if *over == in_doubt())).count()
+}
+
+#[test]
+fn what_is_in_doubt_for_long_opens_nothing_more_in_its_instrument_and_is_told() {
+    for side in [BUY, SELL] {
+        let (mut desk, ..) = doubted(side);
+        assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))), vec![]);
+        assert_eq!(desk.outcome("L2"), (Outcome::Skipped, Some(DeniedReason::OutcomeUnknown)));
+        let other = InstrumentKey { security_id: SecurityId(1), ..terms(BUY, 65).instrument };
+        let elsewhere = OrderTerms { instrument: other, ..terms(BUY, 65) };
+        assert_eq!(placements(&desk.plan("L3", elsewhere)).len(), 1, "elsewhere everything goes");
+    }
+}
+
+#[test]
+fn a_doubt_that_is_young_keeps_nothing_back() {
+    let (mut desk, ..) = lost(BUY, Answer::Lost);
+    desk.passes(SETTLE);
+    assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))).len(), 1);
+}
+
+#[test]
+fn what_closes_and_what_cancels_passes_a_doubt() {
+    let mut desk = Desk::new();
+    desk.holds(65);
+    desk.works("L9", terms(BUY, 65));
+    let lost = desk.sent("L1", terms(BUY, 65));
+    desk.answer(&lost, Answer::Lost);
+    assert_eq!(alerts(&desk.passes(SETTLE * 2)), [&in_doubt()]);
+    let sold = placements(&desk.plan("X", terms(SELL, 65)));
+    assert_eq!(sold.iter().map(|placed| placed.purpose).collect::<Vec<_>>(), [Purpose::Exit]);
+    assert_eq!(changes(&desk.cancelled("L9", terms(BUY, 65), 0)), ["1 cancel"]);
+}
+
+#[test]
+fn what_was_let_through_before_a_doubt_and_still_waits_is_given_up_with_it() {
+    let (mut desk, ours, _) = lost(BUY, Answer::Lost);
+    desk.works("L3", terms(BUY, 65));
+    desk.book.pacer.pause(desk.now.plus(SETTLE * 3));
+    desk.plan("L2", terms(BUY, 65));
+    desk.plan("L3", terms(BUY, 130));
+    assert_eq!(desk.book.waiting_count(), 2);
+    let effects = desk.passes(SETTLE * 2);
+    assert_eq!((alerts(&effects), desk.book.waiting_count()), (vec![&in_doubt()], 0));
+    assert_eq!(desk.outcome("L2"), (Outcome::Skipped, Some(DeniedReason::OutcomeUnknown)));
+    desk.shows_first(&ours);
+    assert_eq!(requests(&desk.passes(SETTLE)), vec![], "what was given up stays so");
+}
+
+#[test]
+fn a_doubt_ends_once_nothing_in_its_instrument_is_in_doubt() {
+    // Found at last.
+    let (mut desk, ours, _) = doubted(BUY);
+    let effects = desk.shows_first(&ours);
+    assert_eq!((ends(&effects), alerts(&effects)), (1, vec![]));
+    assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))).len(), 1);
+    assert_eq!(ends(&desk.passes(SECOND)), 0, "once");
+
+    // Proven absent at last.
+    let (mut desk, _, known) = doubted(BUY);
+    desk.reads(vec![known.clone()]);
+    assert_eq!(ends(&desk.reads(vec![known])), 1);
+    assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))).len(), 1);
+
+    // One is found, and another is in doubt still.
+    let (mut desk, first, _) = lost(BUY, Answer::Lost);
+    let second = desk.sent("L2", terms(BUY, 65));
+    desk.answer(&second, Answer::Lost);
+    assert_eq!(alerts(&desk.passes(SETTLE * 2)), [&in_doubt()], "one instrument, one incident");
+    assert_eq!(ends(&desk.shows_first(&first)), 0);
+    let late = desk.row(&second, "2", BrokerStatus::Pending, 0);
+    assert_eq!(ends(&desk.step(Event::Report(Box::new(late)))), 1);
+}
+
+#[test]
+fn a_new_life_keeps_what_was_in_doubt_for_long_frozen_and_tells_it_again() {
+    let (old, ours, _) = doubted(BUY);
+    let (mut desk, effects) = old.restarted(None);
+    assert_eq!(alerts(&effects), Vec::<&Alert>::new(), "it may be found at once");
+    desk.plan("L2", terms(BUY, 65));
+    assert_eq!(desk.outcome("L2"), (Outcome::Skipped, Some(DeniedReason::OutcomeUnknown)));
+    assert_eq!(alerts(&desk.passes(SETTLE * 2)), [&in_doubt()]);
+    assert_eq!(ends(&desk.shows_first(&ours)), 1);
+
+    // Found before it is told: what the life before told is over.
+    let (mut desk, _) = old.restarted(None);
+    assert_eq!(ends(&desk.shows_first(&ours)), 1);
+}
+
+#[test]
+fn what_is_opened_beside_an_inherited_doubt_waits_for_its_end() {
+    let (old, ours, _) = lost(BUY, Answer::Lost);
+    let (mut desk, _) = old.restarted(None);
+    assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))), vec![]);
+    assert_eq!(placements(&desk.shows_first(&ours)).len(), 1);
+}

@@ -23,7 +23,7 @@ mod unproven;
 mod world;
 
 use super::*;
-use crate::account::Funds;
+use crate::account::{Funds, PositionReport};
 use crate::decision::{Decision, Wish};
 use crate::gap::{Gap, GapPolicy};
 use crate::ids::FollowerId;
@@ -43,7 +43,7 @@ use crate::policy::{
     OnBreach, OnDrift, Parting, Translation,
 };
 use crate::price::{Money, Price};
-use crate::quantity::{LotSize, Lots, Quantity};
+use crate::quantity::{LotSize, Lots, Quantity, SignedQuantity};
 use crate::sizing::{CapitalBasis, DayCapital, Minimum, Ratio, Rounding, Strategy};
 use crate::time::TradingDay;
 use crate::trading::{Control, HaltCause};
@@ -267,7 +267,11 @@ fn lookups(effects: &[Effect]) -> Vec<(&ClientOrderId, Duration)> {
 }
 
 fn wake(effects: &[Effect]) -> Option<Timestamp> {
-    effects.iter().find_map(|effect| if let Effect::WakeAt(at) = effect { Some(*at) } else { None })
+    let wakes = effects.iter().filter_map(|effect| match effect {
+        Effect::WakeAt(at) => Some(*at),
+        _ => None,
+    });
+    wakes.min()
 }
 
 /// Everything that was to be stored, as (kind, word of state or outcome).
@@ -337,6 +341,29 @@ impl Desk {
         self.restarted_with(|book| trading.into_iter().for_each(|trading| book.restore_trading(trading)))
     }
 
+    /// The same, before it has read anything of its account.
+    fn restarted_unread(&self) -> Self {
+        let (mut next, _) = self.restarted(None);
+        next.book.unread = Some(Unread::since(next.now));
+        next
+    }
+
+    /// All positions, read now: one row of so many units of the one instrument.
+    fn reads_positions(&mut self, units: i64) -> Vec<Effect> {
+        let position = PositionReport {
+            instrument: terms(BUY, 0).instrument,
+            product: Product::Margin,
+            net: SignedQuantity(units),
+            carried: SignedQuantity(0),
+            buy_average: Price::ZERO,
+            sell_average: Price::ZERO,
+            realised: Money::ZERO,
+            unrealised: Money::ZERO,
+            ts_event: start(),
+        };
+        self.step(Event::Positions { started_at: self.now, positions: vec![position] })
+    }
+
     /// The same, with what else is on record of the account.
     fn restarted_with(&self, restore: impl FnOnce(&mut FollowerBook)) -> (Self, Vec<Effect>) {
         let mut rows = model::Rows::default();
@@ -348,6 +375,8 @@ impl Desk {
         restore(&mut next.book);
         let effects = next.book.restore(rows.mirrors(), next.now);
         next.note(&effects);
+        // Most tests are about something else than what has to be read first.
+        next.book.unread = None;
         (next, effects)
     }
 
@@ -446,6 +475,12 @@ impl Desk {
         let (_, child) = self.book.child(ours).unwrap();
         let id = child.broker_order_id.clone().unwrap();
         let row = self.row(ours, id.as_str(), status, cumulative);
+        self.step(Event::Report(Box::new(row)))
+    }
+
+    /// The broker shows for the first time an order of ours, as `1`: it works.
+    fn shows_first(&mut self, ours: &ClientOrderId) -> Vec<Effect> {
+        let row = self.row(ours, "1", BrokerStatus::Pending, 0);
         self.step(Event::Report(Box::new(row)))
     }
 

@@ -52,9 +52,10 @@ fn the_settle_time_counts_from_the_restart() {
 fn restarted_with_two_waiting() -> Desk {
     let mut old = Desk::new();
     old.holds(65);
-    for number in 0..9 {
-        old.plan(&format!("L{number}"), terms(BUY, 65));
+    for number in 0..8 {
+        old.works(&format!("L{number}"), terms(BUY, 65));
     }
+    old.plan("L8", terms(BUY, 65));
     old.book.pacer.pause(old.now.plus(SECOND));
     old.plan("X", terms(SELL, 65));
     assert_eq!(old.book.waiting_count(), 2);
@@ -103,7 +104,7 @@ fn what_waited_and_was_taken_back_meanwhile_is_void() {
 fn requests_sent_before_count_in_the_budget_after() {
     let mut old = Desk::new();
     for number in 0..8 {
-        old.sent(&format!("L{number}"), terms(BUY, 65));
+        old.works(&format!("L{number}"), terms(BUY, 65));
     }
     let (mut desk, _) = old.restarted(None);
     let effects = desk.plan("L8", terms(BUY, 65));
@@ -347,4 +348,65 @@ fn a_drift_freezes_its_instrument_in_a_new_life_from_the_first() {
     desk.book.restore_drifts([(terms(BUY, 0).instrument, -65)]);
     desk.plan("L1", terms(BUY, 65));
     assert_eq!(desk.outcome("L1").0, Outcome::Skipped);
+}
+
+#[test]
+fn a_new_life_opens_nothing_before_it_has_read_its_order_book_and_positions() {
+    for book_first in [true, false] {
+        let mut desk = Desk::new().restarted_unread();
+        assert_eq!(placements(&desk.plan("L1", terms(BUY, 65))), vec![]);
+        let in_part = BookRead { started_at: desk.now, orders: vec![], complete: false };
+        let mut effects = desk.step(Event::Book(in_part));
+        for is_book in [book_first, !book_first] {
+            assert_eq!((placements(&effects), desk.book.has_read_account()), (vec![], false));
+            effects = if is_book { desk.reads(vec![]) } else { desk.reads_positions(0) };
+        }
+        assert_eq!((placements(&effects).len(), desk.book.has_read_account()), (1, true));
+    }
+}
+
+#[test]
+fn what_is_too_old_once_the_account_is_read_or_before_is_not_opened() {
+    let mut desk = Desk::new().restarted_unread();
+    let effects = desk.plan("L1", terms(BUY, 65));
+    let woken = wake(&effects).unwrap();
+    assert!(woken > desk.now.plus(ENTRY_AGE_MAX), "when it is too old for certain");
+    desk.now = woken;
+    assert_eq!(placements(&desk.step(Event::Tick)), vec![]);
+    assert_eq!(desk.outcome("L1"), (Outcome::Skipped, Some(DeniedReason::StaleEntry)));
+}
+
+/// A life that knows by its rows of a lot that is held and of an entry that works, and has read nothing.
+fn unread_with_copies() -> Desk {
+    let mut old = Desk::new();
+    old.holds(65);
+    old.works("L1", terms(BUY, 65));
+    old.restarted_unread()
+}
+
+#[test]
+fn an_exit_waits_for_the_account_and_for_no_longer_than_a_doubt_may_last() {
+    let mut desk = unread_with_copies();
+    assert_eq!(placements(&desk.plan("X", terms(SELL, 65))), vec![], "the owner may have closed it by hand");
+    assert_eq!(placements(&desk.passes(SETTLE * 2 - Duration::from_millis(1))), vec![]);
+    let placed = placements(&desk.passes(Duration::from_millis(1)));
+    assert_eq!(placed.iter().map(|placed| placed.purpose).collect::<Vec<_>>(), [Purpose::Exit]);
+    assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))), vec![], "nothing is opened all the same");
+}
+
+#[test]
+fn a_cancel_does_not_wait_for_the_account() {
+    let mut desk = unread_with_copies();
+    assert_eq!(changes(&desk.cancelled("L1", terms(BUY, 65), 0)), ["1 cancel"]);
+}
+
+#[test]
+fn an_exit_of_what_the_owner_has_closed_by_hand_meanwhile_never_leaves() {
+    let mut desk = unread_with_copies();
+    desk.plan("X", terms(SELL, 65));
+    let mut sold = manual("by-hand", terms(SELL, 65));
+    (sold.status, sold.cumulative) = (BrokerStatus::Traded, Quantity::new(65));
+    assert_eq!(placements(&desk.reads(vec![sold])), vec![]);
+    assert_eq!(placements(&desk.reads_positions(0)), vec![]);
+    assert_eq!(placements(&desk.passes(SETTLE * 2)), vec![]);
 }

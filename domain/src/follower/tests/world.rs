@@ -170,6 +170,8 @@ impl World {
         self.lookups.clear();
         self.desk.book = FollowerBook::new(settings());
         let effects = self.desk.book.restore(self.rows.mirrors(), self.desk.now);
+        // Nobody reads positions here.
+        self.desk.book.has_read_positions();
         assert_eq!(placements(&effects), vec![], "a restart sends nothing by itself");
         self.perform(effects);
         for (which, decision) in self.last_word.clone() {
@@ -197,7 +199,7 @@ impl World {
                 Effect::Lookup { client_order_id, .. } => self.lookups.push(client_order_id),
                 Effect::WakeAt(at) => assert!(at > self.desk.now, "a wake-up in the past would spin"),
                 // Reads of the book come by themselves.
-                Effect::ReadBook => {}
+                Effect::ReadBook | Effect::Over(Alert::OutcomeUnknown(_)) => {}
                 unwanted @ (Effect::ReadSupers
                 | Effect::ReadPositions
                 | Effect::AskMargin { .. }
@@ -208,6 +210,7 @@ impl World {
                         alert,
                         Alert::AccountHalted
                             | Alert::LookAlike(_)
+                            | Alert::OutcomeUnknown(_)
                             | Alert::CopyGap(..)
                             | Alert::Detached(_)
                             | Alert::ChangeRefused(_)

@@ -37,6 +37,7 @@ struct Case {
     trading: Trading,
     credentials_refused: bool,
     breaker_open: bool,
+    is_in_doubt: bool,
     has_drifted: bool,
     capital: Option<Money>,
     profit: Option<Figure>,
@@ -136,6 +137,7 @@ impl Case {
             trading: Trading::ACTIVE,
             credentials_refused: false,
             breaker_open: false,
+            is_in_doubt: false,
             has_drifted: false,
             capital: Some(rupees(500_000)),
             profit: Some(Figure { value: Money::ZERO, at: now }),
@@ -172,6 +174,7 @@ impl Case {
             trading: self.trading,
             credentials_refused: self.credentials_refused,
             breaker_open: self.breaker_open,
+            is_in_doubt: self.is_in_doubt,
             has_drifted: self.has_drifted,
             calendar: &self.calendar,
             capital: self.capital,
@@ -199,7 +202,7 @@ type Change = fn(&mut Case);
 type Row = (DeniedReason, Change);
 
 /// One breach for each gate, in the order in which gates are asked. Each can stand beside all others.
-const IN_ORDER: [Row; 25] = [
+const IN_ORDER: [Row; 26] = [
     (DeniedReason::Halted, |case| case.trading.state = TradingState::Halted),
     (DeniedReason::Reducing, |case| case.trading.state = TradingState::Reducing),
     (DeniedReason::CopyingOff, |case| case.policy.is_copying = false),
@@ -264,6 +267,7 @@ const IN_ORDER: [Row; 25] = [
         case.terms.order_type = OrderType::StopLoss;
         case.terms.trigger = Price::from_paise(11_005);
     }),
+    (DeniedReason::OutcomeUnknown, |case| case.is_in_doubt = true),
     (DeniedReason::LedgerDrift, |case| case.has_drifted = true),
     (DeniedReason::AccountHalted, |case| case.credentials_refused = true),
     (DeniedReason::BreakerOpen, |case| case.breaker_open = true),
