@@ -47,7 +47,7 @@ use crate::records::{About, Circumstances, News};
 use crate::store::{IntentTiming, Job, Reader, StoreHandle};
 use crate::token_keeper::{self, TokenKeeper};
 use crate::trading_fence::TradingFence;
-use crate::vitals::{Health, Ping, Vitals};
+use crate::vitals::{Health, Ping, RECOVERING, Vitals};
 
 /// What a follower's actor is told once.
 #[derive(Debug, Clone)]
@@ -283,7 +283,8 @@ impl FollowerOrderActor {
         }
     }
 
-    /// Plans are asked for once the account's own book and positions were read, or could not be.
+    /// Plans are asked for once the account's own book and positions were asked for: what closes and what cancels is told by
+    /// them, and who cannot be read keeps no other follower waiting (P19). What opens waits in his book until they were read.
     fn announce_ready(&self) {
         let is_ready = self.book_seen && self.positions_seen;
         let Some(addresses) = self.addresses.as_ref().filter(|_| is_ready) else { return };
@@ -510,7 +511,11 @@ impl Handler<Ping> for FollowerOrderActor {
         details.insert("unknown".to_owned(), json!(book.unknown_count()));
         details.insert("sending".to_owned(), json!(self.sending.len()));
         details.insert("trading".to_owned(), json!(self.trading.state));
-        let state = if book.is_halted() { "account_halted" } else { "working" };
+        let state = match (book.is_halted(), book.has_read_account()) {
+            (true, _) => "account_halted",
+            (false, false) => RECOVERING,
+            (false, true) => "working",
+        };
         self.vitals.health(state, details)
     }
 }

@@ -61,6 +61,7 @@ pub const KINDS: &[(&str, Ending)] = &[
     ("squared_off_by_broker", Ending::ByOperator),
     ("leader_converted", Ending::ByOperator),
     ("conversion_failed", Ending::ByOperator),
+    ("outcome_unknown", Ending::ByEvidence),
     ("outcome_in_doubt", Ending::ByOperator),
     ("order_missing", Ending::ByItself),
     ("appeared_late", Ending::ByOperator),

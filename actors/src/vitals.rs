@@ -79,6 +79,9 @@ pub struct Death {
 #[rtype(result = "Health")]
 pub struct Ping;
 
+/// The state of a follower's actor whose account has not been read since it began: nothing is opened there.
+pub const RECOVERING: &str = "recovering";
+
 /// How an actor is: the observable state that health lines, `tandem status` and tests read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, actix::MessageResponse)]
 pub struct Health {

@@ -113,8 +113,13 @@ impl<'a> Case<'a> {
 
     /// Whether so much time has passed since a moment, and since the last start, that nothing of it is under way.
     pub(crate) fn is_settled(&self, since: i64) -> bool {
+        self.is_settled_for(0, since)
+    }
+
+    /// The same, and so much more time.
+    pub(crate) fn is_settled_for(&self, span: i64, since: i64) -> bool {
         let since = self.history.started.map_or(since, |started| started.max(since));
-        self.history.moment.is_some_and(|now| now - since > self.under_way)
+        self.history.moment.is_some_and(|now| now - since > self.under_way + span)
     }
 
     pub(crate) fn order(&self, account: &str, id: &str) -> Option<&'a OrderRow> {

@@ -132,6 +132,8 @@ pub enum Alerting {
     AtOnce,
     /// After so many tries in a row that came to nothing.
     AfterTries(u32),
+    /// When nothing has proven what came of it for so many times the settle time (`recovery.settle_ms`).
+    AfterSettleTimes(u32),
     /// When it happens to so many orders within a while.
     WhenFrequent(Frequency),
 }
@@ -170,6 +172,9 @@ const BUSY: Pause = Pause { first: Duration::from_secs(1), max: Duration::from_s
 const OFTEN: Frequency = Frequency { times: 5, within: Duration::from_mins(10) };
 /// Tries of a stream before a person is told.
 const STREAM_TRIES: u32 = 5;
+/// Settle times within which a doubt ends where the books can be read: after one they begin to prove, and then they have as
+/// long again for the reads that it takes.
+const DOUBT: u32 = 2;
 /// How long a lock on the database is waited for.
 const STORE_WAIT: Duration = Duration::from_secs(2);
 
@@ -189,9 +194,10 @@ pub const POLICIES: [Policy; 13] = [
         trouble: Trouble::OrderUnanswered,
         shows: "time-out, lost connection, HTTP 5xx or an unreadable answer to a placing, change or cancel",
         reaction: Reaction::NeverAgain,
-        remark: "It is looked up by its tag and in the book until it is found or proven absent. Counts for the breaker.",
-        alerting: Alerting::Never,
-        alerts: &[],
+        remark: "It is looked up by its tag and in the book until it is found or proven absent. A placing that stays in doubt \
+                 lets nothing more be opened in its instrument. Counts for the breaker.",
+        alerting: Alerting::AfterSettleTimes(DOUBT),
+        alerts: &["outcome_unknown"],
     },
     Policy {
         trouble: Trouble::OrderNotSent,
@@ -293,6 +299,11 @@ pub const fn read_retry() -> Retry {
 /// After so many tries in vain, of a stream or of a read, it is no matter of moments any more.
 pub const fn outage_tries() -> u32 {
     STREAM_TRIES
+}
+
+/// Settle times for which an order may be in doubt before a person is told.
+pub const fn doubt_settle_times() -> u32 {
+    DOUBT
 }
 
 /// The pause after the broker asked for fewer requests.

@@ -108,6 +108,14 @@ fn of_position(alert: &Alert) -> Option<AlertText> {
                  until they agree; if you traded by hand, it settles by itself, else look at the account"
             ),
         ),
+        Alert::OutcomeUnknown(instrument) => (
+            "outcome_unknown",
+            instrument,
+            format!(
+                "nobody knows what came of an order in {instrument}: its answer was lost, and no book proves it. Nothing more is \
+                 opened there until one does, exits and cancels pass, and it is asked for again for ever; look at the account"
+            ),
+        ),
         Alert::UnresolvedYesterday(instrument) => (
             "unresolved_yesterday",
             instrument,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::vitals::Health;
+use crate::vitals::{Health, RECOVERING};
 
 /// The state of an actor that is not there.
 pub(super) const DOWN: &str = "down";
@@ -14,11 +14,11 @@ pub enum SystemState {
     Initializing,
     /// Waiting for the accounts' first answers and the leader's login.
     Authenticating,
-    /// Reading rows and the leader's books.
+    /// Reading rows, the leader's books, and each follower's own.
     Recovering,
     /// Copying.
     Ready,
-    /// Copying in part: an actor is down, a breaker open, an account halted, or the stream lost.
+    /// Copying in part: an actor is down, a breaker open, an account halted or not read yet by a new life, or the stream lost.
     Degraded,
     /// Stopped by a failure that a person must look at.
     Halted,
@@ -70,8 +70,10 @@ impl SystemState {
             || healths
                 .iter()
                 .any(|health| matches!(health.state.as_str(), "account_halted" | "open" | "half_open"));
+        let recovers = healths.iter().any(|health| health.state == RECOVERING);
         match stream {
-            Some("live") if trouble => Self::Degraded,
+            Some("live") if trouble || (recovers && was_up) => Self::Degraded,
+            Some("live") if recovers => Self::Recovering,
             Some("live") => Self::Ready,
             _ if was_up => Self::Degraded,
             Some("merging") => Self::Recovering,

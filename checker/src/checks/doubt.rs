@@ -2,10 +2,20 @@
 
 use super::Look;
 use crate::case::{Case, Child};
+use crate::history::IntentRow;
 use crate::when::{self, SECOND};
 
-/// P3: no conclusion without evidence, and none against it.
+/// So many settle times after it was sent an order in doubt is one that people are told of.
+const SETTLE_TIMES: i64 = 2;
+
+/// P3: no conclusion without evidence, and none against it; and what stays in doubt is told.
 pub(super) fn ended_by_evidence(case: &Case<'_>, look: &mut Look) {
+    let bound = SETTLE_TIMES * settle_time(case).max().unwrap_or_default();
+    let (today, started) = (case.history.moment.map(when::day), case.history.started);
+    // One of an earlier day or life has a promise of its own.
+    let is_of_this_life = |intent: &IntentRow| {
+        today.as_ref() == Some(&intent.day) && started.is_none_or(|started| intent.updated >= started)
+    };
     for child in &case.children {
         look.saw();
         let intent = child.intent;
@@ -20,6 +30,14 @@ pub(super) fn ended_by_evidence(case: &Case<'_>, look: &mut Look) {
             }
             "UNKNOWN" | "SENDING" if child.book.is_some() && settled && !is_told(case, child) => {
                 look.broken("the broker has the order, and nobody took note of it".to_owned(), child.rows());
+            }
+            "UNKNOWN" | "SENDING"
+                if is_of_this_life(intent)
+                    && case.is_settled_for(bound, intent.updated)
+                    && !is_told(case, child) =>
+            {
+                let since = when::text(intent.updated);
+                look.broken(format!("in doubt since {since}, and nobody was told"), child.rows());
             }
             "ACKED" => taken_is_there(case, child, look),
             _ => {}
@@ -59,9 +77,14 @@ fn is_told(case: &Case<'_>, child: &Child<'_>) -> bool {
     )
 }
 
+/// What the settle time ever was, in microseconds.
+fn settle_time(case: &Case<'_>) -> impl Iterator<Item = i64> {
+    case.history.numbers("recovery.settle_ms").into_iter().map(|millis| millis * 1000)
+}
+
 /// P4: an order is called absent only after the broker's books had the time to show it, and then it never appears.
 pub(super) fn absent_late(case: &Case<'_>, look: &mut Look) {
-    let settle = case.history.numbers("recovery.settle_ms").into_iter().min().unwrap_or_default() * 1000;
+    let settle = settle_time(case).min().unwrap_or_default();
     for child in case.children.iter().filter(|child| child.intent.state == "ABSENT") {
         let intent = child.intent;
         let waited = intent.sent.map(|sent| intent.updated - sent);

@@ -215,6 +215,9 @@ pub(crate) fn another_intent(id: &str, columns: &[(&str, String)]) -> String {
     )
 }
 
+/// The newest moment of the day, for SQL.
+pub(crate) const LATE: &str = "(SELECT MAX(reported_at) FROM health)";
+
 /// The broker's book of the day.
 pub(crate) fn book() -> Value {
     let mut accounts = json!({

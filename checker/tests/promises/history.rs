@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use tandem_checker::{Judgement, verify};
 
-use crate::day::{ASHA, DAY, TAGS, another_intent, assert_breaks, at, audit, broken, judged, write};
+use crate::day::{ASHA, DAY, LATE, TAGS, another_intent, assert_breaks, at, audit, broken, judged, write};
 
 #[test]
 fn a_right_day_breaks_nothing() {
@@ -120,6 +120,30 @@ fn p3_an_order_taken_and_never_heard_of() {
 }
 
 #[test]
+fn p3_in_doubt_for_long_and_nobody_told() {
+    let doubt = |state: &str| {
+        another_intent("tdm-dddddddddddddddddddd", &[("state", format!("'{state}'"))])
+            + "UPDATE copy_mappings SET target_quantity = 130 WHERE leader_order_id = 'L1';"
+    };
+    for state in ["UNKNOWN", "SENDING"] {
+        assert_breaks(3, &doubt(state));
+        let told = format!(
+            "INSERT INTO incidents VALUES
+                ('{DAY}/outcome_unknown/asha/NSE_FNO:43125', 1, 'outcome_unknown', 'asha', NULL, NULL, '', NULL);"
+        );
+        assert_eq!(broken(&judged(&(doubt(state) + &told))), [0_u8; 0]);
+        // What was told and is over tells nobody of what is in doubt still.
+        assert_breaks(3, &(doubt(state) + &told + "UPDATE incidents SET closed_at = 2"));
+        let young = format!("UPDATE intents SET updated_at = {LATE} - 85000000 WHERE state = '{state}';");
+        assert_eq!(
+            broken(&judged(&(doubt(state) + &young))),
+            [0_u8; 0],
+            "twice the settle time, and a minute"
+        );
+    }
+}
+
+#[test]
 fn p4_absent_too_soon() {
     let absent = another_intent(
         "tdm-dddddddddddddddddddd",
@@ -132,7 +156,7 @@ fn p4_absent_too_soon() {
 fn p5_more_working_than_the_target() {
     let beyond = another_intent(
         "tdm-dddddddddddddddddddd",
-        &[("state", "'UNKNOWN'".into()), ("purpose", "'entry'".into())],
+        &[("state", "'UNKNOWN'".into()), ("purpose", "'entry'".into()), ("updated_at", LATE.into())],
     );
     assert_breaks(5, &beyond);
 }
@@ -358,7 +382,8 @@ fn p20_a_request_left_on_the_wire_by_a_crash() {
     let left = another_intent("tdm-dddddddddddddddddddd", &[("state", "'SENDING'".into())])
         + "UPDATE copy_mappings SET target_quantity = 130 WHERE leader_order_id = 'L1';";
     let started = audit(2, 100, "operator", "started", "NULL", "{}");
-    assert_eq!(broken(&judged(&left)), [0_u8; 0]);
+    let just_now = format!("UPDATE intents SET updated_at = {LATE} WHERE state = 'SENDING';");
+    assert_eq!(broken(&judged(&(left.clone() + &just_now))), [0_u8; 0]);
     assert_breaks(20, &(left + &started));
 }
 

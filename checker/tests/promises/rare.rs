@@ -1,6 +1,6 @@
 //! Ways to break a promise that no single day is likely to show: each check's last branch fires, too.
 
-use crate::day::{DAY, TAGS, another_intent, assert_breaks, at, broken, judged};
+use crate::day::{DAY, LATE, TAGS, another_intent, assert_breaks, at, broken, judged};
 
 /// This promise is broken; such a row contradicts others as well.
 #[track_caller]
@@ -33,6 +33,7 @@ fn p5_a_repair_of_more_than_the_copy_filled() {
                 ("purpose", "'exit'".into()),
                 ("side", "'SELL'".into()),
                 ("state", "'UNKNOWN'".into()),
+                ("updated_at", LATE.into()),
                 ("quantity", quantity.to_string()),
             ],
         )

@@ -57,6 +57,9 @@ fn alerting(policy: &Policy) -> String {
         Alerting::Never => "-".to_owned(),
         Alerting::AtOnce => format!("at once: {kinds}"),
         Alerting::AfterTries(tries) => format!("after {tries} tries: {kinds}"),
+        Alerting::AfterSettleTimes(times) => {
+            format!("after {times} times `recovery.settle_ms` without proof: {kinds}")
+        }
         Alerting::WhenFrequent(often) => {
             format!("when it happens to {} orders within {}: {kinds}", often.times, span(often.within))
         }

@@ -4,13 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::error_policy::doubt_settle_times;
 use crate::follower::{Alert, Effect, FollowerBook};
 use crate::instrument::InstrumentKey;
 use crate::time::Timestamp;
-
-/// Settle times within which a doubt ends where the books can be read: after one they begin to prove, and then they have as
-/// long again for the reads that it takes.
-const SETTLE_TIMES: u32 = 2;
 
 /// Instruments frozen by an order in doubt, and whether this life has told it; a life before may have, where it has not.
 pub(in crate::follower) type Doubted = BTreeMap<InstrumentKey, bool>;
@@ -67,7 +64,8 @@ impl FollowerBook {
         });
     }
 
+    /// How long an order may be in doubt before a person is told.
     pub(in crate::follower) fn patience(&self) -> Duration {
-        self.settings.rules.settle * SETTLE_TIMES
+        self.settings.rules.settle * doubt_settle_times()
     }
 }
