@@ -156,7 +156,11 @@ fn p4_absent_too_soon() {
 fn p5_more_working_than_the_target() {
     let beyond = another_intent(
         "tdm-dddddddddddddddddddd",
-        &[("state", "'UNKNOWN'".into()), ("purpose", "'entry'".into()), ("updated_at", LATE.into())],
+        &[
+            ("state", "'UNKNOWN'".into()),
+            ("purpose", "'entry'".into()),
+            ("updated_at", format!("{LATE} - 85000000")),
+        ],
     );
     assert_breaks(5, &beyond);
 }
