@@ -1,13 +1,16 @@
-//! What a person should know, in one shape: a log line, and a row that stays until it is dealt with.
+//! What a person should know, in one shape: a row that stays until it is dealt with, and a log line when it is durable.
+//!
+//! Nobody writes those lines himself: the Store's writer says what it has opened and closed ([`Said`]), whoever asked for
+//! it, so that a log line stands beside each of these rows and beside each of their ends.
 
 use std::sync::Arc;
 
 use tandem_domain::ids::FollowerId;
 use tandem_domain::time::Timestamp;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::records::submit_quietly;
-use crate::store::{IncidentRow, StoreHandle, Write};
+use crate::records::writer;
+use crate::store::{Committed, IncidentRow, Job, StoreHandle, Write, WriterId};
 use crate::vitals::Vitals;
 
 /// One alert.
@@ -22,11 +25,9 @@ pub struct AlertText {
 }
 
 impl AlertText {
-    /// Logs it, and says what its row holds: whoever records it does so by this shape alone.
-    pub fn told(self, follower: Option<&FollowerId>, now: Timestamp) -> IncidentRow {
+    /// Its incident.
+    pub fn row(self, follower: Option<&FollowerId>, now: Timestamp) -> IncidentRow {
         let Self { kind, subject, text } = self;
-        let of = follower.map_or("-", FollowerId::as_str);
-        error!(alert = kind, follower = of, subject, "{text}");
         IncidentRow {
             id: incident_id(kind, follower, &subject, now),
             opened_at: now,
@@ -34,6 +35,55 @@ impl AlertText {
             follower: follower.cloned(),
             instrument: None,
             text,
+        }
+    }
+
+    /// The end of its incident; there may be none.
+    pub fn end(&self, follower: Option<&FollowerId>, now: Timestamp) -> Write {
+        end(self.kind, follower, &self.subject, now)
+    }
+}
+
+/// What the log says of an incident that is durable, or that is closed for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Its name.
+    pub id: String,
+    /// What kind, one word.
+    pub kind: String,
+    /// Whose account it is about; the leader's or all if none.
+    pub follower: Option<String>,
+    /// What it says; nothing of one that is over.
+    pub text: Option<String>,
+}
+
+impl Said {
+    /// Of an incident that stands open.
+    pub fn opened(incident: &IncidentRow) -> Self {
+        Self {
+            id: incident.id.to_string(),
+            kind: incident.kind.to_string(),
+            follower: incident.follower.as_ref().map(ToString::to_string),
+            text: Some(incident.text.clone()),
+        }
+    }
+
+    /// Says it: the one place where such lines are made.
+    pub fn log(&self) {
+        let Self { id, kind: alert, follower, text } = self;
+        let (follower, subject) = (follower.as_deref().unwrap_or("-"), subject_of(id));
+        match text {
+            Some(text) => error!(alert, follower, subject, "{text}"),
+            None => info!(alert, follower, subject, "this is so no more"),
+        }
+    }
+}
+
+/// Says in the log what could not be recorded: a person must know it all the same.
+pub fn log_unrecorded(writes: &[Write]) {
+    for write in writes {
+        if let Write::IncidentOpen(incident) = write {
+            Said::opened(incident).log();
         }
     }
 }
@@ -50,33 +100,34 @@ pub struct Voice<'a> {
 }
 
 /// One alert that comes and goes, as far as this life knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Standing {
-    is_told: bool,
-    /// What a life before may have left open is closed.
-    is_cleared: bool,
+    /// It may stand open: this life told it, or one before may have.
+    may_stand: bool,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { may_stand: true }
+    }
 }
 
 impl Standing {
     /// Tells of it.
     pub fn raise(&mut self, voice: &Voice<'_>, alert: AlertText, now: Timestamp) {
-        self.is_told = true;
+        self.may_stand = true;
         raise(voice.store, voice.vitals, voice.follower, alert, now);
     }
 
     /// It is so no more, or never was in this life.
     pub fn over(&mut self, voice: &Voice<'_>, kind: &'static str, subject: &str, now: Timestamp) {
-        let Voice { store, vitals, follower } = *voice;
-        let is_cleared = std::mem::replace(&mut self.is_cleared, true);
-        if std::mem::take(&mut self.is_told) {
-            close(store, vitals, follower, kind, subject, now);
-        } else if !is_cleared {
-            close_of_before(store, vitals, follower, kind, subject, now);
+        if std::mem::take(&mut self.may_stand) {
+            close(voice.store, voice.vitals, voice.follower, kind, subject, now);
         }
     }
 }
 
-/// Logs it and opens its incident.
+/// Opens its incident.
 pub fn raise(
     store: &StoreHandle,
     vitals: &Vitals,
@@ -84,11 +135,10 @@ pub fn raise(
     alert: AlertText,
     now: Timestamp,
 ) {
-    let row = alert.told(follower, now);
-    submit_quietly(store, vitals, vec![Write::IncidentOpen(row)]);
+    record(store, writer(vitals), vec![Write::IncidentOpen(alert.row(follower, now))]);
 }
 
-/// Ends the incident that an alert of today opened; there may be none.
+/// Ends the incident of this kind about this; there may be none.
 pub fn close(
     store: &StoreHandle,
     vitals: &Vitals,
@@ -97,22 +147,25 @@ pub fn close(
     subject: &str,
     now: Timestamp,
 ) {
-    let of = follower.map_or("-", FollowerId::as_str);
-    info!(alert = kind, follower = of, subject, "this is so no more");
-    close_of_before(store, vitals, follower, kind, subject, now);
+    record(store, writer(vitals), vec![end(kind, follower, subject, now)]);
 }
 
-/// Ends the incident that a life before may have opened today, without a word: for this life there was none.
-fn close_of_before(
-    store: &StoreHandle,
-    vitals: &Vitals,
-    follower: Option<&FollowerId>,
-    kind: &'static str,
-    subject: &str,
-    now: Timestamp,
-) {
-    let id = incident_id(kind, follower, subject, now);
-    submit_quietly(store, vitals, vec![Write::IncidentClose { id, closed_at: now }]);
+/// Hands over what nobody says again and nobody waits for: it finds room where the queue is full.
+pub fn record(store: &StoreHandle, writer: WriterId, writes: Vec<Write>) {
+    let actor = Arc::clone(&writer.actor);
+    let reply = Box::new(move |committed: Committed| {
+        if let Err(error) = committed.result {
+            warn!(actor = &*actor, %error, "rows were not stored");
+        }
+    });
+    if let Err((error, job)) = store.offer_alert(Job { writer, writes, reply }) {
+        warn!(actor = &*job.writer.actor, %error, "rows were not stored");
+        log_unrecorded(&job.writes);
+    }
+}
+
+fn end(kind: &str, follower: Option<&FollowerId>, subject: &str, now: Timestamp) -> Write {
+    Write::IncidentClose { id: incident_id(kind, follower, subject, now), closed_at: now }
 }
 
 /// What an alert's incident is called: the day on which it was told first, and what it is about. What closes it may name a
@@ -120,4 +173,9 @@ fn close_of_before(
 fn incident_id(kind: &str, follower: Option<&FollowerId>, subject: &str, now: Timestamp) -> Arc<str> {
     let of = follower.map_or("-", FollowerId::as_str);
     format!("{}/{kind}/{of}/{subject}", now.trading_day()).into()
+}
+
+/// The part of a name that says what it is about.
+fn subject_of(id: &str) -> &str {
+    id.splitn(4, '/').nth(3).unwrap_or_default()
 }

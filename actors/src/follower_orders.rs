@@ -331,9 +331,13 @@ impl FollowerOrderActor {
     }
 
     fn run(&mut self, effects: Vec<Effect>, around: &Circumstances, ctx: &mut Context<Self>) {
+        // With the first rows of the step, so that no fact is durable that a person is not told of.
+        let mut told = self.told(&effects, around.now);
         for effect in effects {
             match effect {
-                Effect::Commit { records, then } => self.commit(records, then, around, ctx),
+                Effect::Commit { records, then } => {
+                    self.commit(records, std::mem::take(&mut told), then, around, ctx);
+                }
                 Effect::Lookup { client_order_id, after } => {
                     ctx.run_later(after, |actor, ctx| actor.look_up(client_order_id, ctx));
                 }
@@ -346,9 +350,11 @@ impl FollowerOrderActor {
                 }
                 Effect::Convert(conversion) => self.convert(conversion, ctx),
                 Effect::WakeAt(at) => self.wake_at(at, ctx),
-                Effect::Over(alert) => self.over(&alert),
-                Effect::Alert(alert) => self.alert(alert),
+                Effect::Alert(_) | Effect::Over(_) => {}
             }
+        }
+        if !told.is_empty() {
+            self.record(told, ctx);
         }
         let unsettled = self.book.as_ref().is_none_or(|book| book.unsettled_count() > 0);
         // Nobody knows when an account that does not answer will: time goes on meanwhile.

@@ -19,13 +19,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
+use tandem_domain::ids::FollowerId;
 use tandem_domain::restart::{RestartLimits, RestartLog, Strategy, Verdict, restarted_with};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{error, info, warn};
 
 pub use self::house::{House, NewSettings};
 pub use self::state::SystemState;
-use crate::alerts::AlertText;
+use crate::alerts::{self, AlertText};
 use crate::clock::Clock;
 use crate::in_flight::InFlight;
 use crate::store::{AuditEntry, HealthRow, Job, StoreHandle, Write, WriterId};
@@ -361,7 +362,7 @@ impl<H: Household + Unpin> Supervisor<H> {
              to this follower, or nothing stops it; look at its account"
         );
         let alert = AlertText { kind: FOLLOWER_DOWN, subject: name.to_string(), text };
-        self.store_quietly(vec![Write::IncidentOpen(alert.told(name.follower(), self.params.clock.now()))]);
+        self.tell(alert, name.follower());
     }
 
     /// What the process ended for, for whoever looks at its database after it (P26).
@@ -371,7 +372,12 @@ impl<H: Household + Unpin> Supervisor<H> {
              exits included; find the cause in the log, start it again, and look at the accounts meanwhile"
         );
         let alert = AlertText { kind: HALTED, subject: name.to_string(), text };
-        self.store_quietly(vec![Write::IncidentOpen(alert.told(None, self.params.clock.now()))]);
+        self.tell(alert, None);
+    }
+
+    fn tell(&self, alert: AlertText, follower: Option<&FollowerId>) {
+        let row = alert.row(follower, self.params.clock.now());
+        alerts::record(&self.params.store, writer(), vec![Write::IncidentOpen(row)]);
     }
 
     fn record_restart(&self, name: &ActorName, generation: u32, how: &'static str) {
@@ -391,8 +397,7 @@ impl<H: Household + Unpin> Supervisor<H> {
                 warn!(%error, "health was not stored");
             }
         });
-        let writer = WriterId { actor: "supervisor".into(), generation: 1 };
-        if let Err(error) = self.params.store.submit(Job { writer, writes, reply }) {
+        if let Err(error) = self.params.store.submit(Job { writer: writer(), writes, reply }) {
             warn!(%error, "health was not stored");
         }
     }
@@ -473,6 +478,11 @@ impl<H: Household + Unpin> Supervisor<H> {
             on_end(ending);
         }
     }
+}
+
+/// Its one life.
+fn writer() -> WriterId {
+    WriterId { actor: "supervisor".into(), generation: 1 }
 }
 
 fn health_row(health: &Health, now: tandem_domain::time::Timestamp) -> Write {

@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveTime};
 use serde_json::json;
+use tandem_actors::alerts::{self, AlertText};
 use tandem_actors::clock::Clock;
 use tandem_actors::store::{
-    AuditEntry, Backup, BackupError, IncidentRow, Job, StoreHandle, Write, WriterId, back_up,
-    newest_backup_at, newest_sound_backup,
+    AuditEntry, Backup, BackupError, StoreHandle, Write, WriterId, back_up, newest_backup_at,
+    newest_sound_backup,
 };
 use tandem_domain::time::{Timestamp, TradingDay};
 use tokio::sync::oneshot;
-use tracing::{error, info, warn};
+use tracing::info;
 
 use crate::settings::Settings;
 
-/// The kind of the alert, and the id of its one incident.
+/// The kind of the alert, and what it is about.
 const FAILED: &str = "backup_failed";
 /// How long after one that failed the next is tried.
 const RETRY_AFTER: Duration = Duration::from_mins(30);
@@ -105,7 +106,7 @@ impl DailyBackup {
             subject: None,
             details: json!({ "backup": path, "bytes": made.bytes, "audit_head": head }).to_string(),
         };
-        self.record(vec![Write::Audit(entry), Write::IncidentClose { id: FAILED.into(), closed_at: now }]);
+        self.record(vec![Write::Audit(entry), alert(String::new()).end(None, now)]);
     }
 
     fn complain(&self, problem: &str) {
@@ -114,31 +115,18 @@ impl DailyBackup {
             self.folder.display(),
             RETRY_AFTER.as_secs() / 60
         );
-        error!(alert = FAILED, "{text}");
-        self.record(vec![Write::IncidentOpen(IncidentRow {
-            id: FAILED.into(),
-            opened_at: self.clock.now(),
-            kind: FAILED.into(),
-            follower: None,
-            instrument: None,
-            text,
-        })]);
+        let alert = alert(text);
+        self.record(vec![Write::IncidentOpen(alert.row(None, self.clock.now()))]);
     }
 
     fn record(&self, writes: Vec<Write>) {
-        let job = Job {
-            writer: WriterId { actor: "backup".into(), generation: 1 },
-            writes,
-            reply: Box::new(|committed| {
-                if let Err(error) = committed.result {
-                    warn!(%error, "how the backup ended was not recorded");
-                }
-            }),
-        };
-        if let Err(error) = self.store.submit(job) {
-            warn!(%error, "how the backup ended was not recorded");
-        }
+        alerts::record(&self.store, WriterId { actor: "backup".into(), generation: 1 }, writes);
     }
+}
+
+/// That it failed.
+fn alert(text: String) -> AlertText {
+    AlertText { kind: FAILED, subject: FAILED.to_owned(), text }
 }
 
 /// In words. Damage of the database itself, which nothing else may have come upon yet, ends the store.

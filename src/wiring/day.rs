@@ -60,6 +60,6 @@ impl Ground {
             RETRY.as_secs()
         );
         let alert = AlertText { kind: NOT_BEGUN, subject: NOT_BEGUN.to_owned(), text };
-        record_quietly(&store.handle, vec![Write::IncidentOpen(alert.told(None, self.clock.now()))]);
+        record_quietly(&store.handle, vec![Write::IncidentOpen(alert.row(None, self.clock.now()))]);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
+use tandem_actors::alerts;
 use tandem_actors::clock::Clock;
 use tandem_actors::in_flight::{FrameCounts, InFlight};
 use tandem_actors::instruments::{InstrumentFile, InstrumentSource, Instruments};
@@ -137,18 +138,7 @@ fn record_start(settings: &Settings, handle: &StoreHandle, clock: &Clock, run: U
 
 /// Puts on record what nothing waits for; that it is not recorded is said in the log.
 pub(super) fn record_quietly(handle: &StoreHandle, writes: Vec<Write>) {
-    let job = Job {
-        writer: WriterId { actor: "wiring".into(), generation: 1 },
-        writes,
-        reply: Box::new(|committed| {
-            if let Err(error) = committed.result {
-                warn!(%error, "what happened to the program was not recorded");
-            }
-        }),
-    };
-    if let Err(error) = handle.submit(job) {
-        warn!(%error, "what happened to the program was not recorded");
-    }
+    alerts::record(handle, WriterId { actor: "wiring".into(), generation: 1 }, writes);
 }
 
 /// The settings in force, under the hash of them all.

@@ -1,33 +1,52 @@
 //! What a person should know of an account, in words that say what happened and what to do.
 
-use tandem_domain::follower::{Alert, Conversion};
+use actix::Context;
+use tandem_domain::follower::{Alert, Conversion, Effect};
 use tandem_domain::order::lifecycle::IllegalTransition;
 use tandem_domain::slippage::FillComparison;
+use tandem_domain::time::Timestamp;
 use tandem_domain::trading::HaltCause;
 use tracing::error;
 
 use super::FollowerOrderActor;
-use crate::alerts::{AlertText, close, raise};
+use crate::alerts::AlertText;
 use crate::records::gap_text;
+use crate::store::Write;
 
 impl FollowerOrderActor {
-    pub(super) fn alert(&mut self, alert: Alert) {
-        if let Alert::Illegal(illegal) = alert {
-            return self.on_illegal(&illegal);
+    /// What these effects tell a person, as rows: that something is so, and that something is so no more.
+    pub(super) fn told(&mut self, effects: &[Effect], now: Timestamp) -> Vec<Write> {
+        let mut told = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Alert(Alert::Illegal(illegal)) => self.on_illegal(illegal),
+                Effect::Alert(alert) => {
+                    told.extend(self.words(alert).map(|text| self.row_of(text, now)));
+                }
+                Effect::Over(alert) => {
+                    told.extend(self.words(alert).map(|text| text.end(Some(self.id()), now)));
+                }
+                _ => {}
+            }
         }
-        if let Some(text) = self.words(&alert) {
-            self.raise(text);
-        }
+        told
     }
 
     /// What was said in this alert is so no more: its incident ends.
-    pub(super) fn over(&self, alert: &Alert) {
-        let Some(AlertText { kind, subject, .. }) = self.words(alert) else { return };
-        close(&self.params.store, &self.vitals, Some(self.id()), kind, &subject, self.params.clock.now());
+    pub(super) fn over(&mut self, alert: &Alert, ctx: &mut Context<Self>) {
+        let now = self.params.clock.now();
+        let ended = self.words(alert).map(|text| text.end(Some(self.id()), now));
+        self.record(ended.into_iter().collect(), ctx);
     }
 
-    pub(super) fn raise(&self, alert: AlertText) {
-        raise(&self.params.store, &self.vitals, Some(self.id()), alert, self.params.clock.now());
+    /// Tells it, behind all that was recorded before and before all that will be.
+    pub(super) fn raise(&mut self, alert: AlertText, ctx: &mut Context<Self>) {
+        let row = self.row_of(alert, self.params.clock.now());
+        self.record(vec![row], ctx);
+    }
+
+    fn row_of(&self, alert: AlertText, now: Timestamp) -> Write {
+        Write::IncidentOpen(alert.row(Some(self.id()), now))
     }
 
     fn on_illegal(&mut self, illegal: &IllegalTransition) {

@@ -86,20 +86,22 @@ impl FollowerOrderActor {
         match outcome {
             Ok(()) => info!(follower = %self.id(), %instrument, %from, %to, units, "position converted"),
             Err(error) => {
-                // Without an answer it may have been done: the positions of tomorrow tell.
-                if !matches!(error, OrderRequestError::Unknown { .. }) {
-                    self.step(Event::NotConverted(*conversion), ctx);
-                }
                 self.vitals.failed(&error);
                 self.on_trouble(error.trouble(), &instrument.to_string(), ctx);
-                self.raise(AlertText {
+                // Before the row that says that it will not be tried again.
+                let alert = AlertText {
                     kind: "conversion_failed",
                     subject: format!("{instrument}/{from}/{to}"),
                     text: format!(
                         "the leader converted {instrument} from {from} to {to}; converting {units:+} copied units failed \
                          ({error}): convert them by hand"
                     ),
-                });
+                };
+                self.raise(alert, ctx);
+                // Without an answer it may have been done: the positions of tomorrow tell.
+                if !matches!(error, OrderRequestError::Unknown { .. }) {
+                    self.step(Event::NotConverted(*conversion), ctx);
+                }
             }
         }
         self.read_positions(ctx);

@@ -49,7 +49,7 @@ impl FollowerOrderActor {
         }
         if self.controls.waiting.is_some() {
             let around = Circumstances { now: self.params.clock.now(), news: None };
-            self.commit(Vec::new(), None, &around, ctx);
+            self.commit(Vec::new(), Vec::new(), None, &around, ctx);
         }
     }
 

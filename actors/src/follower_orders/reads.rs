@@ -333,7 +333,7 @@ impl KeepsToken for FollowerOrderActor {
         if is_halted {
             info!(follower = %self.id(), "the access token was replaced: the account resumes");
             self.step(Event::Credentials { refused: false }, ctx);
-            self.over(&Alert::AccountHalted);
+            self.over(&Alert::AccountHalted, ctx);
             // What may be opened depends on figures that were not read meanwhile.
             self.read_funds(ctx);
         }

@@ -21,7 +21,7 @@ use super::FollowerOrderActor;
 use super::control::Waiting;
 use crate::in_flight::Underway;
 use crate::records::{About, Circumstances, News, Owner, writer, writes};
-use crate::store::{Committed, IntentTiming, Job, RefusalRow, StoreError, SubmitError, redact};
+use crate::store::{Committed, IntentTiming, Job, RefusalRow, StoreError, SubmitError, Write, redact};
 
 /// Delay before a full queue is tried again: a few commits.
 const BACKLOG_RETRY: Duration = Duration::from_millis(5);
@@ -66,10 +66,12 @@ impl FollowerOrderActor {
         }
     }
 
-    /// Hands records to the Store; what may leave once they are durable comes back in [`Stored`].
+    /// Hands records to the Store, and what a person is told with them; what may leave once they are durable comes back in
+    /// [`Stored`].
     pub(super) fn commit(
         &mut self,
         records: Vec<Record>,
+        told: Vec<Write>,
         then: Option<Approved>,
         around: &Circumstances,
         ctx: &mut Context<Self>,
@@ -88,12 +90,29 @@ impl FollowerOrderActor {
         self.log_outcomes(&records);
         self.watch_denials(&records);
         let waiting = self.notice_trading(&records);
+        let owner = Owner { follower: self.id(), account: &self.params.account.account };
+        let mut writes = writes(records, owner, around);
+        writes.extend(told);
+        self.store(writes, then, waiting, ctx);
+    }
+
+    /// Hands rows to the Store of which nothing else follows, behind those that were handed over before.
+    pub(super) fn record(&mut self, writes: Vec<Write>, ctx: &mut Context<Self>) {
+        self.store(writes, None, None, ctx);
+    }
+
+    fn store(
+        &mut self,
+        writes: Vec<Write>,
+        then: Option<ToSend>,
+        waiting: Option<Waiting>,
+        ctx: &mut Context<Self>,
+    ) {
         let address = ctx.address();
         let underway = self.params.in_flight.begin();
-        let owner = Owner { follower: self.id(), account: &self.params.account.account };
         let job = Job {
             writer: writer(&self.vitals),
-            writes: writes(records, owner, around),
+            writes,
             reply: Box::new(move |committed| address.do_send(Stored { committed, then, waiting, underway })),
         };
         self.backlog.push_back(job);

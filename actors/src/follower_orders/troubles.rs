@@ -26,12 +26,13 @@ impl FollowerOrderActor {
             self.on_credentials_refused(ctx);
         }
         if trouble == Trouble::AddressRefused {
-            self.raise(AlertText {
+            let alert = AlertText {
                 kind: "static_ip_refused",
                 subject: self.id().to_string(),
                 text: "the broker refuses orders from this address: whitelist it, or set local_address"
                     .to_owned(),
-            });
+            };
+            self.raise(alert, ctx);
         }
         self.note(trouble, about);
     }

@@ -69,9 +69,10 @@ impl Bare {
         if !has(Flaw::SecondInstanceWrites) {
             epoch::check(&transaction, epoch).map_err(|error| fatal(error.to_string()))?;
         }
+        let mut batch = apply::Batch::default();
         for write in writes {
             let refused = |text: String| StoreError::Constraint { write: write.name(), text: text.into() };
-            apply::write(&transaction, &apply::Batch::default(), write).map_err(|error| match error {
+            apply::write(&transaction, &mut batch, write).map_err(|error| match error {
                 ApplyError::Refused(refusal) => refusal,
                 ApplyError::Sqlite(error) => refused(error.to_string()),
             })?;

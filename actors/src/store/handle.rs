@@ -53,6 +53,8 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub struct StoreHandle {
     queue: SyncSender<Message>,
+    /// Jobs that may wait; the queue itself has room for some alerts more.
+    capacity: usize,
     shared: Arc<Shared>,
 }
 
@@ -72,8 +74,8 @@ pub struct StoreStats {
 }
 
 impl StoreHandle {
-    pub(super) const fn new(queue: SyncSender<Message>, shared: Arc<Shared>) -> Self {
-        Self { queue, shared }
+    pub(super) const fn new(queue: SyncSender<Message>, capacity: usize, shared: Arc<Shared>) -> Self {
+        Self { queue, capacity, shared }
     }
 
     /// Queues a job; never blocks. On an error the job is dropped and its reply is not called.
@@ -83,6 +85,19 @@ impl StoreHandle {
 
     /// Queues a job; never blocks. On an error the job comes back.
     pub fn offer(&self, job: Job) -> Result<(), (SubmitError, Job)> {
+        if self.shared.queued.load(Ordering::Relaxed) >= self.capacity {
+            return Err((SubmitError::Full, job));
+        }
+        self.enter(job)
+    }
+
+    /// Queues what nobody would say again, also where the queue has no room for anything else; never blocks. On an error the
+    /// job comes back.
+    pub fn offer_alert(&self, job: Job) -> Result<(), (SubmitError, Job)> {
+        self.enter(job)
+    }
+
+    fn enter(&self, job: Job) -> Result<(), (SubmitError, Job)> {
         self.shared.queued.fetch_add(1, Ordering::Relaxed);
         let (error, message) = match self.queue.try_send(Message::Job(job)) {
             Ok(()) => return Ok(()),

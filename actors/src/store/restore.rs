@@ -133,7 +133,8 @@ fn make_ready(
     for follower in &followers {
         let trading = apply::trading_stands(&transaction, follower)?.after(halt, at);
         let row = TradingRow { follower: follower.clone(), trading, actor: "operator".into(), at };
-        apply::change_trading(&transaction, &row)?;
+        // The daemon that starts next says it in its log.
+        apply::change_trading(&transaction, &row, &mut Vec::new())?;
     }
     transaction.commit()?;
     check(&connection).map_err(RestoreError::Unsound)?;

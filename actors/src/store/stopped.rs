@@ -44,6 +44,8 @@ pub fn control_stopped(
     let (mut connection, _) = open::open_writer(&settings)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut states = Vec::with_capacity(followers.len());
+    // The daemon that starts next says it in its log.
+    let mut said = Vec::new();
     for follower in followers {
         let mut trading = apply::trading_stands(&transaction, follower)?.after(control, at);
         if control.stops_exits() {
@@ -51,10 +53,10 @@ pub fn control_stopped(
             trading.stopped_at = trading.stopped_at.max(newest_seen(&transaction)?);
         }
         let row = TradingRow { follower: follower.clone(), trading, actor: actor.into(), at };
-        apply::change_trading(&transaction, &row)?;
+        apply::change_trading(&transaction, &row, &mut said)?;
         if control == Control::Resume {
             // He has looked at what an earlier day left in doubt.
-            apply::close_doubts(&transaction, follower, at)?;
+            apply::close_doubts(&transaction, follower, at, &mut said)?;
         }
         states.push(trading);
     }
@@ -85,7 +87,8 @@ pub fn settle_stopped(
     let mut settled = Vec::with_capacity(incidents.len());
     for incident in incidents {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        settled.push(match apply::settle_incident(&transaction, incident) {
+        // The daemon that starts next says it in its log.
+        settled.push(match apply::settle_incident(&transaction, incident, &mut Vec::new()) {
             Ok(()) => {
                 transaction.commit()?;
                 Ok(())

@@ -20,11 +20,14 @@ use super::error::{OpenError, StoreDeath, StoreError};
 use super::handle::{Message, Shared, StoreHandle};
 use super::lock::InstanceLock;
 use super::write::{Committed, Job};
+use crate::alerts::{Said, log_unrecorded};
 #[cfg(feature = "faults")]
 use crate::faults;
 
 /// Jobs in one transaction: bounds how long the first of them waits for the last.
 const JOBS_PER_COMMIT_MAX: usize = 512;
+/// Places in the queue that are kept for alerts: while it is full of the rest, what a person must know still finds room.
+const ALERTS_RESERVE: usize = 1024;
 /// From here on the log is copied into the database when nothing waits.
 const WAL_IDLE_BYTES: u64 = 2 * 1024 * 1024;
 /// From here on it is copied whatever waits: a longer log costs every reader, and the copying gets no shorter.
@@ -47,7 +50,8 @@ pub(super) fn start(
     shared: Arc<Shared>,
     on_death: OnDeath,
 ) -> Result<(StoreHandle, JoinHandle<()>), OpenError> {
-    let (sender, queue) = sync_channel(queue_capacity.max(1));
+    let queue_capacity = queue_capacity.max(1);
+    let (sender, queue) = sync_channel(queue_capacity + ALERTS_RESERVE);
     let page_bytes = database.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let path = database.path.clone();
     let writer = Writer { database, queue, shared: shared.clone(), page_bytes };
@@ -64,7 +68,7 @@ pub(super) fn start(
             }
         })
         .map_err(|source| OpenError::File { doing: "start the writer of", path, source })?;
-    Ok((StoreHandle::new(sender, shared), thread))
+    Ok((StoreHandle::new(sender, queue_capacity, shared), thread))
 }
 
 /// Tells of the death also when the thread panics, for instance in a reply.
@@ -100,6 +104,15 @@ enum Guard {
     Whole,
     /// That job.
     Each,
+}
+
+/// What a transaction over a batch came to.
+#[derive(Default)]
+struct Applied {
+    /// For each job.
+    results: Vec<Result<(), StoreError>>,
+    /// For the log, once it is durable.
+    said: Vec<Said>,
 }
 
 /// Whether the thread goes on.
@@ -157,14 +170,19 @@ impl Writer {
         shared.commits.fetch_add(1, Ordering::Relaxed);
         shared.last_commit_us.store(commit_us, Ordering::Relaxed);
         match outcome {
-            Ok(results) => {
+            Ok(Applied { results, said }) => {
+                said.iter().for_each(Said::log);
                 for (job, result) in batch.drain(..).zip(results) {
+                    if result.as_ref().is_err_and(|error| !matches!(error, StoreError::Fenced { .. })) {
+                        log_unrecorded(&job.writes);
+                    }
                     (job.reply)(Committed { result, commit_us });
                 }
                 Ok(())
             }
             Err(death) => {
                 for job in batch.drain(..) {
+                    log_unrecorded(&job.writes);
                     let result = Err(StoreError::Fatal(Arc::clone(&death.reason)));
                     (job.reply)(Committed { result, commit_us });
                 }
@@ -173,12 +191,12 @@ impl Writer {
         }
     }
 
-    fn commit(&self, batch: &[Job]) -> Result<Vec<Result<(), StoreError>>, rusqlite::Error> {
+    fn commit(&self, batch: &[Job]) -> Result<Applied, rusqlite::Error> {
         // Held to the end of the commit: `set_generation` returns only when no older job can land any more.
         let generations = self.shared.generations();
         // A refused job is rare: only then is the batch worth a savepoint for each.
         match self.attempt(batch, &generations, Guard::Whole)? {
-            Some(results) => Ok(results),
+            Some(applied) => Ok(applied),
             None => Ok(self.attempt(batch, &generations, Guard::Each)?.unwrap_or_default()),
         }
     }
@@ -189,14 +207,14 @@ impl Writer {
         batch: &[Job],
         generations: &HashMap<Arc<str>, u32>,
         guard: Guard,
-    ) -> Result<Option<Vec<Result<(), StoreError>>>, rusqlite::Error> {
+    ) -> Result<Option<Applied>, rusqlite::Error> {
         let connection = &self.database.connection;
         run(connection, "BEGIN IMMEDIATE")?;
         let owned = epoch::check(connection, self.database.epoch);
-        let results = owned.and_then(|()| self.apply_all(batch, generations, guard));
-        let committed = match results {
+        let applied = owned.and_then(|()| self.apply_all(batch, generations, guard));
+        let committed = match applied {
             Ok(None) => run(connection, "ROLLBACK").map(|()| None),
-            Ok(results) => self.sync(batch).map(|()| results),
+            Ok(applied) => self.sync(batch).map(|()| applied),
             Err(error) => Err(error),
         };
         committed.inspect_err(|_| {
@@ -224,7 +242,7 @@ impl Writer {
         batch: &[Job],
         generations: &HashMap<Arc<str>, u32>,
         guard: Guard,
-    ) -> Result<Option<Vec<Result<(), StoreError>>>, rusqlite::Error> {
+    ) -> Result<Option<Applied>, rusqlite::Error> {
         let mut stored = apply::Batch::default();
         let mut results = Vec::with_capacity(batch.len());
         for job in batch {
@@ -243,7 +261,7 @@ impl Writer {
             };
             results.push(result);
         }
-        Ok(Some(results))
+        Ok(Some(Applied { results, said: stored.said }))
     }
 
     /// All writes of a job, or none.
@@ -254,9 +272,11 @@ impl Writer {
     ) -> Result<Result<(), StoreError>, rusqlite::Error> {
         let connection = &self.database.connection;
         run(connection, "SAVEPOINT job")?;
+        let said_before = batch.said.len();
         let result = self.apply(job, batch)?;
         if result.is_err() {
             run(connection, "ROLLBACK TO job")?;
+            batch.said.truncate(said_before);
         }
         run(connection, "RELEASE job")?;
         Ok(result)
@@ -302,6 +322,7 @@ impl Writer {
         while let Ok(message) = self.queue.try_recv() {
             if let Message::Job(job) = message {
                 self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+                log_unrecorded(&job.writes);
                 let result = Err(StoreError::Fatal(Arc::clone(reason)));
                 (job.reply)(Committed { result, commit_us: 0 });
             }

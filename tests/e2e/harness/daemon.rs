@@ -248,6 +248,7 @@ impl Daemon {
         }
         self.assert_no_secrets();
         self.assert_incidents_can_end();
+        self.assert_incidents_are_told();
         self.assert_promises_kept();
         let said = fs::read_to_string(self.folder.path().join("said.txt")).unwrap();
         assert!(said.is_empty(), "said beside the log: {said}");
@@ -258,6 +259,29 @@ impl Daemon {
         let kinds: Vec<String> = self.table("SELECT DISTINCT kind FROM incidents", |row| row.get(0));
         let is_known = |kind: &String| KINDS.iter().any(|(known, _)| known == kind);
         assert!(kinds.iter().all(is_known), "kinds that nobody knows: {kinds:?}");
+    }
+
+    /// Each incident and its end is in the log, in one shape; and nothing else looks like one.
+    fn assert_incidents_are_told(&self) {
+        let told: Vec<(String, String)> = self
+            .log()
+            .iter()
+            .filter_map(|line| {
+                let kind = line.get("alert")?.as_str().unwrap();
+                let of = line["follower"].as_str().unwrap_or_else(|| panic!("no follower: {line}"));
+                let subject = line["subject"].as_str().unwrap_or_else(|| panic!("no subject: {line}"));
+                let level = line["level"].as_str().unwrap();
+                Some((level.to_owned(), format!("{kind}/{of}/{subject}")))
+            })
+            .collect();
+        // What was closed while nobody ran was closed by this machine's clock: at the earliest moment.
+        let sql = "SELECT substr(id, instr(id, '/') + 1), closed_at > opened_at FROM incidents";
+        let rows: Vec<(String, Option<bool>)> = self.table(sql, |row| Ok((row.get(0)?, row.get(1)?)));
+        for (about, is_over) in rows {
+            let is_told = |level: &str| told.contains(&(level.to_owned(), about.clone()));
+            assert!(is_told("ERROR"), "an incident without a line: {about}");
+            assert!(is_over != Some(true) || is_told("INFO"), "an end without a line: {about}");
+        }
     }
 
     /// Lets so much time pass first that nothing counts as under way: the checker then asks how all of it ended.

@@ -21,8 +21,8 @@ use tandem_domain::order::{OrderForm, OrderTerms};
 
 use super::audit;
 use super::error::StoreError;
-use super::rows::LeaderEvent;
 use super::write::Write;
+use crate::alerts::Said;
 
 pub(super) use incidents::{close_doubts, settle as settle_incident};
 pub(super) use trading::{change as change_trading, stands as trading_stands};
@@ -41,10 +41,13 @@ impl From<rusqlite::Error> for ApplyError {
     }
 }
 
-/// Leader events stored earlier in the same transaction. The jobs of a fan-out carry one and the same; once is enough.
+/// What the transaction that is open has come to so far.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
+    /// Leader events stored in it. The jobs of a fan-out carry one and the same; once is enough.
     stored: HashSet<*const LeaderOrder>,
+    /// Incidents that it opens and closes: told in the log once it is durable.
+    pub(super) said: Vec<Said>,
 }
 
 impl Batch {
@@ -55,16 +58,13 @@ impl Batch {
             _ => None,
         }));
     }
-
-    fn has(&self, event: &LeaderEvent) -> bool {
-        self.stored.contains(&Arc::as_ptr(&event.order))
-    }
 }
 
 /// Applies one write inside the transaction that is open.
-pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Result<(), ApplyError> {
+pub(super) fn write(connection: &Connection, batch: &mut Batch, write: &Write) -> Result<(), ApplyError> {
+    let said = &mut batch.said;
     match write {
-        Write::LeaderEvent(event) if batch.has(event) => {}
+        Write::LeaderEvent(event) if batch.stored.contains(&Arc::as_ptr(&event.order)) => {}
         Write::LeaderEvent(event) => orders::leader_event(connection, event)?,
         Write::AccountOrder(order) => orders::account_order(connection, order)?,
         Write::Mapping(mapping) => mappings::upsert(connection, mapping)?,
@@ -77,7 +77,7 @@ pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Re
         Write::Drift(row) => standing::drift(connection, row)?,
         Write::Converted(row) => standing::conversion(connection, row)?,
         Write::Opening(opening) => ledger::open(connection, opening)?,
-        Write::Trading(row) => trading::change(connection, row)?,
+        Write::Trading(row) => trading::change(connection, row, said)?,
         Write::Trade { report, trading_day, ts_init } => {
             orders::trade(connection, report, *trading_day, *ts_init)?;
         }
@@ -85,10 +85,10 @@ pub(super) fn write(connection: &Connection, batch: &Batch, write: &Write) -> Re
         Write::Funds(snapshot) => accounts::funds(connection, snapshot)?,
         Write::DayCapital(capital) => accounts::day_capital(connection, capital)?,
         Write::Instruments(part) => instruments::store(connection, part)?,
-        Write::IncidentOpen(incident) => incidents::open(connection, incident)?,
-        Write::IncidentClose { id, closed_at } => incidents::close(connection, id, *closed_at)?,
-        Write::IncidentSettled(row) => incidents::settle(connection, row)?,
-        Write::IncidentsOfBefore { closed_at } => incidents::close_of_before(connection, *closed_at)?,
+        Write::IncidentOpen(incident) => incidents::open(connection, incident, said)?,
+        Write::IncidentClose { id, closed_at } => incidents::close(connection, id, *closed_at, said)?,
+        Write::IncidentSettled(row) => incidents::settle(connection, row, said)?,
+        Write::IncidentsOfBefore { closed_at } => incidents::close_of_before(connection, *closed_at, said)?,
         Write::Health(health) => records::health(connection, health)?,
         Write::Audit(entry) => audit::append(connection, entry)?,
         Write::Config(config) => records::config(connection, config)?,

@@ -7,6 +7,7 @@ use tandem_domain::time::Timestamp;
 use tandem_domain::trading::{HaltCause, Trading, TradingState};
 
 use super::incidents::close_resumed;
+use crate::alerts::Said;
 use crate::store::audit;
 use crate::store::reader::{TRADING_COLUMNS, trading};
 use crate::store::rows::{AuditEntry, TradingRow};
@@ -27,7 +28,11 @@ pub(in crate::store) fn stands(connection: &Connection, follower: &FollowerId) -
 
 /// Stores a state and its entry of the audit log. Neither if it stands already, or if more than it forbids does: whoever
 /// wrote it had not heard of that (P17).
-pub(in crate::store) fn change(connection: &Connection, row: &TradingRow) -> rusqlite::Result<()> {
+pub(in crate::store) fn change(
+    connection: &Connection,
+    row: &TradingRow,
+    said: &mut Vec<Said>,
+) -> rusqlite::Result<()> {
     let old = stands(connection, &row.follower)?;
     let new = old.joined(row.trading);
     if old == new {
@@ -44,7 +49,7 @@ pub(in crate::store) fn change(connection: &Connection, row: &TradingRow) -> rus
         row.at.micros(),
     ])?;
     if new.state == TradingState::Active {
-        close_resumed(connection, &row.follower, row.at)?;
+        close_resumed(connection, &row.follower, row.at, said)?;
     }
     let event = event(old, new);
     let entry = AuditEntry {

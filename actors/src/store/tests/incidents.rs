@@ -14,7 +14,7 @@ const NEXT_DAY: i64 = 86_400;
 /// What somebody tells of asha.
 fn told(kind: &'static str, subject: &str, seconds: i64) -> Write {
     let alert = AlertText { kind, subject: subject.to_owned(), text: format!("at {seconds}") };
-    Write::IncidentOpen(alert.told(Some(&asha()), at(seconds)))
+    Write::IncidentOpen(alert.row(Some(&asha()), at(seconds)))
 }
 
 fn id(kind: &str, subject: &str) -> String {
@@ -93,7 +93,7 @@ fn an_operators_word_closes_what_happened_and_is_in_the_audit_log_once() {
     // A new life tells of it again; he has looked. Unless it is another thing by now.
     let again = |text: &str, seconds| {
         let alert = AlertText { kind: "slippage", subject: "7".to_owned(), text: text.to_owned() };
-        bench.commit(vec![Write::IncidentOpen(alert.told(Some(&asha()), at(seconds)))]).unwrap();
+        bench.commit(vec![Write::IncidentOpen(alert.row(Some(&asha()), at(seconds)))]).unwrap();
         open_kinds(&bench).len()
     };
     assert_eq!((again("at 5", 7), again("twice as much", 8)), (0, 1));

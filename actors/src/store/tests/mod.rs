@@ -17,6 +17,7 @@ mod power_loss;
 mod reading;
 mod restoring;
 mod settings_changes;
+mod telling;
 mod trading;
 mod unproven;
 mod writing;

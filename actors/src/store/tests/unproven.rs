@@ -97,7 +97,7 @@ fn what_an_operator_has_looked_at_is_not_asked_again() {
         subject: instrument().to_string(),
         text: "look".to_owned(),
     };
-    let incident = alert.told(Some(&asha()), at(90_000));
+    let incident = alert.row(Some(&asha()), at(90_000));
     let id = incident.id.clone();
     bench.commit(vec![Write::IncidentOpen(incident)]).unwrap();
     assert_eq!(unproven(&bench, next_day()).len(), 2);

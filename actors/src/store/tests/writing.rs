@@ -123,6 +123,24 @@ fn a_full_queue_says_so() {
 }
 
 #[test]
+fn an_alert_finds_room_in_a_full_queue() {
+    let bench = Bench::with(|settings| settings.queue_capacity = 1);
+    let release = bench.hold();
+    let waiting = bench.submit(vec![note(1)]);
+    let job = || Job {
+        writer: WriterId { actor: "test".into(), generation: 1 },
+        writes: vec![note(1)],
+        reply: Box::new(|_| {}),
+    };
+    assert_eq!(bench.store.handle.submit(job()), Err(SubmitError::Full));
+    assert!(bench.store.handle.offer_alert(job()).is_ok());
+    drop(release);
+    waiting.recv_timeout(PATIENCE).unwrap().result.unwrap();
+    bench.commit(Vec::new()).unwrap();
+    assert_eq!(bench.count("audit_log"), 2);
+}
+
+#[test]
 fn a_full_disk_is_fatal_and_leaves_what_was_committed() {
     let bench = Bench::with(|settings| settings.pages_max = Some(200));
     bench.commit(vec![note(100)]).unwrap();
