@@ -109,6 +109,10 @@ pub async fn copy(
             error!(%actor, "halted: an actor failed too often");
             ExitStatus::Halted
         }
+        (Ending::Blocked, _) => {
+            error!("halted: the thread of all actors is blocked");
+            ExitStatus::Halted
+        }
         (Ending::Stopped, None) => ExitStatus::Ok,
         (_, Some(death)) if death.is_damage => {
             error!("halted: the database is damaged; {}", remedy(&settings));

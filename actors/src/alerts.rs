@@ -100,28 +100,28 @@ pub struct Voice<'a> {
 }
 
 /// One alert that comes and goes, as far as this life knows.
-#[derive(Debug)]
-pub struct Standing {
-    /// It may stand open: this life told it, or one before may have.
-    may_stand: bool,
-}
-
-impl Default for Standing {
-    fn default() -> Self {
-        Self { may_stand: true }
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// A life before may have left it open.
+    #[default]
+    Unknown,
+    /// It is so, and was told.
+    Told,
+    /// It is not so.
+    Over,
 }
 
 impl Standing {
-    /// Tells of it.
+    /// Tells of it, once.
     pub fn raise(&mut self, voice: &Voice<'_>, alert: AlertText, now: Timestamp) {
-        self.may_stand = true;
-        raise(voice.store, voice.vitals, voice.follower, alert, now);
+        if std::mem::replace(self, Self::Told) != Self::Told {
+            raise(voice.store, voice.vitals, voice.follower, alert, now);
+        }
     }
 
     /// It is so no more, or never was in this life.
     pub fn over(&mut self, voice: &Voice<'_>, kind: &'static str, subject: &str, now: Timestamp) {
-        if std::mem::take(&mut self.may_stand) {
+        if std::mem::replace(self, Self::Over) != Self::Over {
             close(voice.store, voice.vitals, voice.follower, kind, subject, now);
         }
     }

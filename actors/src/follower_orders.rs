@@ -214,7 +214,8 @@ impl FollowerOrderActor {
             reading_book: false,
             read_again: false,
             funds: None,
-            breaker_open: false,
+            // Until its breaker says that it is not.
+            breaker_open: true,
             leader: LeaderVoice::NotYet,
             draining: false,
             probing: false,

@@ -46,6 +46,9 @@ pub const KINDS: &[(&str, Ending)] = &[
     ("margin_lacking", Ending::ByItself),
     ("orders_refused", Ending::ByItself),
     ("static_ip_refused", Ending::ByOperator),
+    ("account_unread", Ending::ByItself),
+    ("breaker_open", Ending::ByItself),
+    ("breaker_down", Ending::ByItself),
     ("follower_down", Ending::ByItself),
     ("trading_stopped", Ending::ByResume),
     ("square_off_refused", Ending::ByItself),
@@ -75,6 +78,7 @@ pub const KINDS: &[(&str, Ending)] = &[
     ("leg_unlinked", Ending::ByOperator),
     ("slippage", Ending::ByOperator),
     ("halted_by_supervisor", Ending::ByItself),
+    ("thread_blocked", Ending::ByItself),
     ("backup_failed", Ending::ByItself),
     ("day_not_begun", Ending::ByItself),
 ];

@@ -35,6 +35,12 @@ use crate::vitals::{ActorName, Death, Depth, Health, Ping, Vitals};
 /// The kind of the incident of a follower whose actor stays down.
 const FOLLOWER_DOWN: &str = "follower_down";
 
+/// The same of a follower's breaker.
+const BREAKER_DOWN: &str = "breaker_down";
+
+/// The kind of the incident of a thread that hangs with all actors on it.
+const BLOCKED: &str = "thread_blocked";
+
 /// The kind of the incident of an actor whose failures ended the process.
 const HALTED: &str = "halted_by_supervisor";
 
@@ -72,6 +78,8 @@ pub enum Ending {
     Stopped,
     /// An actor failed more often than is borne.
     Escalated(ActorName),
+    /// The thread on which all actors live does nothing any more.
+    Blocked,
     /// Nothing can be recorded any more.
     StorageFault,
 }
@@ -247,6 +255,9 @@ impl<H: Household + Unpin> Supervisor<H> {
             }));
         }
         for at in hung {
+            if self.state.is_ending() {
+                return;
+            }
             self.on_hang(at, ctx);
         }
         self.judge_state();
@@ -285,7 +296,11 @@ impl<H: Household + Unpin> Supervisor<H> {
         if name == ActorName::Store {
             // Of a writer that ends or hangs the keeper dies by itself. One that only does not answer shares its thread with
             // all actors: that is what hangs, and no restart on it would ever begin.
-            return self.end(if how == HUNG { Ending::Escalated(name) } else { Ending::StorageFault });
+            if how == HUNG {
+                self.tell_of_block();
+                return self.end(Ending::Blocked);
+            }
+            return self.end(Ending::StorageFault);
         }
         match verdict {
             Verdict::RestartAfter(delay) => {
@@ -357,11 +372,16 @@ impl<H: Household + Unpin> Supervisor<H> {
 
     /// One follower's failure is not everybody's (P19): it is left, said aloud, and kept as an incident.
     fn leave_down(&self, name: &ActorName, generation: u32) {
+        let (kind, without) = match name {
+            ActorName::Breaker(_) => {
+                (BREAKER_DOWN, "no entry is copied to this follower; exits and cancels go on")
+            }
+            _ => (FOLLOWER_DOWN, "nothing is copied to this follower, exits included; look at its account"),
+        };
         let text = format!(
-            "{name} failed too often (in its life {generation}) and stays down until a restart of tandem: nothing is copied \
-             to this follower, or nothing stops it; look at its account"
+            "{name} failed too often (in its life {generation}) and stays down until a restart of tandem: {without}"
         );
-        let alert = AlertText { kind: FOLLOWER_DOWN, subject: name.to_string(), text };
+        let alert = AlertText { kind, subject: name.to_string(), text };
         self.tell(alert, name.follower());
     }
 
@@ -373,6 +393,16 @@ impl<H: Household + Unpin> Supervisor<H> {
         );
         let alert = AlertText { kind: HALTED, subject: name.to_string(), text };
         self.tell(alert, None);
+    }
+
+    /// The same of a thread that does nothing any more: whoever blocks it, all actors look alike.
+    fn tell_of_block(&self) {
+        let text = format!(
+            "nothing on the thread of all actors has answered for {} s: tandem has ended, and nothing of the leader's is \
+             followed, exits included; find in the log what was done last, start it again, and look at the accounts meanwhile",
+            self.params.hang_deadline.as_secs_f32()
+        );
+        self.tell(AlertText { kind: BLOCKED, subject: "actors".to_owned(), text }, None);
     }
 
     fn tell(&self, alert: AlertText, follower: Option<&FollowerId>) {

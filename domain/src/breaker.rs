@@ -80,6 +80,11 @@ impl Breaker {
         Self { limits, state: BreakerState::Closed, failed_writes: 0, failed_reads: 0, reopened: 0 }
     }
 
+    /// A breaker of whose account nothing is known: open until a probe, due at once, is answered.
+    pub const fn untried(limits: BreakerLimits, now: Timestamp) -> Self {
+        Self { state: BreakerState::Open { probe_at: now }, ..Self::new(limits) }
+    }
+
     /// Whether entries may pass.
     pub const fn state(&self) -> BreakerState {
         self.state
@@ -156,6 +161,21 @@ mod tests {
         let mut breaker = breaker_after(4);
         breaker.on_outcome(ApiUse::Write, ApiOutcome::Answered, Timestamp::EPOCH);
         breaker.on_outcome(ApiUse::Write, ApiOutcome::Failed, Timestamp::EPOCH);
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn one_that_knows_nothing_lets_nothing_pass_until_it_has_probed() {
+        let limits =
+            BreakerLimits { failures_max: 5, open_for: OPEN_FOR, open_for_max: Duration::from_mins(3) };
+        let mut breaker = Breaker::untried(limits, minutes(1));
+        breaker.on_outcome(ApiUse::Read, ApiOutcome::Answered, minutes(1));
+        assert_eq!(breaker.state(), BreakerState::Open { probe_at: minutes(1) });
+        assert!(breaker.take_probe(minutes(1)));
+        breaker.on_outcome(ApiUse::Probe, ApiOutcome::Failed, minutes(1));
+        assert_eq!(breaker.state(), BreakerState::Open { probe_at: minutes(3) });
+        assert!(breaker.take_probe(minutes(3)));
+        breaker.on_outcome(ApiUse::Probe, ApiOutcome::Answered, minutes(3));
         assert_eq!(breaker.state(), BreakerState::Closed);
     }
 

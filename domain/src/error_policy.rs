@@ -186,16 +186,17 @@ pub const POLICIES: [Policy; 13] = [
         reaction: Reaction::Retry(READS),
         remark: "Then at its next turn. What nothing can go on without (the leader's books after a login, first figures) is \
                  asked for again and again, at the longest wait. Lookups of an UNKNOWN order have waits of their own \
-                 (`recovery.lookup_ms_*`); the margin calculator is asked once. Failures count for the breaker.",
+                 (`recovery.lookup_ms_*`); the margin calculator is asked once. Failures count for the breaker, which tells by \
+                 itself when it opens (`breaker_open`).",
         alerting: Alerting::AfterTries(READS.times + 1),
-        alerts: &["leader_unread"],
+        alerts: &["leader_unread", "account_unread"],
     },
     Policy {
         trouble: Trouble::OrderUnanswered,
         shows: "time-out, lost connection, HTTP 5xx or an unreadable answer to a placing, change or cancel",
         reaction: Reaction::NeverAgain,
         remark: "It is looked up by its tag and in the book until it is found or proven absent. A placing that stays in doubt \
-                 lets nothing more be opened in its instrument. Counts for the breaker.",
+                 lets nothing more be opened in its instrument. Counts for the breaker (`breaker_open`).",
         alerting: Alerting::AfterSettleTimes(DOUBT),
         alerts: &["outcome_unknown"],
     },

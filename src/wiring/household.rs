@@ -65,7 +65,7 @@ pub(super) fn house(
         arbiter.handle(),
         store.handle.clone(),
         writer_death,
-        followers.iter().map(|follower| breaker_params(settings, follower, ground)).collect(),
+        followers.iter().map(|follower| breaker_params(settings, follower, store, ground)).collect(),
         followers
             .iter()
             .map(|follower| follower_params(settings, follower, store, ground))
@@ -80,11 +80,18 @@ fn token_care(settings: &Settings, ground: &Ground, renewal: Renewal) -> TokenCa
     TokenCare::new(settings.tokens.limits(), renewal, Arc::clone(&ground.calendar))
 }
 
-fn breaker_params(settings: &Settings, follower: &FollowerSettings, ground: &Ground) -> BreakerParams {
+fn breaker_params(
+    settings: &Settings,
+    follower: &FollowerSettings,
+    store: &Store,
+    ground: &Ground,
+) -> BreakerParams {
     BreakerParams {
         follower: follower.id.clone(),
         limits: settings.breaker.limits(),
         clock: ground.clock.clone(),
+        store: store.handle.clone(),
+        fence: Arc::default(),
     }
 }
 

@@ -19,6 +19,7 @@ fn e12_one_account_down_delays_nobody_else() {
     daemon.tolerates("the answer was lost");
     daemon.tolerates("request not sent");
     daemon.expects("the account's order stream is lost");
+    daemon.expects("the account cannot be read");
     let option = broker.option();
     broker.inject(ASHA, Fault::AccountDown { down: Down::Refuse });
     daemon.until_log("circuit breaker open");
@@ -31,6 +32,10 @@ fn e12_one_account_down_delays_nobody_else() {
     }
     assert!(broker.placements(ASHA).is_empty());
 
+    for kind in ["breaker_open", "account_unread"] {
+        daemon.until_incident(kind, "asha");
+    }
+
     // An hour of it, and nothing has changed.
     broker.pass(Duration::from_hours(1));
     let order = broker.lead(buy(option, 390));
@@ -41,6 +46,10 @@ fn e12_one_account_down_delays_nobody_else() {
     daemon.until_log("circuit breaker probes with a read");
     broker.inject(ASHA, Fault::AccountDown { down: Down::No });
     daemon.until_log("circuit breaker closed");
+    until("both are over", || {
+        let is_of_her = |kind: &str| kind == "breaker_open" || kind == "account_unread";
+        daemon.incidents().iter().all(|(kind, _)| !is_of_her(kind)).then_some(())
+    });
     assert!(broker.placements(ASHA).is_empty());
     let order = broker.lead(buy(option, 260));
     daemon.until_filled(&order, "asha", 130);
@@ -83,6 +92,7 @@ fn e12_five_server_errors_open_the_breaker() {
     broker.spoil_placements(ASHA, 5, AnswerFault::ErrorBefore { status: 502 });
     let failing = broker.lead_all(std::iter::repeat_n(buy(option, 130), 5));
     daemon.until_log("circuit breaker open");
+    daemon.until_incident("breaker_open", "asha");
     for order in &failing {
         assert_eq!(daemon.until_intent(order, "asha", "UNKNOWN").quantity, 65);
     }

@@ -84,6 +84,7 @@ fn b1_raise_is_refused_while_the_breaker_is_open() {
     let Stage { broker, mut daemon } = Setup::new().set("breaker.open_s = 600").stage();
     daemon.expects("circuit breaker open");
     daemon.expects("a read of the account failed");
+    daemon.tolerates("the account cannot be read");
     let option = broker.option();
     let order = resting(&broker, &daemon, 260);
     broker.inject(ASHA, Fault::AccountDown { down: Down::Errors });

@@ -234,6 +234,7 @@ fn e7_figures_that_are_too_old_deny_entries() {
     let Stage { broker, mut daemon } =
         bounded_loss().set("risk.figures_age_ms_max = 15000").set("breaker.failures_max = 1000").stage();
     daemon.tolerates("a read of the account failed");
+    daemon.tolerates("the account cannot be read");
     let option = broker.option();
     copied(&broker, &daemon, buy(option, 260), 130);
     broker.spoil(ASHA, Operation::Positions, 100_000, AnswerFault::ErrorBefore { status: 503 });

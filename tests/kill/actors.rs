@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::books::{hold_their_share, settle_and_check};
-use crate::harness::{Setup, Stage, buy, until};
+use crate::harness::{ASHA, Setup, Stage, buy, sell, until};
 use crate::leader::{LOT, Leader};
 use crate::life::{millis, pause, setup};
 
@@ -63,6 +63,10 @@ fn fails_and_is_restarted(point: &str, kind: &str, actor: &str) {
     until("its next life begins", || stage.daemon.line_since(bytes, &next));
     assert!(noticed.elapsed() < Duration::from_secs(2), "its next life began after {:?}", noticed.elapsed());
 
+    if actor.starts_with("breaker") {
+        // A new one lets nothing pass before it has probed.
+        until("entries pass again", || stage.daemon.line_since(bytes, "circuit breaker closed"));
+    }
     let [option, _] = leader.options;
     let after = stage.broker.lead(buy(option, 2 * LOT));
     stage.daemon.until_filled(&after, "bala", 2 * LOT);
@@ -150,7 +154,22 @@ fn f9_a_store_that_fails_ends_the_process() {
 /// One thread serves all sockets: what blocks it is not restarted into being.
 #[test]
 fn f10_an_actor_that_blocks_its_thread_ends_the_process() {
-    ends_with(watched().set("supervisor.restarts_max = 1"), "sizer_told=block", 4);
+    let (mut stage, mut leader, _) = armed(watched(), "sizer_told=block");
+    let ended = trade_until("the daemon ends", &mut leader, &mut stage, |stage| {
+        stage.daemon.is_over().then(|| stage.daemon.until_exit())
+    });
+    assert_eq!(ended, Some(4));
+    let halts: Vec<(String, Option<String>)> = stage.daemon.incidents();
+    assert!(halts.contains(&("thread_blocked".to_owned(), None)), "{halts:?}");
+    assert!(halts.iter().all(|(kind, _)| kind != "halted_by_supervisor"), "no actor is blamed: {halts:?}");
+    stage.daemon.until_log("halted: the thread of all actors is blocked");
+    stage.daemon.assert_promises_kept();
+    stage.daemon.start_and_follow();
+    until("it is over", || {
+        stage.daemon.incidents().iter().all(|(kind, _)| kind != "thread_blocked").then_some(())
+    });
+    leader.close_out(&stage.broker);
+    settle_and_check(&stage.broker, &stage.daemon, &leader.options);
 }
 
 #[test]
@@ -167,6 +186,33 @@ fn f11_who_panics_again_and_again_uses_up_the_day() {
     ends_with(setup.set("supervisor.backoff_ms_first = 400"), "sizer_told=panic@1+", 4);
 }
 
+/// Who keeps entries away and is not there keeps them away all the more; what closes goes on (P19).
+#[test]
+fn f11_a_breaker_who_panics_at_every_start_lets_no_entry_pass() {
+    let Stage { broker, mut daemon } = watched().set("supervisor.restarts_max = 2").stage();
+    let leader = Leader::new(&broker, 1);
+    let [option, _] = leader.options;
+    let before = broker.lead(buy(option, 2 * LOT));
+    for (name, units) in [("asha", LOT), ("bala", 2 * LOT)] {
+        daemon.until_filled(&before, name, units);
+    }
+    broker.quiet();
+    daemon.kill();
+    // Asha's is the first to start; from the third time on it is always hers.
+    daemon.start_with("breaker_started=panic@1,breaker_started=panic@3+");
+    daemon.until_incident("breaker_down", "asha");
+    daemon.until_live(2);
+
+    let entry = broker.lead(buy(option, 2 * LOT));
+    daemon.until_filled(&entry, "bala", 2 * LOT);
+    daemon.until_refused(&entry, "asha", "skipped", "breaker_open");
+    let exit = broker.lead(sell(option, 4 * LOT));
+    daemon.until_filled(&exit, "asha", LOT);
+    daemon.until_filled(&exit, "bala", 4 * LOT);
+    assert_eq!(broker.orders(ASHA).len(), 2, "an entry of before, and the exit");
+    daemon.assert_promises_kept_at_rest(&broker);
+}
+
 /// P19: the one stays down, the other is copied to.
 #[test]
 fn f11_a_follower_who_panics_at_every_start_is_alone() {
@@ -177,5 +223,5 @@ fn f11_a_follower_who_panics_at_every_start_is_alone() {
     let [option, _] = leader.options;
     let order = stage.broker.lead(buy(option, 2 * LOT));
     stage.daemon.until_filled(&order, "bala", 2 * LOT);
-    assert!(stage.broker.orders(crate::harness::ASHA).is_empty());
+    assert!(stage.broker.orders(ASHA).is_empty());
 }

@@ -22,3 +22,5 @@ mod life;
 mod moments;
 #[cfg(feature = "faults")]
 mod points;
+#[cfg(feature = "faults")]
+mod telling;

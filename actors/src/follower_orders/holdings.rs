@@ -57,6 +57,7 @@ impl FollowerOrderActor {
             let again = actor.positions == Reading::RunsAndDue;
             actor.positions = Reading::Idle;
             let retry = actor.retries.positions.note(&positions);
+            actor.tell_of_unread();
             actor.on_positions(positions, started_at, ctx);
             actor.on_positions_seen();
             if again {
@@ -118,6 +119,7 @@ impl FollowerOrderActor {
         ctx.spawn(read.into_actor(self).map(move |funds, actor, ctx| {
             actor.vitals.progressed();
             let (retry, turn) = (actor.retries.funds.note(&funds), actor.params.polls.funds);
+            actor.tell_of_unread();
             actor.on_funds(funds, started_at, ctx);
             actor.read_funds_after(retry.unwrap_or(turn).min(turn), ctx);
         }));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
-use tandem_domain::error_policy::{Reaction, outage_tries};
+use tandem_domain::error_policy::{Reaction, Trouble, outage_tries};
 use tandem_domain::follower::{Alert, BookRead, Event, FollowerBook};
 use tandem_domain::ids::ClientOrderId;
 use tandem_domain::order::{OrderReport, TradeReport};
@@ -14,8 +14,12 @@ use tracing::{info, warn};
 
 use super::FollowerOrderActor;
 use crate::account::ReadRetry;
+use crate::alerts::{AlertText, Standing};
 use crate::order_stream::{Listens, connect};
 use crate::token_keeper::{self, KeepsToken, TokenKeeper};
+
+/// The kind of the alert of an account that cannot be read.
+const UNREAD: &str = "account_unread";
 
 /// Where a kind of read stands of which one at a time is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +42,8 @@ pub(super) struct Retries {
     trades: ReadRetry,
     pub(super) positions: ReadRetry,
     pub(super) funds: ReadRetry,
+    /// That a person was told.
+    unread: Standing,
 }
 
 /// Whether it is what a read of an account's books tells.
@@ -57,6 +63,13 @@ impl Retries {
     /// Whether the order book was asked for in vain so often that nobody can tell when it is answered.
     pub(super) fn are_in_vain(&self) -> bool {
         self.book.failures() >= outage_tries()
+    }
+
+    /// How often the one came to nothing that did so most often.
+    fn failures(&self) -> u32 {
+        let Self { book, supers, forevers, trades, positions, funds, unread: _ } = self;
+        let each = [book, supers, forevers, trades, positions, funds];
+        each.into_iter().map(ReadRetry::failures).max().unwrap_or_default()
     }
 }
 
@@ -139,6 +152,7 @@ impl FollowerOrderActor {
             crate::fault_point!(FollowerBookRead, ctx);
             actor.answer_probe(&book);
             let retry = actor.retries.book.note(&book);
+            actor.tell_of_unread();
             actor.on_book(book, started_at, ctx);
             actor.on_book_seen();
             if std::mem::take(&mut actor.read_again) {
@@ -211,6 +225,7 @@ impl FollowerOrderActor {
             if let Some(wait) = actor.retries.supers.note(&supers) {
                 ctx.run_later(wait, Self::read_supers);
             }
+            actor.tell_of_unread();
             match supers {
                 Ok(supers) => actor.step(Event::Supers(supers.rows), ctx),
                 Err(error) => actor.on_read_error(&error, ctx),
@@ -228,6 +243,7 @@ impl FollowerOrderActor {
             if let Some(wait) = actor.retries.forevers.note(&forevers) {
                 ctx.run_later(wait, Self::read_forevers);
             }
+            actor.tell_of_unread();
             match forevers {
                 Ok(forevers) => actor.step(Event::Forevers { started_at, orders: forevers.rows }, ctx),
                 Err(error) => actor.on_read_error(&error, ctx),
@@ -267,6 +283,7 @@ impl FollowerOrderActor {
             if let Some(wait) = actor.retries.trades.note(&trades) {
                 ctx.run_later(wait, Self::read_trades);
             }
+            actor.tell_of_unread();
             actor.on_trades(trades, ctx);
             if again {
                 actor.read_trades(ctx);
@@ -287,6 +304,23 @@ impl FollowerOrderActor {
             }
             Err(error) => self.on_read_error(&error, ctx),
         }
+    }
+
+    /// A person is told once a read came to nothing often enough, and when each has its answer again.
+    pub(super) fn tell_of_unread(&mut self) {
+        let failures = self.retries.failures();
+        let mut unread = self.retries.unread;
+        let (subject, now) = (self.params.account.account.masked(), self.params.clock.now());
+        if Trouble::ReadUnanswered.policy().alerting.is_due_after(failures) {
+            let text = format!(
+                "the account cannot be read: {failures} tries in a row came to nothing. What its stream does not tell is not \
+                 known meanwhile; it is asked for again for ever, see the log for what the broker answers"
+            );
+            unread.raise(&self.voice(), AlertText { kind: UNREAD, subject, text }, now);
+        } else if failures == 0 {
+            unread.over(&self.voice(), UNREAD, &subject, now);
+        }
+        self.retries.unread = unread;
     }
 
     pub(super) fn on_read_error(&mut self, error: &ReadError, ctx: &mut Context<Self>) {

@@ -9,7 +9,8 @@ use tandem_domain::ids::FollowerId;
 
 use super::{Birth, Household, Supervisor};
 use crate::messages::{
-    Addresses, Directory, Drain, FollowerAddresses, LeaderHeard, Link, Reload, ReloadPolicies, Retire,
+    Addresses, BreakerIs, Directory, Drain, FollowerAddresses, LeaderHeard, Link, Reload, ReloadPolicies,
+    Retire,
 };
 use crate::store::StoreHandle;
 use crate::vitals::{ActorName, Mailbox, Ping};
@@ -152,7 +153,10 @@ impl Household for House {
             }
             ActorName::Breaker(id) => {
                 let params = self.breakers.iter().find(|params| params.follower == id).cloned()?;
-                let (ping, mailbox) = self.start_one(&birth, move |_| CircuitBreaker::new(params, vitals));
+                params.fence.store(birth.generation, Ordering::Release);
+                let is_first = !self.present.breakers.contains_key(&id);
+                let begin = if is_first { CircuitBreaker::new } else { CircuitBreaker::anew };
+                let (ping, mailbox) = self.start_one(&birth, move |_| begin(params, vitals));
                 self.present.breakers.insert(id, mailbox);
                 ping
             }
@@ -184,14 +188,22 @@ impl Household for House {
         Some(ping)
     }
 
-    /// What the leader has taken back meanwhile nobody would hear.
+    /// What the leader has taken back meanwhile nobody would hear; and what a breaker does not say any more may be that it is
+    /// open.
     fn tell_of_loss(&self, actor: &ActorName) {
-        if !matches!(actor, ActorName::Sizer | ActorName::LeaderStream) {
-            return;
-        }
-        let underway = Arc::new(self.leader.in_flight.begin());
-        for follower in self.present.followers.values() {
-            follower.tell(LeaderHeard { is_heard: false, underway: Arc::clone(&underway) });
+        match actor {
+            ActorName::Sizer | ActorName::LeaderStream => {
+                let underway = Arc::new(self.leader.in_flight.begin());
+                for follower in self.present.followers.values() {
+                    follower.tell(LeaderHeard { is_heard: false, underway: Arc::clone(&underway) });
+                }
+            }
+            ActorName::Breaker(id) => {
+                if let Some(follower) = self.present.followers.get(id) {
+                    follower.tell(BreakerIs { open: true });
+                }
+            }
+            ActorName::Store | ActorName::Follower(_) => {}
         }
     }
 

@@ -316,6 +316,19 @@ async fn without_a_store_nothing_goes_on() {
     assert_eq!(*stage.ending.borrow(), Some(Ending::StorageFault));
 }
 
+/// The Store's keeper shares its thread with all actors: no restart there would ever begin.
+#[actix_rt::test]
+async fn a_thread_that_does_nothing_any_more_is_told_as_such() {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == ALL).await;
+    stage.newest(&ActorName::Store).do_send(Do::Hang);
+    until("the end", || stage.ending.borrow().is_some()).await;
+    assert_eq!(*stage.ending.borrow(), Some(Ending::Blocked));
+    let incidents = || stage.reader.open_incidents().unwrap();
+    until("its incident", || incidents().iter().any(|row| &*row.kind == BLOCKED)).await;
+    assert!(incidents().iter().all(|row| &*row.kind != HALTED), "no actor is blamed");
+}
+
 #[actix_rt::test]
 async fn a_life_that_was_given_up_can_no_longer_write() {
     let stage = stage(None);
