@@ -336,7 +336,7 @@ fn the_time_of_a_change_to_settle_counts_from_its_answer() {
 /// Nobody knows what came of an order, and the broker's book does not even show another, so that it proves nothing.
 fn doubted(side: Side) -> (Desk, ClientOrderId, OrderReport) {
     let (mut desk, ours, known) = lost(side, Answer::Lost);
-    let effects = desk.passes(SETTLE * 2 - Duration::from_millis(1));
+    let effects = desk.passes((SETTLE * 2).saturating_sub(Duration::from_millis(1)));
     assert_eq!((alerts(&effects), wake(&effects)), (vec![], Some(desk.now.plus(Duration::from_millis(1)))));
     let effects = desk.passes(Duration::from_millis(1));
     assert_eq!(alerts(&effects), [&in_doubt()]);

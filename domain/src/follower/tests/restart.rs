@@ -388,7 +388,7 @@ fn unread_with_copies() -> Desk {
 fn an_exit_waits_for_the_account_and_for_no_longer_than_a_doubt_may_last() {
     let mut desk = unread_with_copies();
     assert_eq!(placements(&desk.plan("X", terms(SELL, 65))), vec![], "the owner may have closed it by hand");
-    assert_eq!(placements(&desk.passes(SETTLE * 2 - Duration::from_millis(1))), vec![]);
+    assert_eq!(placements(&desk.passes((SETTLE * 2).saturating_sub(Duration::from_millis(1)))), vec![]);
     let placed = placements(&desk.passes(Duration::from_millis(1)));
     assert_eq!(placed.iter().map(|placed| placed.purpose).collect::<Vec<_>>(), [Purpose::Exit]);
     assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))), vec![], "nothing is opened all the same");
