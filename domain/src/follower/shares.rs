@@ -55,11 +55,15 @@ impl Shares<'_> {
         entries: &[Entry<'_>],
         allocation: &Allocation,
     ) -> Shared {
-        let Closing { units: closing, due, repairable, free: unclaimed } =
-            self.closing(mirrors, entries, &allocation.parts);
-        let mut free = unclaimed;
         let overshot = self.overshot(mirrors, entries, &allocation.parts);
-        let mut to_flatten = overshot.unsigned_abs();
+        let flatten = self.flatten(mirrors, entries, &allocation.parts, overshot);
+        let flattened =
+            flatten.iter().zip(mirrors).map(|(units, mirror)| units.saturating_sub(mirror.repaired()));
+        let mut traded_back = [0; 2];
+        traded_back[usize::from(overshot > 0)] = flattened.sum();
+        let Closing { units: closing, due, repairable, free: unclaimed } =
+            self.closing(mirrors, entries, &allocation.parts, traded_back);
+        let mut free = unclaimed;
         let mut allotted: Vec<Allotment> = Vec::with_capacity(mirrors.len());
         for (index, (mirror, part)) in mirrors.iter().zip(&allocation.parts).enumerate() {
             if flawed!(AllocationFrozen)
@@ -84,7 +88,7 @@ impl Shares<'_> {
                 closing: units(closing),
                 due: units(due[index]),
                 opening: units(total.saturating_sub(closing)),
-                flatten: 0,
+                flatten: units(flatten[index]),
                 repairable: units(repairable[index]),
                 product: self.product_of(mirror, closes_yet),
                 is_armed: part.leader_closes > 0 && self.may_fill(mirrors, entries[index].side.opposite()),
@@ -92,23 +96,19 @@ impl Shares<'_> {
                 reason: reason(part),
             });
         }
-        // The newest exits are what was too much.
-        for (index, mirror) in mirrors.iter().enumerate().rev() {
-            let repaired = mirror.repaired();
-            let is_exit =
-                allocation.parts[index].leader_closes > 0 && entries[index].side.sign() == overshot.signum();
-            let units = if is_exit { to_flatten.min(mirror.held()) } else { 0 };
-            to_flatten -= units;
-            allotted[index].flatten =
-                u32::try_from(repaired * u64::from(is_exit) + units).unwrap_or(u32::MAX);
-        }
         Shared { allotted, overshot, free: unclaimed }
     }
 
     /// Units that each mirror should close in all. What the leader has closed comes first; what he may yet close shares
     /// what is left, each kind of exit for itself.
-    /// Between the two comes what was filled too much and is closed again.
-    fn closing(&self, mirrors: &[&Mirror], entries: &[Entry<'_>], parts: &[Part]) -> Closing {
+    /// Between the two comes what was filled too much and is closed again, and by side what overshot and is traded back.
+    fn closing(
+        &self,
+        mirrors: &[&Mirror],
+        entries: &[Entry<'_>],
+        parts: &[Part],
+        traded_back: [u64; 2],
+    ) -> Closing {
         let lot = u64::from(self.lot.get());
         let whole_lots = |side| self.line.closable_by(side) / lot * lot;
         let mut left = [Side::Buy, Side::Sell].map(|side| [whole_lots(side); ExitKind::COUNT]);
@@ -135,6 +135,11 @@ impl Shares<'_> {
             // What is only reported is there all the same.
             let units = mirror.left_too_much().min(there);
             repairable.push(mirror.repaired() + units);
+        }
+        for (left, units) in left.iter_mut().zip(traded_back) {
+            for kind in left.iter_mut() {
+                *kind = kind.saturating_sub(units);
+            }
         }
         let mut by_age: Vec<usize> = (0..entries.len()).collect();
         by_age.sort_by_key(|index| (entries[*index].placed, *index));
@@ -190,6 +195,22 @@ impl Shares<'_> {
         let settled = if settled.signum() == side.sign() { settled.unsigned_abs() } else { 0 };
         let excess = held.unsigned_abs().saturating_sub(opened + carried.max(settled));
         side.sign() * i64::try_from(excess).unwrap_or(i64::MAX)
+    }
+
+    /// Units that each mirror trades back of what overshot, those traded back already counted in: the newest exits are what
+    /// was too much, but for what they opened.
+    fn flatten(&self, mirrors: &[&Mirror], entries: &[Entry<'_>], parts: &[Part], overshot: i64) -> Vec<u64> {
+        let mut left = overshot.unsigned_abs();
+        let mut flatten = vec![0; mirrors.len()];
+        for (index, mirror) in mirrors.iter().enumerate().rev() {
+            let part = &parts[index];
+            if part.leader_closes > 0 && entries[index].side.sign() == overshot.signum() {
+                let units = left.min(mirror.held() - opened_and_held(mirror, part, self.lot));
+                left -= units;
+                flatten[index] = mirror.repaired() + units;
+            }
+        }
+        flatten
     }
 
     /// In which product a mirror closes so many units: what rests stays where it is, else the leader's if it is held in it.

@@ -6,7 +6,7 @@ use crate::trading::TradingState;
 
 const SQUARE_OFF: Control = Control::SquareOff(HaltCause::Operator);
 
-fn key() -> InstrumentKey {
+pub(super) fn key() -> InstrumentKey {
     terms(BUY, 0).instrument
 }
 
@@ -72,7 +72,7 @@ fn a_resume_ends_the_tries() {
 }
 
 /// A new day: so much was copied on an earlier one, and the account shows so much.
-fn carries(copied: i64, net: i64, known: bool) -> Desk {
+pub(super) fn carries(copied: i64, net: i64, known: bool) -> Desk {
     let mut desk = Desk::new();
     let instruments = known.then(|| Instrument::clone(&instrument(key())));
     desk.book.restore_carried([(key(), copied)], instruments);
