@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::LeaderOrder;
 use crate::flaw::flawed;
 use crate::ids::{BrokerOrderId, DhanClientId, Tag};
-use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderTerms, OrderType};
+use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderTerms, OrderType, Side};
 use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::time::{Timestamp, TradingDay};
@@ -225,7 +225,7 @@ fn last_price(report: &OrderReport) -> Option<(Timestamp, Price)> {
 }
 
 /// Whether the broker alone turns `before` into `after`: a stop that fires becomes a limit without trigger, a market
-/// order a price-protected limit (`dhanhq-v2.md` section 2.9).
+/// order, or a fired stop without a limit, a price-protected limit (`dhanhq-v2.md` section 2.9).
 fn is_brokers_change(before: &OrderTerms, after: &OrderTerms) -> bool {
     // A stop without a limit may show as the market order it became, before it is protected.
     let fires_to_market =
@@ -234,6 +234,11 @@ fn is_brokers_change(before: &OrderTerms, after: &OrderTerms) -> bool {
     let price_may_follow = match before.order_type {
         OrderType::Limit => return false,
         OrderType::StopLoss => after.price == before.price && !flawed!(FiredStopIsChange),
+        // It trades at once, so its protected price is beyond the trigger.
+        OrderType::StopLossMarket if !fires_to_market => match before.side {
+            Side::Buy => after.price >= before.trigger,
+            Side::Sell => after.price <= before.trigger,
+        },
         OrderType::Market | OrderType::StopLossMarket => true,
     };
     let same_otherwise = after.instrument == before.instrument

@@ -117,16 +117,17 @@ impl Order {
     }
 
     /// As the books show it: a market order as the limit it was made, a fired stop as the limit it became.
-    pub(super) const fn shown(&self) -> Asked {
-        let protected = if self.asked.buy { MARKET + 300 } else { MARKET - 300 };
+    pub(super) fn shown(&self) -> Asked {
+        let protected = |from: u32| Asked {
+            kind: Kind::Limit,
+            price: if self.asked.buy { from + 300 } else { from - 300 },
+            trigger: 0,
+            ..self.asked
+        };
         match self.asked.kind {
-            Kind::Market if !matches!(self.state, State::Transit) => {
-                Asked { kind: Kind::Limit, price: protected, trigger: 0, ..self.asked }
-            }
+            Kind::Market if !matches!(self.state, State::Transit) => protected(MARKET),
             Kind::Stop if self.fired => Asked { kind: Kind::Limit, trigger: 0, ..self.asked },
-            Kind::StopMarket if self.fired => {
-                Asked { kind: Kind::Limit, price: protected, trigger: 0, ..self.asked }
-            }
+            Kind::StopMarket if self.fired => protected(self.asked.trigger),
             _ => self.asked,
         }
     }

@@ -266,7 +266,7 @@ impl World {
         let live = || self.of(leader.number, COPY).filter(|(order, _)| order.is_live());
         let repairs = self.of(leader.number, REPAIR).any(|(order, _)| order.is_live());
         hold!(seen.hand || !repairs, "a repair works on");
-        let stuck = seen.hand || seen.unclear || seen.change_refused || seen.exhausted;
+        let stuck = seen.hand || seen.change_refused || seen.exhausted;
         if stuck {
             return Ok(());
         }

@@ -72,8 +72,6 @@ pub(super) struct Seen {
     pub(super) plain: Option<Asked>,
     /// A person changed or cancelled a copy.
     pub(super) hand: bool,
-    /// He made a limit of a stop while nobody listened: it looks like a stop that fired.
-    pub(super) unclear: bool,
     /// A change was refused for good, or as often as is allowed; an exit given up.
     pub(super) change_refused: bool,
     pub(super) exhausted: bool,

@@ -116,6 +116,20 @@ fn a_stop_that_fired_in_an_earlier_life_is_a_stop_still() {
     assert_eq!(order.terms, stop(260, 9_800, 9_900));
 }
 
+/// Of a stop without a limit the price beyond its trigger is the broker's; one that waits on the other side of it is his.
+#[test]
+fn a_limit_that_a_fired_stop_cannot_have_become_is_the_leaders_change() {
+    for (shown, is_his) in [(10_300, false), (10_000, false), (9_995, true)] {
+        let asked = OrderTerms { order_type: OrderType::StopLossMarket, ..stop(260, 0, 10_000) };
+        let shown = limit(260, shown);
+        let order = merged(&[
+            frame(1, BrokerStatus::Pending, 0, asked.clone()),
+            book_row(frame(8, BrokerStatus::PartTraded, 65, shown.clone())),
+        ]);
+        assert_eq!(order.terms, if is_his { shown } else { asked });
+    }
+}
+
 #[test]
 fn a_change_marked_modified_is_the_leaders_change() {
     let order = merged(&[

@@ -96,10 +96,7 @@ impl World {
         for (number, seen) in self.seen.iter_mut().enumerate() {
             let row = known.iter().find(|order| speak::number_of(&order.broker_order_id) == number);
             seen.plain = seen.plain.filter(|plain| row.is_some_and(|row| speak::asked(&row.terms) == *plain));
-            let is_stop = |kind| matches!(kind, Kind::Stop | Kind::StopMarket);
             let order = &self.leader.orders[number];
-            seen.unclear |=
-                row.is_some_and(|row| is_stop(speak::asked(&row.terms).kind)) && !is_stop(order.asked.kind);
             if row.is_none() {
                 (seen.since, seen.gone) = (0, false);
             }
