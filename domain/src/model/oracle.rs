@@ -8,8 +8,9 @@
 //!    held on the side on which the leader holds nothing.
 //! 3. *In part.* What is held after the leader has closed a part is, to the nearest lot and with ties closing, what the
 //!    copies had opened, times what he has left of his net ([`Tally::undisputed`]).
-//! 4. *In proportion.* Where nothing was refused, cut, stopped or missed, it is within a lot of what perfect copying would
-//!    hold, half a lot for the rounding of what was closed aside ([`Tally::ideal`]).
+//! 4. *In proportion.* Where nothing was refused, cut, stopped, missed or too late, it is within a lot of what perfect
+//!    copying would hold, half a lot for the rounding of what was closed aside ([`Tally::ideal`]); within two where an order
+//!    took up what another left over and then did not fill.
 //! 5. *Nothing rests that should not.* No order works beside an order of the leader's that is over, but for entries that
 //!    the owner keeps; exits of one kind never come to more than is held; of a halted account no entry works, of one that
 //!    is squared off nothing, and nothing is held.
@@ -149,17 +150,45 @@ impl World {
         let Some(ratio) = self.policies.proportion() else { return Ok(()) };
         let is_bounded =
             self.policies.caps != [None; 4] || self.policies.margin != crate::gates::entry::MarginCheck::Off;
-        if is_bounded || !self.blots[instrument as usize].is_empty() || self.is_lagging(instrument, true) {
+        let is_behind = || self.is_lagging(instrument, true) || self.was_too_late(instrument);
+        if is_bounded || !self.blots[instrument as usize].is_empty() || is_behind() {
             return Ok(());
         }
         let (ideal, openers) = self.tallies[instrument as usize].ideal(ratio);
         let held = lots(self.held(instrument));
         let each_rounds = !self.policies.remainder || self.policies.minimum == Minimum::OneLot;
-        let rounded = if each_rounds { openers } else { 1 };
+        let rounded = if each_rounds { openers } else { 1 + i64::from(self.owes_a_closed_part(instrument)) };
         let bound = Fraction::whole(rounded) + Fraction::new(1, 2);
         let away = (held - ideal).abs();
         hold!(away <= bound, "{held:?} lots are held, perfect copying would hold {ideal:?}");
         Ok(())
+    }
+
+    /// Whether an order was refused as too old, and was: to whoever hears of it only when it is over it is as old as its
+    /// placing, for of what executed by then only the last moment is told.
+    fn was_too_late(&self, instrument: u32) -> bool {
+        let age_max = i64::try_from(self.settings.copy.entry_age_max.as_micros()).unwrap_or(i64::MAX);
+        let mut orders = self.leader.orders.iter().filter(|order| order.asked.instrument == instrument);
+        orders.any(|order| {
+            let reason = self.mirror(order.number).and_then(|mirror| mirror.reason);
+            let is_old = self.now - order.entered_at > age_max;
+            reason == Some(DeniedReason::StaleEntry) && is_old && !order.is_live()
+        })
+    }
+
+    /// Whether an order started from what an earlier one of its side left over, which then ended unfilled: up to a lot too
+    /// much was opened, which the next order gives back whole (design, section 4), though he has closed a part of it since.
+    fn owes_a_closed_part(&self, instrument: u32) -> bool {
+        let orders = || self.leader.orders.iter().filter(|order| order.asked.instrument == instrument);
+        let ended = || orders().filter(|order| !order.is_live() && order.filled < order.asked.units);
+        let mut later = orders().filter(|order| {
+            let since = self.seen[order.number].since;
+            ended().any(|ended| {
+                let is_later = ended.number < order.number && since < ended.changed_at;
+                is_later && ended.asked.buy == order.asked.buy
+            })
+        });
+        self.tallies[instrument as usize].is_in_part() && later.next().is_some()
     }
 
     /// Whether copies wait to fill, have filled further than the leader's order, or were left behind for good.

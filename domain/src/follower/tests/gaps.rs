@@ -83,6 +83,17 @@ fn what_works_still_is_caught_up_with_for_what_is_left_of_it() {
     assert_eq!(placed(&effects), [(BUY, 390, Purpose::Entry), (BUY, 130, Purpose::Entry)]);
 }
 
+/// Of what executed while nobody listened only the last moment is told: most of it may have been long before.
+#[test]
+fn what_rested_for_long_is_as_old_as_its_placing_once_it_is_over() {
+    let mut desk = Desk::new();
+    desk.now = desk.now.plus(HOURS);
+    let Event::Plan { order, decision } = found(&desk, "L", terms(BUY, 130), 130) else { panic!("a plan") };
+    let order = Arc::new(LeaderOrder { ts_event: desk.now, ..LeaderOrder::clone(&order) });
+    assert_eq!(placed(&desk.step(Event::Plan { order, decision })), []);
+    assert_eq!(desk.outcome("L"), (Outcome::Skipped, Some(DeniedReason::StaleEntry)));
+}
+
 #[test]
 fn news_without_an_end_do_not_keep_an_exit() {
     let mut desk = Desk::new();

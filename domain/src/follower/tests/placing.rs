@@ -279,6 +279,24 @@ fn an_entry_that_came_to_less_than_a_lot_is_not_planned_again_at_each_event() {
     assert_eq!(desk.book.mirror(&broker_id("B")).unwrap().children.len(), 1);
 }
 
+/// An order took up what another left over, which then did not fill. The next gives that back, and all of it, though he has
+/// closed a part of what was too much: a follower is two lots short of perfect copying, which would hold 3.6.
+#[test]
+fn what_was_taken_up_of_an_order_that_did_not_fill_is_given_back_whole() {
+    let mut desk = Desk::with(|settings| settings.sizing.fixed_ratio = Ratio::new(2, 5).unwrap());
+    desk.plan("A", terms(BUY, 130));
+    let first = desk.works("B", terms(BUY, 520));
+    assert_eq!(desk.child("B").terms.quantity.get(), 260, "3.2 lots, and 0.8");
+    desk.cancelled("A", terms(BUY, 130), 0);
+    desk.leader_fills("B", 520);
+    desk.shows(&first, BrokerStatus::Traded, 260);
+    let exit = placed(&desk.executed("X", terms(SELL, 325)));
+    assert_eq!(exit.terms.quantity.get(), 195, "of 1.5 a lot stays");
+    desk.accepted(&exit.client_order_id, "b-X");
+    desk.shows(&exit.client_order_id, BrokerStatus::Traded, 195);
+    assert_eq!(placed(&desk.plan("C", terms(BUY, 390))).terms.quantity.get(), 65, "2.4 lots, less 0.8");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
