@@ -138,7 +138,8 @@ impl Mirror {
 
     /// An entry that makes a gap good passes the gates like any other.
     fn may_repair(&self, aim: &Aim, at: &Moment<'_>) -> bool {
-        let under_way = self.worst_case_of(REPAIR);
+        // What waits to leave was let through.
+        let under_way = self.wanted_or_out(REPAIR);
         let units = u64::from(aim.total).saturating_sub(under_way);
         let Some(wish) = self.wish.as_deref() else { return false };
         let units = u32::try_from(units).unwrap_or(u32::MAX);

@@ -45,6 +45,23 @@ fn what_was_carried_is_not_traded_back_by_what_opens() {
     assert_eq!(desk.child("B").client_order_id, exit);
 }
 
+/// What makes a gap good is an order of its own, which under a cap of one has its place already.
+#[test]
+fn what_is_bought_back_leaves_again_where_it_never_left() {
+    let mut desk = Desk::with(|settings| {
+        settings.rules.parting.gap = GapPolicy::Full;
+        settings.entry.caps.open_orders = Some(1);
+    });
+    desk.bought("L", 130);
+    let early = desk.works("T", terms(SELL, 130));
+    desk.shows(&early, BrokerStatus::Traded, 130);
+    let back = placed(&desk.cancelled("T", terms(SELL, 130), 0));
+    assert_eq!((back.terms.side, back.purpose), (BUY, Purpose::Entry));
+    let mut effects = desk.answer(&back.client_order_id, Answer::NotSent);
+    effects.extend(desk.passes(SECOND * 10));
+    assert_eq!(placed(&effects).client_order_id, back.client_order_id);
+}
+
 fn stop(side: Side, quantity: u32) -> OrderTerms {
     let (trigger, price) = if side == BUY { (10_900, 11_000) } else { (9_050, 9_000) };
     OrderTerms {
