@@ -87,6 +87,7 @@ fn e12_five_server_errors_open_the_breaker() {
         .stage();
     daemon.expects("circuit breaker open");
     daemon.expects("the answer was lost");
+    daemon.tolerates("nobody knows what came of an order");
     daemon.tolerates("not everything finished in time");
     let option = broker.option();
     broker.spoil_placements(ASHA, 5, AnswerFault::ErrorBefore { status: 502 });
