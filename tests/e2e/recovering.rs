@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::order::Product;
-use tandem_sim::{Fault, LoginRefusal, Mute};
+use tandem_sim::{AnswerFault, Fault, LoginRefusal, Mute, Operation};
 
-use crate::harness::{ASHA, Broker, Daemon, LEADER, Setup, Stage, buy, limit, sell, to_price, until};
+use crate::harness::{
+    ASHA, Broker, Daemon, Follower, LEADER, Setup, Stage, buy, limit, sell, to_price, until,
+};
 
 const HOURS: Duration = Duration::from_hours(2);
 
@@ -30,6 +32,60 @@ fn away_for_hours(
     daemon.start();
     daemon.until_live(2);
     orders
+}
+
+/// Asha's reads of this kind fail from before the first start on; orders of hers would be taken.
+fn unread(operation: Operation) -> Setup {
+    let fails = AnswerFault::ErrorBefore { status: 500 };
+    Setup::new()
+        .followers([Follower::ASHA, Follower::BALA])
+        .set("breaker.failures_max = 1000")
+        .set("risk.margin = \"off\"")
+        .set("supervisor.health_interval_s = 1")
+        .given(move |broker| broker.spoil(ASHA, operation, 10_000, fails))
+}
+
+#[test]
+fn f15_nothing_is_opened_before_the_account_was_read() {
+    for operation in [Operation::Read, Operation::Positions] {
+        let Stage { broker, mut daemon } = unread(operation).stage();
+        daemon.expects("a read of the account failed");
+        daemon.tolerates("cannot be read");
+        let option = broker.option();
+        // Who cannot be read keeps nobody else from copying.
+        let order = broker.lead(buy(option, 390));
+        daemon.until_filled(&order, "bala", 65);
+        until("the state says so", || (states(&daemon, "supervisor") == "recovering").then_some(()));
+        assert_eq!(states(&daemon, "follower/asha"), "recovering");
+        assert!(broker.placements(ASHA).is_empty());
+
+        // It is young still when she is read at last.
+        broker.inject(ASHA, Fault::Clear);
+        daemon.until_filled(&order, "asha", 195);
+        until("all are ready", || (states(&daemon, "supervisor") == "ready").then_some(()));
+        daemon.end();
+    }
+}
+
+#[test]
+fn f15_what_is_too_old_before_the_account_is_read_is_not_opened() {
+    let Stage { broker, mut daemon } = unread(Operation::Positions).stage();
+    daemon.expects("a read of the account failed");
+    daemon.tolerates("cannot be read");
+    let order = broker.lead(buy(broker.option(), 390));
+    daemon.until_filled(&order, "bala", 65);
+    broker.pass(Duration::from_mins(1));
+    daemon.until_refused(&order, "asha", "skipped", "stale_entry");
+    broker.inject(ASHA, Fault::Clear);
+    until("she is read", || (states(&daemon, "follower/asha") == "working").then_some(()));
+    assert!(broker.placements(ASHA).is_empty());
+    daemon.end();
+}
+
+/// The state of an actor as it was recorded last.
+fn states(daemon: &Daemon, actor: &str) -> String {
+    let sql = format!("SELECT json_extract(snapshot, '$.state') FROM health WHERE actor = '{actor}'");
+    daemon.table(&sql, |row| row.get(0)).pop().unwrap_or_default()
 }
 
 #[test]
