@@ -72,9 +72,10 @@ impl Said {
     pub fn log(&self) {
         let Self { id, kind: alert, follower, text } = self;
         let (follower, subject) = (follower.as_deref().unwrap_or("-"), subject_of(id));
-        match text {
-            Some(text) => error!(alert, follower, subject, "{text}"),
-            None => info!(alert, follower, subject, "this is so no more"),
+        if let Some(text) = text {
+            error!(alert, follower, subject, "{text}");
+        } else {
+            info!(alert, follower, subject, "this is so no more");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tandem_domain::instrument::OptionType;
 use tandem_domain::order::Product;
 use tandem_sim::{AnswerFault, Fault, Mute, Rate};
 
@@ -140,9 +141,9 @@ fn f8_what_no_book_proves_opens_nothing_more_in_its_instrument_and_is_told() {
     daemon.until_refused(&frozen, "asha", "skipped", "outcome_unknown");
     assert_eq!(broker.placements(ASHA).len(), asked);
     // Elsewhere everything goes, and what closes goes here.
-    let elsewhere = broker.share(2885, "1400.00");
-    let other = broker.lead(buy(elsewhere, 20));
-    daemon.until_filled(&other, "asha", 10);
+    let elsewhere = broker.option_at(1, 26_100, OptionType::Call, "60.00");
+    let other = broker.lead(buy(elsewhere, 260));
+    daemon.until_filled(&other, "asha", 130);
     broker.lead(sell(option, 650));
     until("what is held is closed", || (broker.position(ASHA, option, Product::Margin) == 0).then_some(()));
     assert_eq!(incidents(&daemon, "outcome_unknown"), (1, 0), "once, and as long as it is so");

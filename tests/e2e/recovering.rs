@@ -41,6 +41,7 @@ fn unread(operation: Operation) -> Setup {
         .followers([Follower::ASHA, Follower::BALA])
         .set("breaker.failures_max = 1000")
         .set("risk.margin = \"off\"")
+        .set("parting.entry_after_ms = 600000")
         .set("supervisor.health_interval_s = 1")
         .given(move |broker| broker.spoil(ASHA, operation, 10_000, fails))
 }

@@ -24,7 +24,10 @@ impl World {
         let mut quiet = 0;
         for round in 0..400 {
             self.calm_round(round)?;
-            let is_quiet = self.outbox.is_empty() && self.answers.is_empty() && self.wakes.is_empty();
+            // What was held and has left meanwhile is still woken at its age's end.
+            let soon = self.now + 3_600 * SECOND;
+            let is_awake = self.wakes.iter().any(|at| *at < soon);
+            let is_quiet = self.outbox.is_empty() && self.answers.is_empty() && !is_awake;
             quiet = if is_quiet && self.book.unsettled_count() == 0 { quiet + 1 } else { 0 };
             // Two reads prove an absence; one more shows what the last changes made of the orders.
             if quiet > 3 {
