@@ -62,8 +62,7 @@ impl Subscriber for Log {
 fn lines(said: &[Said]) -> Vec<Line> {
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), || said.iter().for_each(Said::log));
-    let lines = log.0.lock().unwrap().clone();
-    lines
+    log.0.lock().unwrap().clone()
 }
 
 /// What a transaction of these has to say.
