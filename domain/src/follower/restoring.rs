@@ -32,10 +32,13 @@ impl FollowerBook {
             let mut lost: Vec<(ClientOrderId, u32)> = Vec::new();
             for child in &mirror.children {
                 self.take_back(&id, child);
-                sent.extend(child.ts_sent);
-                sent.extend(child.ts_changed);
+                // What nobody has heard of since it was made durable may have left at the last moment (P18).
+                let is_open = matches!(child.state, ChildState::Sending | ChildState::Unknown);
+                let is_asking = child.request.as_ref().is_some_and(|request| is_unanswered(request.state));
+                sent.extend(child.ts_sent.map(|at| if is_open { now } else { at }));
+                sent.extend(child.ts_changed.map(|at| if is_asking { now } else { at }));
                 sent.extend(&child.sent_before);
-                if matches!(child.state, ChildState::Sending | ChildState::Unknown) {
+                if is_open {
                     lost.push((child.client_order_id.clone(), 0));
                     // Until now: a life that was given up may have sent it late.
                     let sent_from = child.ts_sent.unwrap_or(mirror.leader.ts_first_event);
@@ -45,7 +48,7 @@ impl FollowerBook {
                     self.restore_doubt(instrument, sent_from, now);
                 }
                 if let Some(request) = &child.request
-                    && matches!(request.state, ChangeState::Sending | ChangeState::Unknown)
+                    && is_unanswered(request.state)
                 {
                     lost.push((child.client_order_id.clone(), request.serial));
                 }
@@ -137,4 +140,8 @@ fn believe_in_cancels(mirror: &mut Mirror) {
             (child.state, child.request) = (ChildState::Cancelled, None);
         }
     }
+}
+
+const fn is_unanswered(state: ChangeState) -> bool {
+    matches!(state, ChangeState::Sending | ChangeState::Unknown)
 }

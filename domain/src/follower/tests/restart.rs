@@ -113,6 +113,19 @@ fn requests_sent_before_count_in_the_budget_after() {
 }
 
 #[test]
+fn what_nobody_has_heard_of_may_have_left_at_the_last_moment() {
+    let mut old = Desk::new();
+    for number in 0..8 {
+        old.sent(&format!("L{number}"), terms(BUY, 65));
+    }
+    // Durable by now, and held up behind a busy disk until the process died.
+    old.passes(SECOND / 2);
+    let (mut desk, _) = old.restarted(None);
+    let effects = desk.plan("L8", terms(BUY, 65));
+    assert_eq!((placements(&effects), wake(&effects)), (vec![], Some(desk.now.plus(SECOND))));
+}
+
+#[test]
 fn positions_and_working_orders_are_what_they_were() {
     let mut old = Desk::new();
     let held = old.holds(130);
