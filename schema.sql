@@ -415,7 +415,7 @@ CREATE TABLE ledger_openings (
     trading_day       TEXT    NOT NULL CHECK (trading_day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
     segment           TEXT    NOT NULL,
     security_id       INTEGER NOT NULL,
-    -- Signed; each stands once it is not zero. The leader's, never copied; the follower's by copies of earlier days; the follower's own, never sold.
+    -- Signed; each stands once it is not zero and was recorded after the broker's books had turned. The leader's, never copied; the follower's by copies of earlier days; the follower's own, never sold.
     leader_units      INTEGER NOT NULL,
     copied_units      INTEGER NOT NULL,
     own_units         INTEGER NOT NULL,

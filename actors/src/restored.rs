@@ -28,7 +28,7 @@ pub struct Day {
     mirrors: Vec<MirrorRows>,
     external: Vec<ExternalOrder>,
     pub(crate) trading: Option<Trading>,
-    pub(crate) openings: Vec<Opening>,
+    pub(crate) openings: Vec<(Opening, Timestamp)>,
     drifts: Vec<(InstrumentKey, i64)>,
     conversions: Vec<Converted>,
     unproven: Vec<Unproven>,

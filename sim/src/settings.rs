@@ -183,6 +183,9 @@ pub struct SimVariants {
     /// Forever orders are taken on derivatives too, product MARGIN among them: the broker's pages list the segment, but
     /// not the products. Default false.
     pub forever_on_derivatives: bool,
+    /// When the accounts' books of the day before (orders, trades, positions) are closed, `HH:MM:SS` by the clock in
+    /// India; not documented.
+    pub books_turn_at: NaiveTime,
 }
 
 /// Spelling of order updates (section 5.4).
@@ -273,6 +276,7 @@ impl Default for SimVariants {
             total_quantity_spelled: false,
             brackets_by_api: core.brackets_by_api,
             forever_on_derivatives: core.forever_on_derivatives,
+            books_turn_at: core.books_turn_at,
         }
     }
 }
@@ -422,6 +426,7 @@ impl SimVariants {
             leg_tags: if self.legs_keep_tag { LegTags::Entry } else { LegTags::Invented },
             brackets_by_api: self.brackets_by_api,
             forever_on_derivatives: self.forever_on_derivatives,
+            books_turn_at: self.books_turn_at,
             ..exchange::Variants::default()
         }
     }

@@ -92,7 +92,8 @@ impl Following {
     pub(super) fn new(start: Start, number: usize) -> Self {
         let mut book = FollowerBook::new(start.settings.clone());
         let mut holdings = Holdings::default();
-        book.restore_openings(start.openings.iter().copied());
+        // No positions are told: they stand as they are, whenever they were recorded.
+        book.restore_openings(start.openings.iter().map(|opening| (*opening, Timestamp::EPOCH)));
         let carried = start.openings.iter().filter(|opening| opening.copied != 0);
         book.restore_carried(
             carried.clone().map(|opening| (opening.instrument, opening.copied)).collect::<Vec<_>>(),

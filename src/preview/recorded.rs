@@ -46,7 +46,7 @@ pub(super) fn read(request: &Request, settings: &Settings) -> anyhow::Result<Lea
     let present = settings.enabled_followers().map(|follower| follower.id.clone());
     for follower in configured.into_iter().chain(present) {
         let of = reader.openings(day, &follower).context("read what was held before the day")?;
-        openings.insert(follower, of);
+        openings.insert(follower, of.into_iter().map(|(opening, _)| opening).collect());
     }
     let stored = reader.instruments().context("read the instruments")?;
     Ok(LeaderDay {

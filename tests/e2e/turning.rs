@@ -1,10 +1,13 @@
 //! F: the day ends and another begins while the daemon runs.
 
-use tandem_domain::instrument::InstrumentKey;
-use tandem_domain::order::Product;
+use std::time::Duration;
+
+use chrono::NaiveTime;
+use tandem_domain::instrument::{InstrumentKey, OptionType};
+use tandem_domain::order::{OrderTerms, Product};
 use tandem_sim::{AnswerFault, Fault, Mute};
 
-use crate::harness::{ASHA, Broker, Daemon, Setup, Stage, buy, limit, sell, until};
+use crate::harness::{ASHA, Broker, Daemon, LEADER, Setup, Stage, buy, limit, sell, until};
 
 const NEXT_DAY: &str = "2026-12-02 09:20:00";
 const TURNED: &str = "the day is over: everything begins anew";
@@ -44,6 +47,70 @@ fn f20_the_day_rolls_while_it_runs() {
     assert_eq!(opened, [("2026-12-02".to_owned(), 650, 325)], "the day begins from what was held over night");
     let masters: Vec<u32> = daemon.table("SELECT COUNT(DISTINCT day) FROM instruments", |row| row.get(0));
     assert_eq!(masters, [1], "the master of the new day stands for the old one's");
+    daemon.end();
+}
+
+/// The broker's books are those of the day before until half past six. Nothing of it is copied, closed, told of or counted a
+/// second time; and what both have held since yesterday can be sold before the books have turned.
+#[test]
+fn f20_the_brokers_books_turn_hours_after_the_day() {
+    let late = NaiveTime::from_hms_opt(6, 30, 0).unwrap();
+    let setup = Setup::new().sim(|sim| (sim.token_hours, sim.variants.books_turn_at) = (48, late));
+    let Stage { broker, mut daemon } = setup.stage();
+    let option = broker.option();
+    let other = broker.option_at(1, 26_200, OptionType::Call, "60.00");
+    for (bought, filled) in [(buy(option, 650), 325), (buy(other, 260), 130)] {
+        let bought = broker.lead(bought);
+        daemon.until_filled(&bought, "asha", filled);
+    }
+    for (sold, filled) in [(sell(option, 260), 130), (sell(other, 260), 130)] {
+        let sold = broker.lead(sold);
+        daemon.until_filled(&sold, "asha", filled);
+    }
+    let rests = broker.lead(limit("90.00", buy(option, 260)));
+    daemon.until_outcome(&rests, "asha", "sent");
+    broker.quiet();
+    broker.pass_until("2026-12-02 00:00:01");
+    daemon.until_log(TURNED);
+    daemon.until_live(2);
+    let asked = broker.asked(ASHA);
+    let nothing_new = |daemon: &Daemon, when: &str| {
+        broker.quiet();
+        assert_eq!(broker.asked(ASHA), asked, "{when}");
+        assert_eq!(daemon.incidents(), [], "{when}");
+        let others: Vec<u32> = daemon.table(
+            "SELECT COUNT(*) FROM orders WHERE trading_day = '2026-12-02' OR role = 'external'",
+            |row| row.get(0),
+        );
+        assert_eq!(others, [0], "{when}: no order of yesterday is one of today");
+    };
+    broker.pass(Duration::from_mins(10));
+    nothing_new(&daemon, "just after midnight");
+    daemon.kill();
+    daemon.start();
+    daemon.until_live(3);
+    broker.pass(Duration::from_mins(10));
+    nothing_new(&daemon, "in a new life of the night");
+
+    broker.pass_until("2026-12-02 05:00:00");
+    let exit = broker.lead(OrderTerms { after_market: true, ..limit("80.00", sell(option, 130)) });
+    daemon.until_status(&exit, "asha", "PENDING");
+    broker.pass_until("2026-12-02 06:45:00");
+    broker.quiet();
+    daemon.kill();
+    daemon.start();
+    daemon.until_live(4);
+    broker.pass_until(NEXT_DAY);
+    daemon.until_filled(&exit, "asha", 65);
+    let last = broker.lead(sell(option, 260));
+    daemon.until_filled(&last, "asha", 130);
+    broker.quiet();
+    assert_eq!((broker.net(LEADER, option), broker.net(ASHA, option)), (0, 0));
+    let opened: Vec<(String, i64, i64, i64)> = daemon
+        .table("SELECT trading_day, leader_units, copied_units, own_units FROM ledger_openings", |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        });
+    assert_eq!(opened, [("2026-12-02".to_owned(), 390, 195, 0)]);
     daemon.end();
 }
 

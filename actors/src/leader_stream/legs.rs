@@ -90,7 +90,7 @@ mod tests {
     };
     use tandem_domain::price::Price;
     use tandem_domain::quantity::Quantity;
-    use tandem_domain::time::{Timestamp, TradingDay};
+    use tandem_domain::time::Timestamp;
 
     use super::*;
 
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_no_list_explains_is_told_once_after_both_were_read_from_begin_to_end() {
-        let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+        let mut book = LeaderBook::new(Timestamp::EPOCH.trading_day());
         let mut watch = LegWatch::default();
         let (leg, entry) = (report("leg", Leg::Target), report("entry", Leg::Entry));
         watch.read_begins(&book);

@@ -84,7 +84,8 @@ impl LeaderStream {
     fn record_trades(&mut self, trades: Vec<TradeReport>) {
         let now = self.params.clock.now();
         let trading_day = now.trading_day();
-        let new = self.trades.take_new(trades, trading_day);
+        let todays = trades.into_iter().filter(|trade| trade.is_of(trading_day)).collect();
+        let new = self.trades.take_new(todays, trading_day);
         if new.is_empty() {
             return;
         }

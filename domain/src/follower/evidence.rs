@@ -73,6 +73,9 @@ impl FollowerBook {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
+        if !self.concerns(report, now) {
+            return;
+        }
         if matches!(report.leg, Leg::StopLoss | Leg::Target)
             && !self.client_of.contains_key(&report.broker_order_id)
         {
@@ -159,7 +162,20 @@ impl FollowerBook {
         }
     }
 
-    pub(super) fn on_book(&mut self, read: BookRead, now: Timestamp, effects: &mut Vec<Effect>) {
+    /// Whether it tells of an order of today's mirrors, or of another of today: what is left of an earlier day in the
+    /// broker's book is nobody's order of today (P29).
+    fn concerns(&self, report: &OrderReport, now: Timestamp) -> bool {
+        let is_ours =
+            |id: &BrokerOrderId| self.client_of.contains_key(id) || self.entry_of_leg.contains_key(id);
+        let tagged = || report.tag.as_ref().and_then(|tag| ClientOrderId::new(tag.as_str()).ok());
+        report.is_of(now.trading_day())
+            || is_ours(&report.broker_order_id)
+            || report.parent.as_ref().is_some_and(is_ours)
+            || tagged().is_some_and(|id| self.leader_of.contains_key(&id))
+    }
+
+    pub(super) fn on_book(&mut self, mut read: BookRead, now: Timestamp, effects: &mut Vec<Effect>) {
+        read.orders.retain(|report| self.concerns(report, now));
         // An exit leg that was cancelled may have been because the other fired: that is told first.
         let is_cancelled_leg = |report: &&OrderReport| {
             matches!(report.leg, Leg::StopLoss | Leg::Target) && report.status == BrokerStatus::Cancelled

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::aside::Aside;
+use super::openings::Stands;
 use super::{Converted, FollowerBook, Opening};
 use crate::flaw::flawed;
 use crate::gap::GapPolicy;
@@ -34,6 +35,8 @@ pub(super) struct Line {
     pub(super) instrument: Option<Arc<Instrument>>,
     /// What was held before today.
     pub(super) opening: Option<Opening>,
+    /// Whose part of it stands.
+    pub(super) stands: Stands,
     /// The leader's orders in it, in the order they came.
     pub(super) orders: Vec<BrokerOrderId>,
     places: HashMap<BrokerOrderId, usize>,

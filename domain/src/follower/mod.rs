@@ -16,6 +16,7 @@ mod gatekeeping;
 mod holdings;
 mod legs;
 mod mirrors;
+mod openings;
 mod planning;
 mod positions;
 mod queue;

@@ -1,9 +1,11 @@
-//! What the accounts' positions say: what was held before, whether our rows are right, who closed or converted what.
+//! What the accounts' positions say: whether our rows are right, who closed or converted what. What was held before: see
+//! `openings`.
 
 use std::collections::BTreeMap;
 
+use super::openings::Whose;
 use super::reconciliation::drift::{self, Verdict};
-use super::{Alert, Conversion, Converted, Effect, FollowerBook, Opening, Record};
+use super::{Alert, Conversion, Converted, Effect, FollowerBook, Record};
 use crate::account::PositionReport;
 use crate::gates::entry::Figure;
 use crate::instrument::{Instrument, InstrumentKey};
@@ -27,13 +29,6 @@ pub(super) struct Suspicions {
 }
 
 impl FollowerBook {
-    /// Takes back what was held before today.
-    pub fn restore_openings(&mut self, openings: impl IntoIterator<Item = Opening>) {
-        for opening in openings {
-            self.lines.entry(opening.instrument).or_default().opening = Some(opening);
-        }
-    }
-
     /// Takes back in which instruments our rows and the account differ, and by how many units: what is frozen stays so until
     /// a read of the positions shows that they agree (P11).
     pub fn restore_drifts(&mut self, drifts: impl IntoIterator<Item = (InstrumentKey, i64)>) {
@@ -71,11 +66,7 @@ impl FollowerBook {
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let by_instrument = by_instrument(positions, |position| position.carried.0);
-        for (instrument, carried) in &by_instrument {
-            let leader = carried.values().sum();
-            self.open(*instrument, |opening| opening.leader = leader, effects);
-        }
+        self.open_by(Whose::Leader, positions, started_at, effects);
         if !std::mem::replace(&mut self.knows_leader, true) {
             self.dirty.extend(self.lines.keys().copied());
         }
@@ -90,22 +81,11 @@ impl FollowerBook {
         effects: &mut Vec<Effect>,
     ) {
         self.has_read_positions();
-        let carried_in = by_instrument(positions, |position| position.carried.0);
-        for (instrument, by_product) in &carried_in {
-            let total: i64 = by_product.values().sum();
-            let copied = bounded(self.carried.get(instrument).copied().unwrap_or(0), total);
-            self.open(
-                *instrument,
-                |opening| (opening.copied, opening.own) = (copied, total - copied),
-                effects,
-            );
-        }
-        let carried_units =
-            |of: InstrumentKey| carried_in.get(&of).map_or(0, |by_product| by_product.values().sum());
-        self.prove_by_positions(carried_units, started_at, effects);
-        let profit = positions
-            .iter()
-            .fold(Money::ZERO, |sum, position| sum.plus(position.realised).plus(position.unrealised));
+        self.open_by(Whose::Follower, positions, started_at, effects);
+        self.prove_by_positions(positions, started_at, effects);
+        // Until the books have turned they tell what the day before has brought.
+        let todays = positions.iter().filter(|of| self.have_turned(of.instrument, started_at));
+        let profit = todays.fold(Money::ZERO, |sum, of| sum.plus(of.realised).plus(of.unrealised));
         self.profit = Some(Figure { value: profit, at: started_at });
         self.watch_loss(profit, now, effects);
         let nets = by_instrument(positions, |position| position.net.0);
@@ -150,28 +130,6 @@ impl FollowerBook {
         self.suspicions.drift = drifted;
     }
 
-    /// Sets what was held in an instrument before today, once, as long as nothing is on record.
-    fn open(&mut self, instrument: InstrumentKey, set: impl FnOnce(&mut Opening), effects: &mut Vec<Effect>) {
-        let line = self.lines.entry(instrument).or_default();
-        let before = line.opening;
-        let mut opening = before.unwrap_or(Opening { instrument, leader: 0, copied: 0, own: 0 });
-        let known = opening;
-        set(&mut opening);
-        let is_told = |was: i64, is: i64| was != 0 && was != is;
-        // What was recorded once stands; what was nothing may have been told by nobody yet.
-        if is_told(known.leader, opening.leader)
-            || is_told(known.own, opening.own)
-            || is_told(known.copied, opening.copied)
-        {
-            return;
-        }
-        if before != Some(opening) && opening != (Opening { instrument, leader: 0, copied: 0, own: 0 }) {
-            line.opening = Some(opening);
-            self.dirty.insert(instrument);
-            effects.push(Effect::Commit { records: vec![Record::Opening(opening)], then: None });
-        }
-    }
-
     /// Whether something in an instrument is under way, or was when the positions were asked for.
     fn is_unsettled(&self, instrument: InstrumentKey, asked: Timestamp) -> bool {
         let Some(line) = self.lines.get(&instrument) else { return false };
@@ -196,6 +154,9 @@ impl FollowerBook {
         let mut seen = BTreeMap::new();
         for (instrument, shown) in &nets {
             let Some(line) = self.lines.get(instrument) else { continue };
+            if !self.have_turned(*instrument, started_at) {
+                continue;
+            }
             let mut expected: ByProduct = carried.get(instrument).cloned().unwrap_or_default();
             let mirrors = line.orders.iter().filter_map(|id| self.mirrors.get(id));
             for mirror in mirrors.filter(|mirror| !mirror.is_in(&self.settings.account)) {
@@ -314,15 +275,4 @@ fn moved(expected: &ByProduct, shown: &ByProduct) -> Option<(Product, Product, i
     // What went to a product has the sign of what is held.
     let (from, to) = if one.1.signum() == total.signum() { (other, one) } else { (one, other) };
     Some((from.0, to.0, to.1))
-}
-
-/// Copies of earlier days, no more than the account still carries.
-const fn bounded(copied: i64, carried: i64) -> i64 {
-    if copied.signum() != carried.signum() {
-        0
-    } else if copied.abs() < carried.abs() {
-        copied
-    } else {
-        carried
-    }
 }

@@ -137,8 +137,11 @@ impl LeaderBook {
         orders.chain(self.forevers.iter().filter(|(_, forever)| forever.state.is_none()).map(|(id, _)| id))
     }
 
-    /// Takes one piece of evidence in.
+    /// Takes one piece of evidence in. What is of an earlier day tells nothing of this one (P29).
     pub fn merge(&mut self, report: &OrderReport, now: Timestamp) -> Merge {
+        if !report.is_of(self.trading_day) {
+            return Merge::Unchanged;
+        }
         if let Some(kind) = LegKind::of(report) {
             return self.merge_leg(report, kind, now);
         }
@@ -171,6 +174,9 @@ impl LeaderBook {
 
     /// Takes a row of the list of super orders in, read at `now`: it decides what the exits are.
     pub fn merge_super(&mut self, report: &SuperReport, now: Timestamp) -> Merge {
+        if !report.entry.is_of(self.trading_day) {
+            return Merge::Unchanged;
+        }
         let id = &report.entry.broker_order_id;
         for leg in report.legs.iter().filter_map(|leg| leg.broker_order_id.as_ref()) {
             self.parents.insert(leg.clone(), id.clone());
@@ -185,6 +191,9 @@ impl LeaderBook {
 
     /// Takes a row of the list of forever orders in, read at `now`.
     pub fn merge_forever(&mut self, report: &ForeverReport, now: Timestamp) -> Merge {
+        if !report.is_of(self.trading_day) {
+            return Merge::Unchanged;
+        }
         let forever = self.forevers.entry(report.order.broker_order_id.clone()).or_default();
         forever.add(report, now);
         let left = |id: &BrokerOrderId| self.orders.get(id).map(|entry| &entry.evidence);

@@ -1,6 +1,7 @@
 //! Orders: what they ask ([`OrderTerms`]), what the broker calls their state ([`BrokerStatus`]), what it reports of them
 //! ([`OrderReport`], [`TradeReport`]), and the life of one child order of ours ([`lifecycle`]).
 
+mod day;
 pub mod lifecycle;
 mod report;
 mod status;

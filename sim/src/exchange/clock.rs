@@ -17,7 +17,7 @@ const SECOND_US: i64 = 1_000_000;
 /// What the broker does by itself at a time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Midnight: the books of the day are closed.
+    /// The accounts' books of the day are closed: at midnight, or as late as the variant says.
     Roll,
     /// INTRADAY positions are closed.
     SquareOff,
@@ -39,18 +39,19 @@ pub(super) enum Errand {
 }
 
 /// The first step after a moment.
-pub(super) fn step_after(at: Timestamp, session: &Session) -> (Timestamp, Step) {
+pub(super) fn step_after(at: Timestamp, session: &Session, books_turn_at: NaiveTime) -> (Timestamp, Step) {
     let today = at.trading_day();
     let tomorrow = TradingDay::from(today.date() + Days::new(1));
-    let midnight = (tomorrow.at(NaiveTime::MIN), Step::Roll);
+    let next_roll = (tomorrow.at(books_turn_at), Step::Roll);
+    let roll = (today.at(books_turn_at), Step::Roll);
     let square_off = session.square_off.map(|time| (today.at(time), Step::SquareOff));
     let close = (today.at(session.close), Step::Close);
     square_off
         .into_iter()
-        .chain([close, midnight])
+        .chain([close, roll])
         .filter(|(due, _)| *due > at)
         .min_by_key(|(due, _)| *due)
-        .unwrap_or(midnight)
+        .unwrap_or(next_roll)
 }
 
 impl Exchange {
@@ -69,6 +70,12 @@ impl Exchange {
         self.now = self.now.max(target);
         self.market.advance(self.now);
         self.now
+    }
+
+    /// The day that the accounts' books are of.
+    pub(super) fn day_of_books(&self) -> TradingDay {
+        let since_midnight = self.settings.variants.books_turn_at - NaiveTime::MIN;
+        self.now.minus(since_midnight.to_std().unwrap_or_default()).trading_day()
     }
 
     /// Whether options and futures trade now.
@@ -102,7 +109,7 @@ impl Exchange {
         }
         if self.next_step.0 <= moment {
             let (due, step) = self.next_step;
-            self.next_step = step_after(due, &self.settings.session);
+            self.next_step = step_after(due, &self.settings.session, self.settings.variants.books_turn_at);
             self.take_step(step);
         }
         while let Some(entry) = self.errands.first_entry().filter(|entry| entry.key().0 <= moment) {

@@ -161,12 +161,12 @@ impl Exchange {
 
     /// The forever orders that rest, of whatever day, and those that changed today (`GET /forever/orders`), oldest first.
     pub fn forever_orders(&self, account: &DhanClientId) -> Vec<SimForever> {
-        let today = self.now.trading_day();
+        let today = self.day_of_books();
         self.forever
             .iter()
             .filter(|order| order.account == *account)
             .map(|order| self.with_children(order))
-            .filter(|order| order.rests() || order.updated.trading_day() == today)
+            .filter(|order| order.rests() || order.updated.trading_day() >= today)
             .collect()
     }
 

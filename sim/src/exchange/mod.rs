@@ -143,7 +143,7 @@ impl Exchange {
             universe,
             market,
             now: settings.start,
-            next_step: clock::step_after(settings.start, &settings.session),
+            next_step: clock::step_after(settings.start, &settings.session, settings.variants.books_turn_at),
             errands: BTreeMap::new(),
             orders: Vec::new(),
             order_index: HashMap::new(),

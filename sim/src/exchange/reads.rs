@@ -46,14 +46,14 @@ pub struct Quote {
 impl Exchange {
     /// The order book of the day (`GET /orders`), oldest first; orders not yet visible are left out.
     pub fn book(&self, account: &DhanClientId) -> Vec<&SimOrder> {
-        let today = self.now.trading_day();
+        let today = self.day_of_books();
         self.all_orders(account)
             .into_iter()
             .filter(|order| order.visible_from <= self.now)
             .filter(|order| {
-                order.created.trading_day() == today
+                order.created.trading_day() >= today
                     || (order.terms.after_market
-                        && (!order.is_terminal() || order.updated.trading_day() == today))
+                        && (!order.is_terminal() || order.updated.trading_day() >= today))
             })
             .collect()
     }
@@ -76,8 +76,8 @@ impl Exchange {
 
     /// The fills of the day (`GET /trades`), oldest first.
     pub fn trades(&self, account: &DhanClientId) -> Vec<&SimTrade> {
-        let today = self.now.trading_day();
-        self.all_trades(account).into_iter().filter(|trade| trade.at.trading_day() == today).collect()
+        let today = self.day_of_books();
+        self.all_trades(account).into_iter().filter(|trade| trade.at.trading_day() >= today).collect()
     }
 
     /// The fills of one order of the day (`GET /trades/{orderId}`).

@@ -209,6 +209,9 @@ pub struct Variants {
     /// Forever orders are taken on derivatives too, product MARGIN among them: the broker's pages list the segment, but
     /// not the products. Default false.
     pub forever_on_derivatives: bool,
+    /// When the accounts' books of the day before (orders, trades, positions) are closed. Default midnight; not
+    /// documented.
+    pub books_turn_at: NaiveTime,
 }
 
 /// What becomes of MARKET orders of the API (`dhanhq-v2.md` section 2.9).
@@ -258,6 +261,7 @@ impl Default for Variants {
             leg_tags: LegTags::Invented,
             brackets_by_api: false,
             forever_on_derivatives: false,
+            books_turn_at: NaiveTime::MIN,
         }
     }
 }

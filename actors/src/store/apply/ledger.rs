@@ -4,9 +4,9 @@ use rusqlite::{Connection, params};
 
 use crate::store::rows::OpeningRow;
 
-// A figure that was told stands; zero may not have been told yet (the leader's and the follower's positions come apart). What
-// the instrument is called and when it ends is kept beside it: the master of tomorrow
-// knows an instrument that has ended no more, or another one by its id.
+// The newest word counts: the follower's book says which figures stand, and which one tells in the night is told anew. What
+// the instrument is called and when it ends is kept beside it: the master of tomorrow knows an instrument that has ended no
+// more, or another one by its id.
 const INSERT: &str = "
 INSERT INTO ledger_openings (follower_id, trading_day, segment, security_id, leader_units, copied_units, own_units,
     recorded_at, symbol, expiry)
@@ -15,9 +15,10 @@ FROM (SELECT MAX(day) AS day FROM instrument_days) AS newest
 LEFT JOIN instruments AS i ON i.day = newest.day AND i.segment = ?3 AND i.security_id = ?4
 WHERE TRUE
 ON CONFLICT (follower_id, trading_day, segment, security_id) DO UPDATE SET
-    leader_units = CASE leader_units WHEN 0 THEN excluded.leader_units ELSE leader_units END,
-    copied_units = CASE copied_units WHEN 0 THEN excluded.copied_units ELSE copied_units END,
-    own_units = CASE own_units WHEN 0 THEN excluded.own_units ELSE own_units END";
+    leader_units = excluded.leader_units,
+    copied_units = excluded.copied_units,
+    own_units = excluded.own_units,
+    recorded_at = excluded.recorded_at";
 
 pub(super) fn open(connection: &Connection, row: &OpeningRow) -> rusqlite::Result<()> {
     let opening = &row.opening;

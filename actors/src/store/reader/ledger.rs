@@ -9,7 +9,7 @@ use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId};
 use tandem_domain::instrument::InstrumentKey;
 use tandem_domain::ledger::FillPoint;
 use tandem_domain::order::Product;
-use tandem_domain::time::TradingDay;
+use tandem_domain::time::{Timestamp, TradingDay};
 
 use super::Reader;
 use super::columns::{broker_order_id, instrument, quantity, time, word, word_or_none};
@@ -81,11 +81,16 @@ SELECT MAX(trading_day) AS trading_day FROM (
         ORDER BY trading_day DESC LIMIT 1))";
 
 impl Reader {
-    /// What was held when this day's copying began, of each instrument on record.
-    pub fn openings(&self, of: TradingDay, follower: &FollowerId) -> Result<Vec<Opening>, ReaderError> {
-        let sql = "SELECT segment, security_id, leader_units, copied_units, own_units FROM ledger_openings
+    /// What was held when this day's copying began, of each instrument on record, and when that was recorded.
+    pub fn openings(
+        &self,
+        of: TradingDay,
+        follower: &FollowerId,
+    ) -> Result<Vec<(Opening, Timestamp)>, ReaderError> {
+        let sql = "SELECT segment, security_id, leader_units, copied_units, own_units, recorded_at FROM ledger_openings
              WHERE follower_id = ?1 AND trading_day = ?2 ORDER BY segment, security_id";
-        self.rows(sql, params![follower.as_str(), of.to_string()], opening)
+        let recorded = |row: &Row<'_>| Ok((opening(row)?, time(row, "recorded_at")?));
+        self.rows(sql, params![follower.as_str(), of.to_string()], recorded)
     }
 
     /// What copies have left in the account by the end of the newest day before `today` that has any record: that day's

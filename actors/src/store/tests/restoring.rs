@@ -123,7 +123,8 @@ fn a_day_begins_with_what_stands_and_with_what_was_left() {
         .unwrap();
     let read = |of| Day::read(&bench.store.reader, of, &asha(), &account(), &Instruments::default()).unwrap();
     let today = read(day());
-    assert_eq!((today.trading, today.openings), (Some(halted), vec![opening]));
+    let openings: Vec<Opening> = today.openings.iter().map(|(opening, _)| *opening).collect();
+    assert_eq!((today.trading, openings), (Some(halted), vec![opening]));
     assert!(today.carried.is_empty());
     let tomorrow = read(TradingDay::from_ymd(2026, 12, 2).unwrap());
     assert_eq!((tomorrow.trading, tomorrow.openings), (Some(halted), Vec::new()));

@@ -2,15 +2,11 @@
 //! never sent again, and its book is gone; what tells is what the account has carried into today. Until that shows that
 //! nothing came of it, nothing is opened in its instrument.
 
-use chrono::NaiveTime;
-
+use crate::account::PositionReport;
 use crate::follower::{Alert, Effect, FollowerBook, Record};
 use crate::ids::ClientOrderId;
 use crate::instrument::InstrumentKey;
 use crate::time::Timestamp;
-
-/// From then on what is carried is today's: in the night the broker's books may still be yesterday's.
-const BOOKS_TURNED: (u32, u32) = (9, 0);
 
 /// A request of an earlier day whose fate nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,19 +45,23 @@ impl FollowerBook {
         self.unproven.iter().any(|of| of.instrument == instrument)
     }
 
-    /// Settles what the positions prove. `carried`: units that the account has carried into today.
+    /// Settles what the positions prove, once the broker's books have turned.
     pub(in crate::follower) fn prove_by_positions(
         &mut self,
-        carried: impl Fn(InstrumentKey) -> i64,
+        positions: &[PositionReport],
         started_at: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let turned = NaiveTime::from_hms_opt(BOOKS_TURNED.0, BOOKS_TURNED.1, 0);
-        if self.unproven.is_empty() || turned.is_some_and(|turned| started_at.ist().time() < turned) {
+        if self.unproven.is_empty() {
             return;
         }
-        let is_proven = |of: &Unproven| of.expected == Some(carried(of.instrument));
-        let (proven, left): (Vec<Unproven>, Vec<Unproven>) = self.unproven.drain(..).partition(is_proven);
+        let carried = |of: InstrumentKey| -> i64 {
+            positions.iter().filter(|held| held.instrument == of).map(|held| held.carried.0).sum()
+        };
+        let unproven = std::mem::take(&mut self.unproven);
+        let (proven, left): (Vec<Unproven>, Vec<Unproven>) = unproven.into_iter().partition(|of| {
+            self.have_turned(of.instrument, started_at) && of.expected == Some(carried(of.instrument))
+        });
         self.unproven = left;
         for of in proven {
             let instrument = of.instrument;

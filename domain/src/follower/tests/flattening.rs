@@ -164,7 +164,7 @@ fn restarted(old: &Desk, carried: i64) -> (Desk, Vec<Effect>) {
     old.restarted_with(|book| {
         book.restore_trading(old.book.trading());
         book.restore_carried([(key(), carried)], [Instrument::clone(&instrument(key()))]);
-        book.restore_openings(old.book.lines.values().filter_map(|line| line.opening));
+        book.restore_openings(old.book.lines.values().filter_map(|line| Some((line.opening?, start()))));
     })
 }
 

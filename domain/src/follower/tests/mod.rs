@@ -11,6 +11,7 @@ mod limits;
 mod long_day;
 mod margin;
 mod model;
+mod night;
 mod overshot;
 mod pacing;
 mod placing;

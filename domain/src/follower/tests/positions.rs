@@ -149,7 +149,8 @@ fn copies_of_earlier_days_are_closed_today() {
     assert_eq!(stored(&effects), stored_as(&[("opening", "260 130 65")]));
     assert_eq!(sold(&desk.executed("X1", terms(SELL, 130))), [65]);
     let mut next = Desk::new();
-    next.book.restore_openings([Opening { instrument: key(), leader: 260, copied: 130, own: 65 }]);
+    let opening = Opening { instrument: key(), leader: 260, copied: 130, own: 65 };
+    next.book.restore_openings([(opening, start())]);
     assert_eq!(sold(&next.executed("X", terms(SELL, 260))), [130], "as it was recorded");
 }
 

@@ -28,7 +28,7 @@ fn child(id: &str, quantity: u32, paise: u32) -> OrderReport {
 }
 
 fn book() -> LeaderBook {
-    LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap())
+    LeaderBook::new(Timestamp::EPOCH.trading_day())
 }
 
 fn parent(merge: &Merge) -> Option<&str> {

@@ -60,7 +60,7 @@ fn book_row(report: OrderReport) -> OrderReport {
 }
 
 fn merged(reports: &[OrderReport]) -> LeaderOrder {
-    let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+    let mut book = LeaderBook::new(Timestamp::EPOCH.trading_day());
     for report in reports {
         book.merge(report, Timestamp::EPOCH);
     }
@@ -69,7 +69,7 @@ fn merged(reports: &[OrderReport]) -> LeaderOrder {
 
 #[test]
 fn a_repeated_frame_changes_nothing() {
-    let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+    let mut book = LeaderBook::new(Timestamp::EPOCH.trading_day());
     let report = frame(1, BrokerStatus::Pending, 0, limit(260, 10_000));
     assert!(matches!(book.merge(&report, Timestamp::EPOCH), Merge::Changed(_)));
     assert_eq!(book.merge(&report, Timestamp::EPOCH), Merge::Unchanged);
@@ -102,7 +102,7 @@ fn a_stop_that_fired_in_an_earlier_life_is_a_stop_still() {
     let asked = stop(260, 9_900, 10_000);
     let first = frame(1, BrokerStatus::Pending, 0, asked.clone());
     let known = LeaderOrder { ts_first_seen: Timestamp::from_micros(7), ..merged(&[first]) };
-    let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+    let mut book = LeaderBook::new(Timestamp::EPOCH.trading_day());
     book.remember([Arc::new(known)]);
     assert!(book.is_empty() && book.iter().next().is_none(), "what is remembered alone is told to nobody");
     let row = book_row(frame(8, BrokerStatus::Pending, 0, limit(260, 9_900)));
@@ -141,7 +141,7 @@ fn a_change_marked_modified_is_the_leaders_change() {
 
 #[test]
 fn two_changes_of_one_second_ask_for_the_book_which_decides() {
-    let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+    let mut book = LeaderBook::new(Timestamp::EPOCH.trading_day());
     let (one, two) = (limit(260, 10_100), limit(260, 10_200));
     book.merge(&frame(1, BrokerStatus::Pending, 0, limit(260, 10_000)), Timestamp::EPOCH);
     book.merge(&frame(2, BrokerStatus::Modified, 0, two.clone()), Timestamp::EPOCH);
@@ -154,7 +154,7 @@ fn two_changes_of_one_second_ask_for_the_book_which_decides() {
 
 #[test]
 fn two_rows_of_one_second_are_told_apart_by_when_they_were_read() {
-    let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+    let mut book = LeaderBook::new(Timestamp::EPOCH.trading_day());
     for (read, paise) in [(1, 10_100), (2, 10_000), (3, 10_100), (3, 10_100)] {
         let row = book_row(frame(5, BrokerStatus::Pending, 0, limit(260, paise)));
         book.merge(&row, Timestamp::from_micros(read));
@@ -165,7 +165,7 @@ fn two_rows_of_one_second_are_told_apart_by_when_they_were_read() {
 
 #[test]
 fn a_last_price_is_kept_and_is_no_news() {
-    let mut book = LeaderBook::new(TradingDay::from_ymd(2026, 11, 23).unwrap());
+    let mut book = LeaderBook::new(Timestamp::EPOCH.trading_day());
     let quoted = |paise| OrderReport {
         last_price: Some(Price::from_paise(paise)),
         ..frame(1, BrokerStatus::Pending, 0, limit(260, 10_000))

@@ -18,7 +18,7 @@ fn rupees(rupees: u32) -> Price {
 }
 
 fn day() -> TradingDay {
-    TradingDay::from_ymd(2026, 11, 23).unwrap()
+    Timestamp::EPOCH.trading_day()
 }
 
 fn entry(second: i64, status: BrokerStatus, cumulative: u32) -> OrderReport {

@@ -86,3 +86,23 @@ fn two_orders_may_carry_one_tag() {
     assert_eq!(exchange.orders_by_tag(&leader(), "cp-1").len(), 2);
     assert!(exchange.orders_by_tag(&follower(), "cp-1").is_empty());
 }
+
+#[test]
+fn the_books_may_turn_hours_after_the_day() {
+    let (mut exchange, call) =
+        with(|variants| variants.books_turn_at = chrono::NaiveTime::from_hms_opt(6, 30, 0).unwrap());
+    exchange.set_depth(call, Some(Depth::Unlimited));
+    place(&mut exchange, &leader(), &market(call, Side::Buy, LOT));
+    let shown = |exchange: &Exchange| {
+        let row = exchange.positions(&leader())[0];
+        (exchange.book(&leader()).len(), exchange.trades(&leader()).len(), row.carried, row.net())
+    };
+    let on = |time: &str| Timestamp::from_ist(format!("2026-12-02T{time}").parse().unwrap());
+    let mut at = |time: &str| {
+        while exchange.advance_to(on(time)) < on(time) {}
+        shown(&exchange)
+    };
+    assert_eq!(at("06:29:59"), (1, 1, 0, 65));
+    assert_eq!(at("06:30:00"), (0, 0, 65, 65));
+    assert_eq!(at("23:59:59"), (0, 0, 65, 65));
+}
