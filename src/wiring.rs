@@ -192,7 +192,7 @@ async fn supervise(
         told.send(ending).ok();
     });
     let mut is_day_over = false;
-    let day_over = day::over(&ground.clock);
+    let day_over = day::over(&ground.clock, &store.handle);
     let mut day_over = std::pin::pin!(day_over);
     let ending = loop {
         tokio::select! {

@@ -81,6 +81,7 @@ pub const KINDS: &[(&str, Ending)] = &[
     ("thread_blocked", Ending::ByItself),
     ("backup_failed", Ending::ByItself),
     ("day_not_begun", Ending::ByItself),
+    ("clock_set", Ending::ByItself),
 ];
 
 /// How an incident of this kind ends; one of a kind that is not known is for the operator.

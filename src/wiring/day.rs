@@ -1,11 +1,12 @@
 //! The edge of the day (P29): when it is over, and what the next one stands on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_actors::alerts::AlertText;
 use tandem_actors::clock::Clock;
 use tandem_actors::instruments::Instruments;
-use tandem_actors::store::{Store, Write};
+use tandem_actors::store::{Store, StoreHandle, Write};
 use tandem_domain::time::TradingDay;
 use tracing::info;
 
@@ -20,12 +21,35 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The kind of the alert of a day that cannot begin.
 const NOT_BEGUN: &str = "day_not_begun";
 
-/// Done when the clock shows another trading day.
-pub(super) async fn over(clock: &Clock) {
+/// The kind of the alert of a clock that was set to another day.
+const CLOCK_SET: &str = "clock_set";
+
+/// Done when the clock has come to a later trading day. A day only grows (P28).
+pub(super) async fn over(clock: &Clock, store: &StoreHandle) {
     let day = clock.now().trading_day();
-    while clock.now().trading_day() == day {
+    let mut told: Option<Arc<str>> = None;
+    while clock.now().trading_day() <= day {
+        match (clock.is_overruled(), told.take()) {
+            (true, None) => told = Some(clock_is_overruled(clock, store)),
+            (false, Some(id)) => {
+                info!(alert = CLOCK_SET, follower = "-", subject = CLOCK_SET, "this is so no more");
+                record_quietly(store, vec![Write::IncidentClose { id, closed_at: clock.now() }]);
+            }
+            (_, as_before) => told = as_before,
+        }
         actix_rt::time::sleep(LOOK).await;
     }
+}
+
+fn clock_is_overruled(clock: &Clock, store: &StoreHandle) -> Arc<str> {
+    let text = "the machine's clock was set to another day than time has come to: it is not followed, and copying goes on by the \
+                steady clock. If it is right now, start Tandem again; if not, set it right"
+        .to_owned();
+    let alert = AlertText { kind: CLOCK_SET, subject: CLOCK_SET.to_owned(), text };
+    let row = alert.told(None, clock.now());
+    let id = Arc::clone(&row.id);
+    record_quietly(store, vec![Write::IncidentOpen(row)]);
+    id
 }
 
 impl Ground {

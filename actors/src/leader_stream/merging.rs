@@ -74,6 +74,7 @@ impl LeaderStream {
         if report.account != self.params.account.account {
             return Wishes::default();
         }
+        self.params.clock.hear_of(report.ts_event);
         let now = self.params.clock.now();
         let mut wishes = self.turn_day(now);
         // The documented form of a frame carries no times (`dhanhq-v2.md` section 5.6): then it is as old as its arrival.
@@ -118,9 +119,10 @@ impl LeaderStream {
         }
     }
 
-    /// Yesterday's book is of no use today; what rests over night is read again.
+    /// Yesterday's book is of no use today; what rests over night is read again. A day only grows: what rests would be told
+    /// under the name of another.
     pub(super) fn turn_day(&mut self, now: Timestamp) -> Wishes {
-        if self.book.trading_day() == now.trading_day() {
+        if self.book.trading_day() >= now.trading_day() {
             return Wishes::default();
         }
         info!(day = %now.trading_day(), "a new trading day: the leader's book begins empty");
