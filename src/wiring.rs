@@ -45,7 +45,8 @@ pub fn run(
     read_again: impl Fn() -> Result<Settings, Faults> + 'static,
     level: Level,
 ) -> anyhow::Result<ExitStatus> {
-    let copying = async move { copy(settings, signalled(), Reloads::at_hangup(read_again, level)).await };
+    let copying =
+        async move { Box::pin(copy(settings, signalled(), Reloads::at_hangup(read_again, level))).await };
     actix_rt::System::new().block_on(copying)
 }
 

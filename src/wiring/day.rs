@@ -1,6 +1,5 @@
 //! The edge of the day (P29): when it is over, and what the next one stands on.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_actors::alerts::AlertText;
@@ -27,29 +26,25 @@ const CLOCK_SET: &str = "clock_set";
 /// Done when the clock has come to a later trading day. A day only grows (P28).
 pub(super) async fn over(clock: &Clock, store: &StoreHandle) {
     let day = clock.now().trading_day();
-    let mut told: Option<Arc<str>> = None;
+    let mut was_overruled = false;
     while clock.now().trading_day() <= day {
-        match (clock.is_overruled(), told.take()) {
-            (true, None) => told = Some(clock_is_overruled(clock, store)),
-            (false, Some(id)) => {
-                info!(alert = CLOCK_SET, follower = "-", subject = CLOCK_SET, "this is so no more");
-                record_quietly(store, vec![Write::IncidentClose { id, closed_at: clock.now() }]);
-            }
-            (_, as_before) => told = as_before,
+        let is_overruled = clock.is_overruled();
+        if is_overruled != was_overruled {
+            let (alert, now) = (clock_is_overruled(), clock.now());
+            let told =
+                if is_overruled { Write::IncidentOpen(alert.row(None, now)) } else { alert.end(None, now) };
+            record_quietly(store, vec![told]);
         }
+        was_overruled = is_overruled;
         actix_rt::time::sleep(LOOK).await;
     }
 }
 
-fn clock_is_overruled(clock: &Clock, store: &StoreHandle) -> Arc<str> {
+fn clock_is_overruled() -> AlertText {
     let text = "the machine's clock was set to another day than time has come to: it is not followed, and copying goes on by the \
                 steady clock. If it is right now, start Tandem again; if not, set it right"
         .to_owned();
-    let alert = AlertText { kind: CLOCK_SET, subject: CLOCK_SET.to_owned(), text };
-    let row = alert.told(None, clock.now());
-    let id = Arc::clone(&row.id);
-    record_quietly(store, vec![Write::IncidentOpen(row)]);
-    id
+    AlertText { kind: CLOCK_SET, subject: CLOCK_SET.to_owned(), text }
 }
 
 impl Ground {
