@@ -127,3 +127,37 @@ fn api(health: &Health, refused: &str) -> &'static str {
         _ => "ok",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(actor: &str, state: &str) -> Health {
+        Health {
+            actor: actor.to_owned(),
+            generation: 1,
+            state: state.to_owned(),
+            mailbox_depth: 0,
+            handled: 0,
+            progress_age_ms: 0,
+            last_error: None,
+            details: Map::new(),
+        }
+    }
+
+    #[test]
+    fn who_has_not_read_his_account_yet_keeps_the_whole_from_being_ready() {
+        let live = health("leader_stream", "live");
+        let of = |state| health("follower/asha", state);
+        for (before, follower, next) in [
+            (SystemState::Authenticating, RECOVERING, SystemState::Recovering),
+            (SystemState::Recovering, RECOVERING, SystemState::Recovering),
+            (SystemState::Recovering, "working", SystemState::Ready),
+            (SystemState::Recovering, "account_halted", SystemState::Degraded),
+            (SystemState::Ready, RECOVERING, SystemState::Degraded),
+            (SystemState::Degraded, "working", SystemState::Ready),
+        ] {
+            assert_eq!(before.judge(false, &[&live, &of(follower)]), next, "{before:?} {follower}");
+        }
+    }
+}
