@@ -32,6 +32,7 @@ pub struct Day {
     drifts: Vec<(InstrumentKey, i64)>,
     conversions: Vec<Converted>,
     unproven: Vec<Unproven>,
+    resting: BTreeSet<BrokerOrderId>,
     /// What copies of earlier days may hold still.
     pub(crate) carried: BTreeMap<InstrumentKey, i64>,
     /// And their instruments, as far as the day knows them.
@@ -67,6 +68,7 @@ impl Day {
             drifts: reader.drifts(day, follower)?,
             conversions: reader.conversions(day, follower)?,
             unproven,
+            resting: reader.resting(follower, account, day)?,
             carried: units_held(&carried, day),
         })
     }
@@ -82,6 +84,7 @@ impl Day {
             book.restore_trading(trading);
         }
         book.restore_carried(self.carried, self.carried_instruments);
+        book.restore_resting(self.resting);
         book.restore_openings(self.openings);
         book.restore_instruments(self.instruments);
         let external = self.external.into_iter();

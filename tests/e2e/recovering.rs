@@ -60,10 +60,14 @@ fn f15_nothing_is_opened_before_the_account_was_read() {
         assert_eq!(states(&daemon, "follower/asha"), "recovering");
         assert!(broker.placements(ASHA).is_empty());
 
-        // It is young still when she is read at last.
+        // It is young still when she is read at last; but where her funds were not read nobody knew her share of it.
         broker.inject(ASHA, Fault::Clear);
-        daemon.until_filled(&order, "asha", 195);
+        if operation == Operation::Positions {
+            daemon.until_filled(&order, "asha", 195);
+        }
         until("all are ready", || (states(&daemon, "supervisor") == "ready").then_some(()));
+        let next = broker.lead(buy(option, 390));
+        daemon.until_filled(&next, "asha", 195);
         daemon.end();
     }
 }

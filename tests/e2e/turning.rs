@@ -179,3 +179,24 @@ fn f19_what_arrived_yesterday_and_nobody_heard_of_is_an_incident_until_a_resume(
     assert_eq!(broker.orders(ASHA).len(), 3, "nothing of yesterday is sent again");
     daemon.end();
 }
+
+#[test]
+fn f20_an_order_that_waits_over_midnight_is_not_copied_again() {
+    let setup = Setup::new().starts("2026-12-01 17:00:00").sim(|sim| sim.token_hours = 48);
+    let Stage { broker, mut daemon } = setup.stage();
+    daemon.tolerates("");
+    let option = broker.option();
+    let order = broker.lead(OrderTerms { after_market: true, ..limit("100.00", buy(option, 260)) });
+    daemon.until_status(&order, "asha", "PENDING");
+    until_next_day(&broker, &daemon);
+    until("it is left alone", || {
+        let sql = "SELECT reason FROM copy_mappings WHERE trading_day = '2026-12-02'";
+        let reasons: Vec<Option<String>> = daemon.table(sql, |row| row.get(0));
+        (reasons == [Some("rests_from_before".to_owned())]).then_some(())
+    });
+    daemon.until_incident("unrecorded_order", "asha");
+    assert_eq!((broker.orders(ASHA).len(), broker.net(ASHA, option)), (1, 130));
+    // To the judge it is a copy of the evening, when the leader's had not filled.
+    daemon.excuses("asha holds +130 copied units, untold");
+    daemon.end();
+}

@@ -141,6 +141,8 @@ pub struct FollowerBook {
     reservations: HashMap<ClientOrderId, Reservation>,
     /// Copies of earlier days that are held still, signed.
     carried: HashMap<InstrumentKey, i64>,
+    /// Leader orders of which a copy of an earlier day may rest at the broker still.
+    resting: BTreeSet<BrokerOrderId>,
     /// Whether the leader is heard; what he does not tell, he may have taken back.
     hears_leader: bool,
     /// Whether the leader's positions were told to this life.
@@ -202,6 +204,7 @@ impl FollowerBook {
             margins: HashMap::new(),
             reservations: HashMap::new(),
             carried: HashMap::new(),
+            resting: BTreeSet::new(),
             hears_leader: true,
             knows_leader: false,
             unproven: Vec::new(),

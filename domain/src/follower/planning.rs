@@ -41,7 +41,11 @@ impl FollowerBook {
         if !same_news && let Some(line) = self.lines.get_mut(&instrument) {
             line.unsettle(&id);
         }
-        let decision = self.size(&id, decision);
+        let decision = if self.resting.contains(&id) {
+            Decision::Deny(DeniedReason::RestsFromBefore)
+        } else {
+            self.size(&id, decision)
+        };
         let taken = self.drive(&id, MirrorEvent::Plan(decision), now, effects).is_ok();
         if self.waits_for_others(&id) {
             let records: Vec<Record> =

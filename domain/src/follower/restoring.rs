@@ -15,6 +15,12 @@ use crate::pacing::Purpose;
 use crate::time::Timestamp;
 
 impl FollowerBook {
+    /// Takes back which leader orders were copied on an earlier day by orders that may rest at the broker still, as
+    /// after-market and forever orders do: under the keys of today another copy would double them (P2, P29).
+    pub fn restore_resting(&mut self, orders: impl IntoIterator<Item = BrokerOrderId>) {
+        self.resting.extend(orders);
+    }
+
     /// Takes back the mirrors of the day. What was being sent is unknown now (P1). What waited waits again, once the
     /// leader's present state is known (P12): he may have taken it back meanwhile. Nothing is opened before the account's
     /// own books were read (P20).

@@ -9,6 +9,7 @@ mod delays;
 mod leader_day;
 mod ledger;
 mod mirrors;
+mod resting;
 mod standing;
 mod status;
 mod story;

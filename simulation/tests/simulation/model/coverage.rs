@@ -115,7 +115,7 @@ pub(super) const DEATHS: [(&str, Boundary); 51] = [
 ];
 
 /// What this world cannot come to, with the reason.
-const REASONS_NOT_HERE: [(&str, &[DeniedReason]); 7] = [
+const REASONS_NOT_HERE: [(&str, &[DeniedReason]); 8] = [
     (
         "its leader gives ordinary orders on listed index options",
         &[
@@ -168,6 +168,7 @@ const REASONS_NOT_HERE: [(&str, &[DeniedReason]); 7] = [
     ),
     ("its broker takes every token", &[DeniedReason::AccountHalted, DeniedReason::BreakerOpen]),
     ("its broker shows no order of ours that is on no record", &[DeniedReason::AlreadyAtBroker]),
+    ("no order of its days outlasts one", &[DeniedReason::RestsFromBefore]),
     (
         "a few in ten thousand days",
         &[DeniedReason::NeverSent, DeniedReason::RoundTripMissed, DeniedReason::LedgerDrift],
