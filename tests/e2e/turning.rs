@@ -188,15 +188,16 @@ fn f20_an_order_that_waits_over_midnight_is_not_copied_again() {
     let option = broker.option();
     let order = broker.lead(OrderTerms { after_market: true, ..limit("100.00", buy(option, 260)) });
     daemon.until_status(&order, "asha", "PENDING");
-    until_next_day(&broker, &daemon);
+    broker.pass_until("2026-12-02 00:00:01");
+    daemon.until_log(TURNED);
+    daemon.until_live(2);
     until("it is left alone", || {
         let sql = "SELECT reason FROM copy_mappings WHERE trading_day = '2026-12-02'";
         let reasons: Vec<Option<String>> = daemon.table(sql, |row| row.get(0));
         (reasons == [Some("rests_from_before".to_owned())]).then_some(())
     });
     daemon.until_incident("unrecorded_order", "asha");
-    assert_eq!((broker.orders(ASHA).len(), broker.net(ASHA, option)), (1, 130));
-    // To the judge it is a copy of the evening, when the leader's had not filled.
-    daemon.excuses("asha holds +130 copied units, untold");
+    broker.quiet();
+    assert_eq!(broker.orders(ASHA).len(), 1);
     daemon.end();
 }
