@@ -41,7 +41,8 @@ impl FollowerBook {
         if !same_news && let Some(line) = self.lines.get_mut(&instrument) {
             line.unsettle(&id);
         }
-        let decision = if self.resting.contains(&id) {
+        let is_of_before = order.ts_first_event.trading_day() < now.trading_day();
+        let decision = if is_of_before && self.resting.contains(&id) {
             Decision::Deny(DeniedReason::RestsFromBefore)
         } else {
             self.size(&id, decision)
