@@ -40,6 +40,7 @@ pub mod records;
 pub mod store;
 pub mod token_keeper;
 pub mod vitals;
+mod watch;
 
 #[cfg(test)]
 mod chance;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::store::{StoreDeath, StoreHandle, StoreStats};
 use crate::vitals::{Health, Ping, Vitals};
+use crate::watch::Watch;
 
 /// How often the keeper looks whether the writer lives.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
@@ -41,7 +42,9 @@ pub struct StoreWatch {
 /// Tells a writer that hangs from one that has nothing to do.
 #[derive(Debug)]
 struct WriterWatch {
+    watch: Watch,
     jobs: u64,
+    /// When it last got something done or had nothing to do; later by all time in which nobody watched.
     moved: Instant,
 }
 
@@ -55,8 +58,9 @@ enum Seen {
 
 impl WriterWatch {
     fn look(&mut self, stats: StoreStats, now: Instant) -> Seen {
+        self.moved += self.watch.look(now, WATCH_INTERVAL);
         if stats.jobs != self.jobs {
-            *self = Self { jobs: stats.jobs, moved: now };
+            (self.jobs, self.moved) = (stats.jobs, now);
             return Seen::Worked;
         }
         if stats.queued == 0 {
@@ -69,7 +73,8 @@ impl WriterWatch {
 impl StoreWatch {
     /// Of an open database, whose writer tells of its end there.
     pub fn new(handle: StoreHandle, death: WriterDeath) -> Self {
-        let writer = WriterWatch { jobs: handle.stats().jobs, moved: Instant::now() };
+        let now = Instant::now();
+        let writer = WriterWatch { watch: Watch::since(now), jobs: handle.stats().jobs, moved: now };
         Self { handle, death, writer }
     }
 
@@ -143,16 +148,51 @@ impl Handler<Ping> for Store {
 mod tests {
     use super::*;
 
+    /// A watched writer, and the time.
+    struct Watched {
+        watch: WriterWatch,
+        now: Instant,
+    }
+
+    impl Watched {
+        fn new() -> Self {
+            let now = Instant::now();
+            Self { watch: WriterWatch { watch: Watch::since(now), jobs: 0, moved: now }, now }
+        }
+
+        /// What is seen after so many seconds of looking at each interval.
+        fn after(&mut self, seconds: u64, queued: usize, jobs: u64) -> Seen {
+            let end = self.now + Duration::from_secs(seconds);
+            loop {
+                self.now += WATCH_INTERVAL;
+                let seen = self.watch.look(stats(queued, jobs), self.now);
+                if self.now >= end || seen == Seen::Hangs {
+                    return seen;
+                }
+            }
+        }
+    }
+
+    fn stats(queued: usize, jobs: u64) -> StoreStats {
+        StoreStats { queued, jobs, commits: 0, last_commit_us: 0, wal_bytes: 0 }
+    }
+
     #[test]
     fn only_a_writer_with_work_that_does_not_move_hangs() {
-        let start = Instant::now();
-        let after = |seconds| start + Duration::from_secs(seconds);
-        let stats = |queued, jobs| StoreStats { queued, jobs, commits: 0, last_commit_us: 0, wal_bytes: 0 };
-        let mut watch = WriterWatch { jobs: 0, moved: start };
-        assert_eq!(watch.look(stats(0, 0), after(60)), Seen::Waits, "nothing to do");
-        assert_eq!(watch.look(stats(3, 0), after(69)), Seen::Waits);
-        assert_eq!(watch.look(stats(2, 1), after(75)), Seen::Worked);
-        assert_eq!(watch.look(stats(2, 1), after(85)), Seen::Waits);
-        assert_eq!(watch.look(stats(2, 1), after(86)), Seen::Hangs);
+        let mut writer = Watched::new();
+        assert_eq!(writer.after(60, 0, 0), Seen::Waits, "nothing to do");
+        assert_eq!(writer.after(9, 3, 0), Seen::Waits);
+        assert_eq!(writer.watch.look(stats(2, 1), writer.now), Seen::Worked);
+        assert_eq!(writer.after(10, 2, 1), Seen::Waits);
+        assert_eq!(writer.after(1, 2, 1), Seen::Hangs);
+    }
+
+    #[test]
+    fn a_process_that_stood_still_blames_nobody() {
+        let mut writer = Watched::new();
+        assert_eq!(writer.after(9, 3, 0), Seen::Waits);
+        writer.now += Duration::from_secs(3600);
+        assert_eq!(writer.after(1, 3, 0), Seen::Waits, "nine seconds of it were watched, and then one");
+        assert_eq!(writer.after(1, 3, 0), Seen::Hangs);
     }
 }

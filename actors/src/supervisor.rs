@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::in_flight::InFlight;
 use crate::store::{AuditEntry, HealthRow, Job, StoreHandle, Write, WriterId};
 use crate::vitals::{ActorName, Death, Depth, Health, Ping, Vitals};
+use crate::watch::Watch;
 
 /// The kind of the incident of a follower whose actor stays down.
 const FOLLOWER_DOWN: &str = "follower_down";
@@ -126,6 +127,7 @@ pub struct Supervisor<H> {
     params: SupervisorParams,
     house: H,
     children: Vec<Child>,
+    watch: Watch,
     deaths: UnboundedSender<Death>,
     started: Instant,
     state: SystemState,
@@ -138,7 +140,7 @@ struct Child {
     generation: u32,
     /// None while it is down.
     ping: Option<Recipient<Ping>>,
-    /// When it last answered, or was asked, or was seen to get something done.
+    /// When it last answered, or was asked, or was seen to get something done; later by all time in which nobody watched.
     alive: Instant,
     /// Its progress figure at that time.
     progress: u64,
@@ -197,6 +199,7 @@ impl<H: Household + Unpin> Supervisor<H> {
                 params,
                 house,
                 children: Vec::new(),
+                watch: Watch::since(Instant::now()),
                 deaths,
                 started: Instant::now(),
                 state: SystemState::Initializing,
@@ -227,6 +230,7 @@ impl<H: Household + Unpin> Supervisor<H> {
     }
 
     fn ping_all(&mut self, ctx: &mut Context<Self>) {
+        self.excuse_unwatched();
         let mut hung = Vec::new();
         for (at, child) in self.children.iter_mut().enumerate() {
             let Some(ping) = child.ping.clone() else { continue };
@@ -261,6 +265,22 @@ impl<H: Household + Unpin> Supervisor<H> {
             self.on_hang(at, ctx);
         }
         self.judge_state();
+    }
+
+    /// Counts the time in which this supervisor did not run against nobody: what kept it may have kept them.
+    fn excuse_unwatched(&mut self) {
+        let now = Instant::now();
+        let unwatched = self.watch.look(now, self.params.ping_interval);
+        if unwatched.is_zero() {
+            return;
+        }
+        if unwatched > self.params.ping_interval {
+            warn!(unwatched_ms = u64::try_from(unwatched.as_millis()).unwrap_or(u64::MAX),
+                "the process stood still: a busy or a suspended machine");
+        }
+        for child in &mut self.children {
+            child.alive = now.min(child.alive + unwatched);
+        }
     }
 
     fn on_hang(&mut self, at: usize, ctx: &mut Context<Self>) {
