@@ -1,4 +1,4 @@
-//! F4: `kill -9` at random moments of busy days, start-up included.
+//! F4, F17: `kill -9` at random moments of busy days, start-up included; and a process that is stopped for a while.
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,10 @@ const DAYS: u64 = 5;
 const IN_START_UP: u32 = 3;
 /// The longest that a life follows the leader before it is killed, in milliseconds.
 const LIFE_MS_MAX: u32 = 350;
+/// How often a process is stopped, and lives on.
+const SLEEPS: u32 = 4;
+/// For how long: twice what a hung actor is given.
+const SLEEP_MS: u32 = 2_000;
 /// The longest that nobody follows him.
 const DEATH_MS_MAX: u32 = 150;
 
@@ -84,4 +88,24 @@ fn f4_killed_at_random_moments_odd_days() {
 #[test]
 fn f4_killed_at_random_moments_even_days() {
     lane(2);
+}
+
+/// A machine that sleeps, or has no processor for it: nobody hangs, what came meanwhile is judged by its age, and nothing
+/// is done twice.
+#[test]
+fn f17_a_process_that_stood_still_goes_on_by_itself() {
+    let stage = setup().set("supervisor.hang_deadline_ms = 1000").stage();
+    let mut leader = Leader::new(&stage.broker, 17);
+    for sleep in 1..=SLEEPS {
+        act_for(&mut leader, &stage, millis(LIFE_MS_MAX));
+        stage.daemon.stand_still();
+        act_for(&mut leader, &stage, millis(SLEEP_MS));
+        stage.daemon.wake();
+        stage.daemon.until_log_count("the process stood still: a busy or a suspended machine", sleep as usize);
+    }
+    hold_their_share(&stage.broker, &stage.daemon, &leader.options);
+    leader.close_out(&stage.broker);
+    settle_and_check(&stage.broker, &stage.daemon, &leader.options);
+    stage.daemon.assert_promises_kept_at_rest(&stage.broker);
+    assert_eq!(stage.daemon.log_count("actor hangs"), 0);
 }

@@ -180,6 +180,16 @@ impl Daemon {
         assert_eq!(self.until_exit(), None, "ended by the signal");
     }
 
+    /// Stops it where it is: no thread of it runs until it is woken.
+    pub(crate) fn stand_still(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after [`Self::stand_still`].
+    pub(crate) fn wake(&self) {
+        self.signal("CONT");
+    }
+
     /// Asks it to read its settings again.
     pub(crate) fn hang_up(&self) {
         self.signal("HUP");
