@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::ActorFutureExt;
-use actix::{Actor, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, AsyncContext, Context, Handler, Message, WrapFuture};
 use serde_json::json;
 use tandem_domain::account::Funds;
 use tandem_domain::decision::{Decision, decide};
@@ -25,6 +25,7 @@ use tandem_domain::time::TradingDay;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
+use crate::follower_orders::FollowerOrderActor;
 use crate::instruments::{InstrumentSource, Instruments};
 use crate::messages::{
     Addresses, FollowerReady, FundsRead, GoLive, LeaderHeard, LeaderOrderChanged, Link, Plan, ReloadPolicies,
@@ -333,6 +334,19 @@ impl Sizer {
             self.plan(&change, instrument.as_ref());
         }
     }
+
+    /// Tells every follower's order actor what the leader's stream says, while plans are told, too.
+    fn pass_on<M>(&mut self, said: &M)
+    where
+        M: Message<Result = ()> + Clone + Send + 'static,
+        FollowerOrderActor: Handler<M>,
+    {
+        self.vitals.received();
+        let Some(addresses) = self.addresses.as_ref().filter(|_| self.is_live) else { return };
+        for to in &addresses.followers {
+            to.orders.tell(said.clone());
+        }
+    }
 }
 
 impl Actor for Sizer {
@@ -387,11 +401,7 @@ impl Handler<Together> for Sizer {
     type Result = ();
 
     fn handle(&mut self, together: Together, _: &mut Self::Context) {
-        self.vitals.received();
-        let Some(addresses) = self.addresses.as_ref().filter(|_| self.is_live) else { return };
-        for to in &addresses.followers {
-            to.orders.tell(together.clone());
-        }
+        self.pass_on(&together);
     }
 }
 
@@ -399,11 +409,7 @@ impl Handler<LeaderHeard> for Sizer {
     type Result = ();
 
     fn handle(&mut self, heard: LeaderHeard, _: &mut Self::Context) {
-        self.vitals.received();
-        let Some(addresses) = self.addresses.as_ref().filter(|_| self.is_live) else { return };
-        for to in &addresses.followers {
-            to.orders.tell(heard.clone());
-        }
+        self.pass_on(&heard);
     }
 }
 

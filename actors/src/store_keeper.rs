@@ -191,7 +191,7 @@ mod tests {
     fn a_process_that_stood_still_blames_nobody() {
         let mut writer = Watched::new();
         assert_eq!(writer.after(9, 3, 0), Seen::Waits);
-        writer.now += Duration::from_secs(3600);
+        writer.now += Duration::from_hours(1);
         assert_eq!(writer.after(1, 3, 0), Seen::Waits, "nine seconds of it were watched, and then one");
         assert_eq!(writer.after(1, 3, 0), Seen::Hangs);
     }

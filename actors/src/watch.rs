@@ -32,7 +32,8 @@ mod tests {
         let interval = Duration::from_millis(500);
         let start = Instant::now();
         let mut watch = Watch::since(start);
-        for (at_ms, unwatched_ms) in [(500, 0), (900, 0), (1_400, 0), (1_950, 50), (5_750, 3_300), (6_250, 0)] {
+        for (at_ms, unwatched_ms) in [(500, 0), (900, 0), (1_400, 0), (1_950, 50), (5_750, 3_300), (6_250, 0)]
+        {
             let unwatched = watch.look(start + Duration::from_millis(at_ms), interval);
             assert_eq!(unwatched, Duration::from_millis(unwatched_ms), "at {at_ms} ms");
         }

@@ -6,7 +6,7 @@ use tandem_domain::instrument::OptionType;
 use tandem_domain::order::Product;
 use tandem_sim::{AnswerFault, Fault, Mute, Rate};
 
-use crate::harness::{ASHA, Daemon, Setup, Stage, buy, sell, until};
+use crate::harness::{ASHA, Setup, Stage, buy, sell, until};
 
 /// Doubt is resolved in simulated time: ten seconds of it in a real one.
 fn in_doubt(settle_ms: u32) -> Setup {
@@ -110,14 +110,6 @@ fn f8_order_is_visible_only_after_seconds() {
     daemon.end_at_rest(&broker);
 }
 
-/// The incidents of a kind: open, closed.
-fn incidents(daemon: &Daemon, kind: &str) -> (usize, usize) {
-    let sql = format!("SELECT closed_at IS NULL FROM incidents WHERE kind = '{kind}'");
-    let rows: Vec<bool> = daemon.table(&sql, |row| row.get(0));
-    let open = rows.iter().filter(|is_open| **is_open).count();
-    (open, rows.len() - open)
-}
-
 #[test]
 fn f8_what_no_book_proves_opens_nothing_more_in_its_instrument_and_is_told() {
     let Stage { broker, mut daemon } = in_doubt(3000).stage();
@@ -134,7 +126,7 @@ fn f8_what_no_book_proves_opens_nothing_more_in_its_instrument_and_is_told() {
     broker.spoil_placements(ASHA, 1, AnswerFault::LoseBefore);
     let lost = broker.lead(buy(option, 130));
     daemon.until_intent(&lost, "asha", "UNKNOWN");
-    until("it is told", || (incidents(&daemon, "outcome_unknown") == (1, 0)).then_some(()));
+    until("it is told", || (daemon.incidents_of("outcome_unknown") == (1, 0)).then_some(()));
 
     let asked = broker.placements(ASHA).len();
     let frozen = broker.lead(buy(option, 260));
@@ -146,12 +138,12 @@ fn f8_what_no_book_proves_opens_nothing_more_in_its_instrument_and_is_told() {
     daemon.until_filled(&other, "asha", 130);
     broker.lead(sell(option, 650));
     until("what is held is closed", || (broker.position(ASHA, option, Product::Margin) == 0).then_some(()));
-    assert_eq!(incidents(&daemon, "outcome_unknown"), (1, 0), "once, and as long as it is so");
+    assert_eq!(daemon.incidents_of("outcome_unknown"), (1, 0), "once, and as long as it is so");
 
     // The book is whole again.
     broker.pass(Duration::from_secs(400));
     assert_eq!(daemon.until_intent(&lost, "asha", "ABSENT").broker_order_id, None);
-    until("it is over", || (incidents(&daemon, "outcome_unknown") == (0, 1)).then_some(()));
+    until("it is over", || (daemon.incidents_of("outcome_unknown") == (0, 1)).then_some(()));
     let after = broker.lead(buy(option, 260));
     daemon.until_filled(&after, "asha", 130);
     daemon.end();

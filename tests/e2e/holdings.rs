@@ -31,14 +31,6 @@ fn openings(daemon: &Daemon, instrument: InstrumentKey) -> Vec<(i64, i64, i64)> 
     daemon.table(&sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
 
-/// Incidents of one kind, open and closed.
-fn incidents(daemon: &Daemon, kind: &str) -> (usize, usize) {
-    let sql = format!("SELECT closed_at IS NULL FROM incidents WHERE kind = '{kind}'");
-    let rows: Vec<bool> = daemon.table(&sql, |row| row.get(0));
-    let open = rows.iter().filter(|is_open| **is_open).count();
-    (open, rows.len() - open)
-}
-
 #[test]
 fn d18_only_copied_lots_are_sold() {
     let Stage { broker, daemon } =
@@ -122,7 +114,7 @@ fn both_flat(broker: &Broker, daemon: &Daemon, option: InstrumentKey) {
     for client_id in [LEADER, ASHA] {
         assert_eq!(broker.net(client_id, option), 0, "{client_id}");
     }
-    assert_eq!(incidents(daemon, "detached"), (0, 0));
+    assert_eq!(daemon.incidents_of("detached"), (0, 0));
     let working = broker.orders(ASHA).into_iter().filter(|order| !order.is_terminal()).count();
     assert_eq!(working, 0);
 }
@@ -190,7 +182,7 @@ fn converted(broker: &Broker, daemon: &Daemon, option: InstrumentKey) {
             broker.lead(buy(other, 65));
             broker.quiet();
         }
-        (incidents(daemon, "leader_converted").0 == 1).then_some(())
+        (daemon.incidents_of("leader_converted").0 == 1).then_some(())
     });
 }
 
@@ -319,7 +311,7 @@ fn until_drift(broker: &Broker, daemon: &Daemon, open: usize, closed: usize) {
             reads = seen;
             broker.quiet();
         }
-        (incidents(daemon, "ledger_drift") == (open, closed)).then_some(())
+        (daemon.incidents_of("ledger_drift") == (open, closed)).then_some(())
     });
 }
 
@@ -400,7 +392,7 @@ fn f16_a_follower_who_is_merely_behind_has_a_gap_and_no_drift() {
     daemon.until_live(2);
     broker.pass(Duration::from_secs(5));
     broker.quiet();
-    assert_eq!((incidents(&daemon, "ledger_drift"), incidents(&daemon, "copy_gap")), ((0, 0), (1, 0)));
+    assert_eq!((daemon.incidents_of("ledger_drift"), daemon.incidents_of("copy_gap")), ((0, 0), (1, 0)));
     let next = broker.lead(buy(option, 130));
     daemon.until_filled(&next, "asha", 65);
     broker.quiet();
@@ -469,7 +461,7 @@ fn two_reads_that_differ_for_a_moment_are_no_drift() {
     }
     let known = broker.sim.with_exchange(|exchange| exchange.all_orders(&account(ASHA)).len());
     assert_eq!((known, broker.net(ASHA, option)), (10, 650));
-    assert_eq!(incidents(&daemon, "ledger_drift"), (0, 0));
+    assert_eq!(daemon.incidents_of("ledger_drift"), (0, 0));
     assert_eq!(broker.orders(ASHA)[0].filled, Quantity::new(65));
     daemon.end_at_rest(&broker);
 }

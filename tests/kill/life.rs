@@ -141,6 +141,16 @@ impl Daemon {
         until("the daemon is live", || self.follows_since(bytes).then_some(()));
     }
 
+    /// Stops it where it is: no thread of it runs until it is woken.
+    pub(crate) fn stand_still(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after [`Self::stand_still`].
+    pub(crate) fn wake(&self) {
+        self.signal("CONT");
+    }
+
     /// Starts it, waits until it follows the leader, and says how long that took.
     #[track_caller]
     pub(crate) fn start_and_follow(&mut self) -> Duration {

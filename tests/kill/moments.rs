@@ -101,7 +101,9 @@ fn f17_a_process_that_stood_still_goes_on_by_itself() {
         stage.daemon.stand_still();
         act_for(&mut leader, &stage, millis(SLEEP_MS));
         stage.daemon.wake();
-        stage.daemon.until_log_count("the process stood still: a busy or a suspended machine", sleep as usize);
+        stage
+            .daemon
+            .until_log_count("the process stood still: a busy or a suspended machine", sleep as usize);
     }
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);
     leader.close_out(&stage.broker);

@@ -16,7 +16,10 @@ use super::LeaderStream;
 use super::legs::LegWatch;
 use super::reading::Wishes;
 use crate::alerts::{AlertText, raise};
+use crate::in_flight::Underway;
 use crate::messages::{LeaderHeard, LeaderOrderChanged, Together};
+use crate::sizer::Sizer;
+use crate::vitals::Mailbox;
 
 impl LeaderStream {
     pub(super) fn take_in(&mut self, frame: StreamFrame, ctx: &mut Context<Self>) {
@@ -85,10 +88,11 @@ impl LeaderStream {
         } else {
             report
         };
-        let before = self.book.get(&report.broker_order_id).cloned();
+        // A frame has nothing to be compared with.
+        let compared = received.is_none().then(|| self.book.get(&report.broker_order_id).cloned());
         match self.book.merge(report, now) {
             Merge::Changed(order) => {
-                if received.is_none() {
+                if let Some(before) = compared {
                     self.compare_with_stream(before.as_deref(), &order);
                 }
                 self.on_changed(order, received, ctx);
@@ -133,13 +137,18 @@ impl LeaderStream {
         Wishes::all()
     }
 
-    fn publish(&self, order: Arc<LeaderOrder>, received: Option<Instant>) {
+    /// Who is told what he does, and that it is under way; none where another life of this actor tells.
+    fn sizer(&self) -> Option<(&Mailbox<Sizer>, Arc<Underway>)> {
         if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
-            return;
+            return None;
         }
-        if let Some(addresses) = &self.addresses {
-            let underway = Arc::new(self.params.in_flight.begin());
-            addresses.sizer.tell(LeaderOrderChanged { order, received, underway });
+        let addresses = self.addresses.as_ref()?;
+        Some((&addresses.sizer, Arc::new(self.params.in_flight.begin())))
+    }
+
+    fn publish(&self, order: Arc<LeaderOrder>, received: Option<Instant>) {
+        if let Some((sizer, underway)) = self.sizer() {
+            sizer.tell(LeaderOrderChanged { order, received, underway });
         }
     }
 
@@ -169,23 +178,15 @@ impl LeaderStream {
     }
 
     fn tell_heard(&self) {
-        if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
-            return;
-        }
-        if let Some(addresses) = &self.addresses {
-            let underway = Arc::new(self.params.in_flight.begin());
-            addresses.sizer.tell(LeaderHeard { is_heard: self.unheard_since.is_none(), underway });
+        if let Some((sizer, underway)) = self.sizer() {
+            sizer.tell(LeaderHeard { is_heard: self.unheard_since.is_none(), underway });
         }
     }
 
     /// What is told between makes sense as a whole only.
     pub(super) fn tell_together(&self, begins: bool) {
-        if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
-            return;
-        }
-        if let Some(addresses) = &self.addresses {
-            let underway = Arc::new(self.params.in_flight.begin());
-            addresses.sizer.tell(Together { begins, underway });
+        if let Some((sizer, underway)) = self.sizer() {
+            sizer.tell(Together { begins, underway });
         }
     }
 }

@@ -38,6 +38,9 @@ impl LeaderStream {
     /// A frame came: the stream tells.
     pub(super) fn hears_frame(&mut self) {
         self.silence.forgive();
+        if self.silence.alert == Standing::Over {
+            return;
+        }
         let mut alert = std::mem::take(&mut self.silence.alert);
         let (subject, now) = (self.params.account.account.masked(), self.params.clock.now());
         alert.over(&self.voice(), SILENT, &subject, now);

@@ -88,16 +88,12 @@ impl StoreHandle {
         if self.shared.queued.load(Ordering::Relaxed) >= self.capacity {
             return Err((SubmitError::Full, job));
         }
-        self.enter(job)
+        self.offer_alert(job)
     }
 
     /// Queues what nobody would say again, also where the queue has no room for anything else; never blocks. On an error the
     /// job comes back.
     pub fn offer_alert(&self, job: Job) -> Result<(), (SubmitError, Job)> {
-        self.enter(job)
-    }
-
-    fn enter(&self, job: Job) -> Result<(), (SubmitError, Job)> {
         self.shared.queued.fetch_add(1, Ordering::Relaxed);
         let (error, message) = match self.queue.try_send(Message::Job(job)) {
             Ok(()) => return Ok(()),

@@ -29,7 +29,7 @@ impl FollowerBook {
         };
         let Some((_, child)) = self.child(client_order_id) else { return };
         // Evidence may have overtaken the answer; then only an acceptance still has something to add: its times.
-        let is_open = matches!(child.state, ChildState::Sending | ChildState::Unknown);
+        let is_open = child.state.is_unanswered();
         if serial == 0 && !is_open && accepted.is_none() {
             return;
         }

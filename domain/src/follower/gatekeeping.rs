@@ -142,7 +142,7 @@ impl FollowerBook {
             left
         });
         let money = left.cost(each, units);
-        let is_open = matches!(child.state, ChildState::Sending | ChildState::Unknown);
+        let is_open = child.state.is_unanswered();
         let raise_waits =
             child.request.as_deref().is_some_and(|request| request.state == ChangeState::Planned);
         let sent = if raise_waits { None } else { child.ts_changed.max(child.ts_sent) };

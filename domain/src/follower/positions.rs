@@ -9,7 +9,6 @@ use super::{Alert, Conversion, Converted, Effect, FollowerBook, Record};
 use crate::account::PositionReport;
 use crate::gates::entry::Figure;
 use crate::instrument::{Instrument, InstrumentKey};
-use crate::order::lifecycle::ChildState;
 use crate::order::{OrderReport, Product};
 use crate::policy::Conversions;
 use crate::price::Money;
@@ -133,12 +132,11 @@ impl FollowerBook {
     /// Whether something in an instrument is under way, or was when the positions were asked for.
     fn is_unsettled(&self, instrument: InstrumentKey, asked: Timestamp) -> bool {
         let Some(line) = self.lines.get(&instrument) else { return false };
-        let is_open = |state: &ChildState| matches!(state, ChildState::Sending | ChildState::Unknown);
         line.changed >= asked
             || self
                 .mirrors
                 .live(instrument)
-                .any(|mirror| mirror.children.iter().any(|child| is_open(&child.state)))
+                .any(|mirror| mirror.children.iter().any(|child| child.state.is_unanswered()))
     }
 
     /// The leader's units have moved from one product to another although he traded nothing.

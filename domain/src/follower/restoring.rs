@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::flaw::flawed;
 use crate::ids::{BrokerOrderId, ClientOrderId};
 use crate::instrument::Instrument;
-use crate::mirror::{Answer, ChangeState, Child, Mirror, MirrorEvent, Outcome};
+use crate::mirror::{Answer, Child, Mirror, MirrorEvent, Outcome};
 use crate::order::BrokerStatus;
 use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
@@ -39,8 +39,8 @@ impl FollowerBook {
             for child in &mirror.children {
                 self.take_back(&id, child);
                 // What nobody has heard of since it was made durable may have left at the last moment (P18).
-                let is_open = matches!(child.state, ChildState::Sending | ChildState::Unknown);
-                let is_asking = child.request.as_ref().is_some_and(|request| is_unanswered(request.state));
+                let is_open = child.state.is_unanswered();
+                let is_asking = child.request.as_ref().is_some_and(|request| request.state.is_unanswered());
                 sent.extend(child.ts_sent.map(|at| if is_open { now } else { at }));
                 sent.extend(child.ts_changed.map(|at| if is_asking { now } else { at }));
                 sent.extend(&child.sent_before);
@@ -54,7 +54,7 @@ impl FollowerBook {
                     self.restore_doubt(instrument, sent_from, now);
                 }
                 if let Some(request) = &child.request
-                    && is_unanswered(request.state)
+                    && request.state.is_unanswered()
                 {
                     lost.push((child.client_order_id.clone(), request.serial));
                 }
@@ -146,8 +146,4 @@ fn believe_in_cancels(mirror: &mut Mirror) {
             (child.state, child.request) = (ChildState::Cancelled, None);
         }
     }
-}
-
-const fn is_unanswered(state: ChangeState) -> bool {
-    matches!(state, ChangeState::Sending | ChangeState::Unknown)
 }

@@ -24,9 +24,10 @@ impl Mirror {
         effects: &mut Vec<MirrorEffect>,
     ) {
         let Some(index) = self.position(client_order_id) else { return };
-        let is_awaited = self.children[index].request.as_deref().is_some_and(|request| {
-            request.serial == serial && matches!(request.state, ChangeState::Sending | ChangeState::Unknown)
-        });
+        let is_awaited = self.children[index]
+            .request
+            .as_deref()
+            .is_some_and(|request| request.serial == serial && request.state.is_unanswered());
         // A doubled answer, or one to a request whose fate is proven, says nothing new (P24).
         if !is_awaited {
             return;

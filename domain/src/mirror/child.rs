@@ -190,6 +190,13 @@ pub enum ChangeState {
     Acked,
 }
 
+impl ChangeState {
+    /// Whether the request may be on the wire, or its answer was lost.
+    pub const fn is_unanswered(self) -> bool {
+        matches!(self, Self::Sending | Self::Unknown)
+    }
+}
+
 /// A request that may leave: what [`RiskApproved`] wraps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -428,11 +435,8 @@ impl Child {
 
     /// Whether a request about it may be on the wire.
     pub fn is_in_flight(&self) -> bool {
-        matches!(self.state, ChildState::Sending | ChildState::Unknown)
-            || self
-                .request
-                .as_deref()
-                .is_some_and(|request| matches!(request.state, ChangeState::Sending | ChangeState::Unknown))
+        self.state.is_unanswered()
+            || self.request.as_deref().is_some_and(|request| request.state.is_unanswered())
     }
 
     /// Whether the broker shows the limit that a stop becomes when it fires, and not the one it may have been before we

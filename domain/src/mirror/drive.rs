@@ -278,9 +278,7 @@ impl Mirror {
     ) {
         let child = &mut self.children[index];
         match (child.request.as_deref(), &change) {
-            (Some(request), _) if matches!(request.state, ChangeState::Sending | ChangeState::Unknown) => {
-                return;
-            }
+            (Some(request), _) if request.state.is_unanswered() => return,
             // Taken, and its effect not seen yet: only something else may follow it, and nothing follows a cancel.
             (Some(request), wanted)
                 if request.state == ChangeState::Acked

@@ -82,6 +82,11 @@ pub struct IllegalTransition {
 }
 
 impl ChildState {
+    /// Whether its placing may be on the wire, or its answer was lost.
+    pub const fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Sending | Self::Unknown)
+    }
+
     /// Whether its life is over.
     pub const fn is_terminal(&self) -> bool {
         !matches!(self, Self::Planned | Self::Sending | Self::Unknown | Self::Working { .. })

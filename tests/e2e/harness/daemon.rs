@@ -180,16 +180,6 @@ impl Daemon {
         assert_eq!(self.until_exit(), None, "ended by the signal");
     }
 
-    /// Stops it where it is: no thread of it runs until it is woken.
-    pub(crate) fn stand_still(&self) {
-        self.signal("STOP");
-    }
-
-    /// Lets it go on after [`Self::stand_still`].
-    pub(crate) fn wake(&self) {
-        self.signal("CONT");
-    }
-
     /// Asks it to read its settings again.
     pub(crate) fn hang_up(&self) {
         self.signal("HUP");
@@ -220,7 +210,8 @@ impl Daemon {
         fs::write(path, after).unwrap();
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends it a signal, by its short name.
+    pub(crate) fn signal(&self, name: &str) {
         let child = self.child.as_ref().unwrap();
         // The shell's own `kill`: nothing else needs to be installed.
         let told = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status().unwrap();

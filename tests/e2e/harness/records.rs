@@ -332,6 +332,14 @@ impl Records {
         self.rows(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
+    /// How many incidents of a kind are open, and how many are over.
+    pub(crate) fn incidents_of(&self, kind: &str) -> (usize, usize) {
+        let sql = "SELECT closed_at IS NULL FROM incidents WHERE kind = ?1";
+        let rows: Vec<bool> = self.rows(sql, &[kind], |row| row.get(0));
+        let open = rows.iter().filter(|is_open| **is_open).count();
+        (open, rows.len() - open)
+    }
+
     /// How many leader orders have an outcome, by outcome and reason.
     pub(crate) fn outcomes(&self, follower: &str) -> Vec<(String, Option<String>, u32)> {
         let sql = "SELECT outcome, reason, COUNT(*) FROM copy_mappings WHERE follower_id = ?1

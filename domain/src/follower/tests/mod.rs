@@ -320,6 +320,21 @@ fn stored_as(rows: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     rows.iter().map(|(kind, word)| (*kind, (*word).to_owned())).collect()
 }
 
+/// What the one instrument's row of the positions says: units held in all, and those held since before today.
+fn position(product: Product, net: i64, carried: i64) -> PositionReport {
+    PositionReport {
+        instrument: terms(BUY, 0).instrument,
+        product,
+        net: SignedQuantity(net),
+        carried: SignedQuantity(carried),
+        buy_average: Price::ZERO,
+        sell_average: Price::ZERO,
+        realised: Money::ZERO,
+        unrealised: Money::ZERO,
+        ts_event: start(),
+    }
+}
+
 /// A follower book, the time, and what was made durable.
 struct Desk {
     book: FollowerBook,
@@ -352,18 +367,8 @@ impl Desk {
 
     /// All positions, read now: one row of so many units of the one instrument.
     fn reads_positions(&mut self, units: i64) -> Vec<Effect> {
-        let position = PositionReport {
-            instrument: terms(BUY, 0).instrument,
-            product: Product::Margin,
-            net: SignedQuantity(units),
-            carried: SignedQuantity(0),
-            buy_average: Price::ZERO,
-            sell_average: Price::ZERO,
-            realised: Money::ZERO,
-            unrealised: Money::ZERO,
-            ts_event: start(),
-        };
-        self.step(Event::Positions { started_at: self.now, positions: vec![position] })
+        let positions = vec![position(Product::Margin, units, 0)];
+        self.step(Event::Positions { started_at: self.now, positions })
     }
 
     /// The same, with what else is on record of the account.

@@ -3,7 +3,6 @@
 use super::*;
 use crate::account::PositionReport;
 use crate::policy::OnBreach;
-use crate::quantity::SignedQuantity;
 
 fn key() -> InstrumentKey {
     terms(BUY, 0).instrument
@@ -23,20 +22,6 @@ fn night_with(change: impl FnOnce(&mut FollowerSettings)) -> Desk {
     desk.now = at(0, 1);
     desk.book.restore_carried([(key(), 65)], []);
     desk
-}
-
-fn position(net: i64, carried: i64) -> PositionReport {
-    PositionReport {
-        instrument: key(),
-        product: Product::Margin,
-        net: SignedQuantity(net),
-        carried: SignedQuantity(carried),
-        buy_average: Price::ZERO,
-        sell_average: Price::ZERO,
-        realised: Money::ZERO,
-        unrealised: Money::ZERO,
-        ts_event: start(),
-    }
 }
 
 impl Desk {
@@ -68,9 +53,9 @@ fn row_of_yesterday(id: &str, tag: Option<&str>, filled: u32) -> OrderReport {
 fn f20_what_the_books_of_the_day_before_call_carried_is_no_opening() {
     let mut desk = night();
     // The leader bought two lots yesterday and she one, beside one of the owner's own.
-    desk.his(vec![position(130, 0)]);
+    desk.his(vec![position(Product::Margin, 130, 0)]);
     for _ in 0..3 {
-        assert_eq!(alerts(&desk.hers(vec![position(130, 0)])), Vec::<&Alert>::new());
+        assert_eq!(alerts(&desk.hers(vec![position(Product::Margin, 130, 0)])), Vec::<&Alert>::new());
     }
     let opening = |desk: &Desk| {
         let opening = desk.book.lines[&key()].opening.unwrap();
@@ -83,17 +68,17 @@ fn f20_what_the_books_of_the_day_before_call_carried_is_no_opening() {
         let mut next = night();
         next.book.restore_openings([(opened, recorded_at)]);
         next.now = at(9, 1);
-        next.his(vec![position(65, 65)]);
-        next.hers(vec![position(65, 65)]);
+        next.his(vec![position(Product::Margin, 65, 65)]);
+        next.hers(vec![position(Product::Margin, 65, 65)]);
         assert_eq!(opening(&next), if stands { (130, 65, 65) } else { (65, 65, 0) });
     }
     // The books turn.
     desk.now = at(9, 0);
-    desk.his(vec![position(130, 130)]);
-    assert_eq!(stored(&desk.hers(vec![position(130, 130)])), vec![]);
+    desk.his(vec![position(Product::Margin, 130, 130)]);
+    assert_eq!(stored(&desk.hers(vec![position(Product::Margin, 130, 130)])), vec![]);
     assert_eq!(opening(&desk), (130, 65, 65));
     // From now on it stands, whatever is traded.
-    desk.his(vec![position(0, 0)]);
+    desk.his(vec![position(Product::Margin, 0, 0)]);
     assert_eq!(opening(&desk), (130, 65, 65));
 }
 
@@ -101,8 +86,8 @@ fn f20_what_the_books_of_the_day_before_call_carried_is_no_opening() {
 fn f20_what_is_gone_when_the_books_turn_was_not_carried() {
     for hour in [6, 9] {
         let mut desk = night();
-        desk.his(vec![position(130, 0)]);
-        desk.hers(vec![position(65, 0)]);
+        desk.his(vec![position(Product::Margin, 130, 0)]);
+        desk.hers(vec![position(Product::Margin, 65, 0)]);
         desk.now = at(hour, 30);
         desk.his(vec![]);
         let effects = desk.hers(vec![]);
@@ -116,8 +101,11 @@ fn f20_what_is_gone_when_the_books_turn_was_not_carried() {
 fn f20_on_a_day_without_a_session_nothing_turns() {
     let mut desk = night_with(|settings| settings.calendar = Arc::new(Calendar::default()));
     desk.now = at(12, 0);
-    desk.his(vec![position(130, 0)]);
-    assert_eq!(stored(&desk.hers(vec![position(65, 0)])), stored_as(&[("opening", "130 65 0")]));
+    desk.his(vec![position(Product::Margin, 130, 0)]);
+    assert_eq!(
+        stored(&desk.hers(vec![position(Product::Margin, 65, 0)])),
+        stored_as(&[("opening", "130 65 0")])
+    );
     // A session that the calendar does not know: what is filled in it is not held from before.
     desk.now = desk.now.plus(SECOND);
     let sold = OrderReport {
@@ -126,14 +114,14 @@ fn f20_on_a_day_without_a_session_nothing_turns() {
         ..manual("M", terms(SELL, 65))
     };
     desk.step(Event::Report(Box::new(sold)));
-    desk.hers(vec![position(0, 0)]);
+    desk.hers(vec![position(Product::Margin, 0, 0)]);
     assert_eq!(desk.book.lines[&key()].opening.unwrap().copied, 65);
-    assert_eq!(alerts(&desk.hers(vec![position(0, 0)])), Vec::<&Alert>::new());
+    assert_eq!(alerts(&desk.hers(vec![position(Product::Margin, 0, 0)])), Vec::<&Alert>::new());
 }
 
 #[test]
 fn f20_what_the_day_before_has_lost_stops_nobody_today() {
-    let lost = PositionReport { realised: Money::from_rupees(-5000), ..position(65, 0) };
+    let lost = PositionReport { realised: Money::from_rupees(-5000), ..position(Product::Margin, 65, 0) };
     let mut desk = night_with(|settings| {
         settings.entry.daily_loss_max = Some(Money::from_rupees(1000));
         settings.risk.on_daily_loss = OnBreach::Halt;
@@ -178,15 +166,15 @@ fn f20_no_row_of_the_day_before_keeps_an_order_in_doubt() {
 #[test]
 fn f20_an_exit_for_the_next_session_is_copied_in_the_night() {
     let mut desk = night();
-    desk.his(vec![position(130, 0)]);
-    desk.hers(vec![position(65, 0)]);
+    desk.his(vec![position(Product::Margin, 130, 0)]);
+    desk.hers(vec![position(Product::Margin, 65, 0)]);
     let exit = placed(&desk.plan("X", OrderTerms { after_market: true, ..terms(SELL, 130) }));
     assert_eq!((exit.purpose, exit.terms.quantity.get()), (Purpose::Exit, 65));
     desk.accepted(&exit.client_order_id, "b-X");
     for (hour, carried) in [(6, (130, 65)), (9, (130, 65))] {
         desk.now = at(hour, 31);
-        let his = desk.his(vec![position(130, carried.0)]);
-        let hers = desk.hers(vec![position(65, carried.1)]);
+        let his = desk.his(vec![position(Product::Margin, 130, carried.0)]);
+        let hers = desk.hers(vec![position(Product::Margin, 65, carried.1)]);
         assert_eq!((requests(&his), requests(&hers)), (vec![], vec![]), "it stays as it is");
     }
 }

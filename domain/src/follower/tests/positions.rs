@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::account::PositionReport;
-use crate::quantity::SignedQuantity;
 
 fn key() -> InstrumentKey {
     terms(BUY, 0).instrument
@@ -24,20 +23,6 @@ fn where_two_products_are_held_the_leaders_own_is_closed() {
     // Nothing is left of it now: what he closes is what is held.
     desk.plan("Y", intraday(SELL));
     assert_eq!(desk.child("Y").terms.product, Product::Margin);
-}
-
-fn position(product: Product, net: i64, carried: i64) -> PositionReport {
-    PositionReport {
-        instrument: key(),
-        product,
-        net: SignedQuantity(net),
-        carried: SignedQuantity(carried),
-        buy_average: Price::ZERO,
-        sell_average: Price::ZERO,
-        realised: Money::ZERO,
-        unrealised: Money::ZERO,
-        ts_event: start(),
-    }
 }
 
 impl Desk {

@@ -4,7 +4,6 @@
 use super::*;
 use crate::account::PositionReport;
 use crate::ids::TradeId;
-use crate::quantity::SignedQuantity;
 
 /// The three books, as reads that begin and end now.
 struct Books {
@@ -42,17 +41,7 @@ fn trade(order: &str, id: &str, quantity: u32) -> TradeReport {
 }
 
 fn positions(net: i64) -> Vec<PositionReport> {
-    vec![PositionReport {
-        instrument: terms(BUY, 0).instrument,
-        product: Product::Margin,
-        net: SignedQuantity(net),
-        carried: SignedQuantity(0),
-        buy_average: Price::ZERO,
-        sell_average: Price::ZERO,
-        realised: Money::ZERO,
-        unrealised: Money::ZERO,
-        ts_event: start(),
-    }]
+    vec![position(Product::Margin, net, 0)]
 }
 
 impl Desk {
