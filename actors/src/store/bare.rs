@@ -1,17 +1,20 @@
 //! The tables without the writer's thread, a lock and a disk: the same statements and the same queries over a database in
 //! memory, for a simulation that lives by a clock of its own and dies between any two effects.
 
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use r2d2_sqlite::SqliteConnectionManager;
 use tandem_domain::flaw::{Flaw, has};
 
-use super::apply::{self, ApplyError};
+use super::batch::Batch;
 use super::epoch;
 use super::error::{OpenError, StoreError};
 use super::open::{STATEMENTS_CACHED, migrations};
 use super::reader::Reader;
-use super::write::Write;
+use super::write::Job;
 
 /// A database in memory, with one connection: what is committed is there until [`Bare::clear`].
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub struct Bare {
     reader: Reader,
     /// The database as it is when new.
     template: Vec<u8>,
+    /// The process that began to write last.
+    newest: Cell<i64>,
 }
 
 impl Bare {
@@ -40,7 +45,7 @@ impl Bare {
             migrations().to_latest(&mut connection)?;
             connection.serialize("main")?.to_vec()
         };
-        Ok(Self { reader: Reader::over(pool), template })
+        Ok(Self { reader: Reader::over(pool), template, newest: Cell::new(0) })
     }
 
     /// Forgets everything.
@@ -58,25 +63,22 @@ impl Bare {
 
     /// A process begins to write; the number that says which.
     pub fn take_over(&self) -> Result<i64, OpenError> {
-        Ok(epoch::take(&*self.reader.connection()?)?)
+        self.newest.set(epoch::take(&*self.reader.connection()?)?);
+        Ok(self.newest.get())
     }
 
-    /// The writes of one job, all or none, if the process of that number is still the one that writes (P21).
-    pub fn commit(&self, epoch: i64, writes: &[Write]) -> Result<(), StoreError> {
+    /// Commits jobs as the writer does, if the process of that number is still the one that writes (P21). `generations`: the
+    /// newest life of each actor.
+    pub fn commit(
+        &self,
+        epoch: i64,
+        generations: &HashMap<Arc<str>, u32>,
+        jobs: &[Job],
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let fatal = |error: String| StoreError::Fatal(error.into());
         let connection = self.reader.connection().map_err(|error| fatal(error.to_string()))?;
-        let transaction = connection.unchecked_transaction().map_err(|error| fatal(error.to_string()))?;
-        if !has(Flaw::SecondInstanceWrites) {
-            epoch::check(&transaction, epoch).map_err(|error| fatal(error.to_string()))?;
-        }
-        let mut batch = apply::Batch::default();
-        for write in writes {
-            let refused = |text: String| StoreError::Constraint { write: write.name(), text: text.into() };
-            apply::write(&transaction, &mut batch, write).map_err(|error| match error {
-                ApplyError::Refused(refusal) => refusal,
-                ApplyError::Sqlite(error) => refused(error.to_string()),
-            })?;
-        }
-        transaction.commit().map_err(|error| fatal(error.to_string()))
+        let epoch = if has(Flaw::SecondInstanceWrites) { self.newest.get() } else { epoch };
+        let batch = Batch { connection: &connection, epoch, generations };
+        batch.commit(jobs).map(|applied| applied.results).map_err(|error| fatal(error.to_string()))
     }
 }

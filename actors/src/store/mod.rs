@@ -10,7 +10,7 @@
 //!
 //! - [`Store::open`]: lock, version, check, migrations; see `open`.
 //! - [`StoreHandle`]: the queue into the writer, and fencing by generation.
-//! - `writer`: the thread; group commit and checkpoints.
+//! - `writer`: the thread, and checkpoints; `batch`: group commit.
 //! - `apply`: one statement or few for each [`Write`].
 //! - `audit`: the audit log's chain of hashes.
 //! - [`back_up`], [`restore`]: copies that can be relied on, and the way back to one.
@@ -23,6 +23,7 @@ mod audit;
 mod backup;
 #[cfg(feature = "simulation")]
 mod bare;
+mod batch;
 mod codes;
 mod epoch;
 mod error;

@@ -1,10 +1,8 @@
 //! The one thread that writes. Jobs that wait at the same moment share one transaction and one sync (group commit).
 //!
-//! For each batch: check generations and the epoch, apply every job, commit, and only then answer. If a job is refused
-//! the batch is undone and applied again with a savepoint for each, so that the refused one fails alone. When the commit fails nothing is retried: every job of the batch and of the
-//! queue is answered [`StoreError::Fatal`], and the thread ends (P22).
+//! Each batch is committed ([`Batch`]), and only then answered. When the commit fails nothing is retried: every job of the
+//! batch and of the queue is answered [`StoreError::Fatal`], and the thread ends (P22).
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,15 +12,12 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
-use super::apply::{self, ApplyError};
-use super::epoch;
+use super::batch::{Applied, Batch};
 use super::error::{OpenError, StoreDeath, StoreError};
 use super::handle::{Message, Shared, StoreHandle};
 use super::lock::InstanceLock;
 use super::write::{Committed, Job};
 use crate::alerts::{Said, log_unrecorded};
-#[cfg(feature = "faults")]
-use crate::faults;
 
 /// Jobs in one transaction: bounds how long the first of them waits for the last.
 const JOBS_PER_COMMIT_MAX: usize = 512;
@@ -95,24 +90,6 @@ struct Writer {
     queue: Receiver<Message>,
     shared: Arc<Shared>,
     page_bytes: u64,
-}
-
-/// What is undone when a job is refused.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Guard {
-    /// The whole batch, to be tried again job by job.
-    Whole,
-    /// That job.
-    Each,
-}
-
-/// What a transaction over a batch came to.
-#[derive(Default)]
-struct Applied {
-    /// For each job.
-    results: Vec<Result<(), StoreError>>,
-    /// For the log, once it is durable.
-    said: Vec<Said>,
 }
 
 /// Whether the thread goes on.
@@ -194,110 +171,8 @@ impl Writer {
     fn commit(&self, batch: &[Job]) -> Result<Applied, rusqlite::Error> {
         // Held to the end of the commit: `set_generation` returns only when no older job can land any more.
         let generations = self.shared.generations();
-        // A refused job is rare: only then is the batch worth a savepoint for each.
-        match self.attempt(batch, &generations, Guard::Whole)? {
-            Some(applied) => Ok(applied),
-            None => Ok(self.attempt(batch, &generations, Guard::Each)?.unwrap_or_default()),
-        }
-    }
-
-    /// One transaction over all jobs. None, and nothing done, if a job was refused that no savepoint guarded.
-    fn attempt(
-        &self,
-        batch: &[Job],
-        generations: &HashMap<Arc<str>, u32>,
-        guard: Guard,
-    ) -> Result<Option<Applied>, rusqlite::Error> {
-        let connection = &self.database.connection;
-        run(connection, "BEGIN IMMEDIATE")?;
-        let owned = epoch::check(connection, self.database.epoch);
-        let applied = owned.and_then(|()| self.apply_all(batch, generations, guard));
-        let committed = match applied {
-            Ok(None) => run(connection, "ROLLBACK").map(|()| None),
-            Ok(applied) => self.sync(batch).map(|()| applied),
-            Err(error) => Err(error),
-        };
-        committed.inspect_err(|_| {
-            // A full disk may have rolled back already; the first error is the one to tell.
-            run(connection, "ROLLBACK").ok();
-        })
-    }
-
-    /// From here on it is durable, or nobody knows: an error is final, and is not tried again.
-    #[cfg_attr(
-        not(feature = "faults"),
-        expect(unused_variables, reason = "whose commit it is matters to tests")
-    )]
-    fn sync(&self, batch: &[Job]) -> Result<(), rusqlite::Error> {
-        #[cfg(feature = "faults")]
-        faults::reach_commit(faults::Moment::Before, batch)?;
-        run(&self.database.connection, "COMMIT")?;
-        #[cfg(feature = "faults")]
-        faults::reach_commit(faults::Moment::After, batch)?;
-        Ok(())
-    }
-
-    fn apply_all(
-        &self,
-        batch: &[Job],
-        generations: &HashMap<Arc<str>, u32>,
-        guard: Guard,
-    ) -> Result<Option<Applied>, rusqlite::Error> {
-        let mut stored = apply::Batch::default();
-        let mut results = Vec::with_capacity(batch.len());
-        for job in batch {
-            let fenced =
-                generations.get(&job.writer.actor).filter(|current| job.writer.generation < **current);
-            let result = match (fenced, guard) {
-                (Some(&current), _) => {
-                    let (actor, generation) = (job.writer.actor.clone(), job.writer.generation);
-                    Err(StoreError::Fenced { actor, generation, current })
-                }
-                (None, Guard::Each) => self.apply_guarded(job, &mut stored)?,
-                (None, Guard::Whole) => match self.apply(job, &mut stored)? {
-                    Ok(()) => Ok(()),
-                    Err(_) => return Ok(None),
-                },
-            };
-            results.push(result);
-        }
-        Ok(Some(Applied { results, said: stored.said }))
-    }
-
-    /// All writes of a job, or none.
-    fn apply_guarded(
-        &self,
-        job: &Job,
-        batch: &mut apply::Batch,
-    ) -> Result<Result<(), StoreError>, rusqlite::Error> {
-        let connection = &self.database.connection;
-        run(connection, "SAVEPOINT job")?;
-        let said_before = batch.said.len();
-        let result = self.apply(job, batch)?;
-        if result.is_err() {
-            run(connection, "ROLLBACK TO job")?;
-            batch.said.truncate(said_before);
-        }
-        run(connection, "RELEASE job")?;
-        Ok(result)
-    }
-
-    /// The writes of a job up to the first that is refused.
-    fn apply(&self, job: &Job, batch: &mut apply::Batch) -> Result<Result<(), StoreError>, rusqlite::Error> {
-        let connection = &self.database.connection;
-        for write in &job.writes {
-            let refusal = match apply::write(connection, batch, write) {
-                Ok(()) => continue,
-                Err(ApplyError::Refused(refusal)) => refusal,
-                Err(ApplyError::Sqlite(error)) if is_about_the_row(&error) => {
-                    StoreError::Constraint { write: write.name(), text: error.to_string().into() }
-                }
-                Err(ApplyError::Sqlite(error)) => return Err(error),
-            };
-            return Ok(Err(refusal));
-        }
-        batch.keep(&job.writes);
-        Ok(Ok(()))
+        let Database { connection, epoch, .. } = &self.database;
+        Batch { connection, epoch: *epoch, generations: &generations }.commit(batch)
     }
 
     /// Copies the log into the database, between commits and after the answers. PASSIVE: waits for no reader.
@@ -327,17 +202,5 @@ impl Writer {
                 (job.reply)(Committed { result, commit_us: 0 });
             }
         }
-    }
-}
-
-fn run(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
-    connection.prepare_cached(sql)?.execute([]).map(|_| ())
-}
-
-/// Whether the fault is in the row and not in the database: the job fails, the writer lives.
-fn is_about_the_row(error: &rusqlite::Error) -> bool {
-    match error {
-        rusqlite::Error::ToSqlConversionFailure(_) => true,
-        other => other.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation),
     }
 }

@@ -43,17 +43,17 @@ impl From<rusqlite::Error> for ApplyError {
 
 /// What the transaction that is open has come to so far.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct Stored {
     /// Leader events stored in it. The jobs of a fan-out carry one and the same; once is enough.
-    stored: HashSet<*const LeaderOrder>,
+    events: HashSet<*const LeaderOrder>,
     /// Incidents that it opens and closes: told in the log once it is durable.
     pub(super) said: Vec<Said>,
 }
 
-impl Batch {
+impl Stored {
     /// A job is in: what it carried need not be stored again. Not before, because a refused job takes its rows back.
     pub(super) fn keep(&mut self, writes: &[Write]) {
-        self.stored.extend(writes.iter().filter_map(|write| match write {
+        self.events.extend(writes.iter().filter_map(|write| match write {
             Write::LeaderEvent(event) => Some(Arc::as_ptr(&event.order)),
             _ => None,
         }));
@@ -61,10 +61,10 @@ impl Batch {
 }
 
 /// Applies one write inside the transaction that is open.
-pub(super) fn write(connection: &Connection, batch: &mut Batch, write: &Write) -> Result<(), ApplyError> {
-    let said = &mut batch.said;
+pub(super) fn write(connection: &Connection, stored: &mut Stored, write: &Write) -> Result<(), ApplyError> {
+    let said = &mut stored.said;
     match write {
-        Write::LeaderEvent(event) if batch.stored.contains(&Arc::as_ptr(&event.order)) => {}
+        Write::LeaderEvent(event) if stored.events.contains(&Arc::as_ptr(&event.order)) => {}
         Write::LeaderEvent(event) => orders::leader_event(connection, event)?,
         Write::AccountOrder(order) => orders::account_order(connection, order)?,
         Write::Mapping(mapping) => mappings::upsert(connection, mapping)?,

@@ -12,7 +12,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use super::fixtures::{Bench, asha, at};
 use crate::alerts::{AlertText, Said};
 use crate::incident_kinds::{Ending, KINDS};
-use crate::store::apply::{self, Batch};
+use crate::store::apply::{self, Stored};
 use crate::store::{HealthRow, IncidentSettled, TradingRow, Write};
 
 /// A line as a channel would read it: its level, and its fields in the order in which they were given.
@@ -67,11 +67,11 @@ fn lines(said: &[Said]) -> Vec<Line> {
 
 /// What a transaction of these has to say.
 fn said_of(connection: &Connection, writes: &[Write]) -> Vec<Said> {
-    let mut batch = Batch::default();
+    let mut stored = Stored::default();
     for write in writes {
-        assert!(apply::write(connection, &mut batch, write).is_ok(), "{write:?}");
+        assert!(apply::write(connection, &mut stored, write).is_ok(), "{write:?}");
     }
-    batch.said
+    stored.said
 }
 
 /// With a subject that has the separator of names in it.

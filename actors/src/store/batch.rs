@@ -1,0 +1,159 @@
+//! One transaction over several jobs (group commit): generations and epoch are checked, every job applied, and all is
+//! committed. If a job is refused the batch is undone and applied again with a savepoint for each, so that the refused one
+//! fails alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::apply::{self, ApplyError};
+use super::epoch;
+use super::error::StoreError;
+use super::write::Job;
+use crate::alerts::Said;
+#[cfg(feature = "faults")]
+use crate::faults;
+
+/// Who commits, and what.
+pub(super) struct Batch<'a> {
+    pub(super) connection: &'a Connection,
+    /// Which process this is.
+    pub(super) epoch: i64,
+    /// The newest life of each actor: what older ones ask for is refused.
+    pub(super) generations: &'a HashMap<Arc<str>, u32>,
+}
+
+/// What a transaction came to.
+#[derive(Default)]
+pub(super) struct Applied {
+    /// For each job.
+    pub(super) results: Vec<Result<(), StoreError>>,
+    /// For the log, once it is durable.
+    pub(super) said: Vec<Said>,
+}
+
+/// What is undone when a job is refused.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Guard {
+    /// The whole batch, to be tried again job by job.
+    Whole,
+    /// That job.
+    Each,
+}
+
+impl Batch<'_> {
+    /// Commits the jobs, and says which of them were refused. An error is about all of them, and final.
+    pub(super) fn commit(&self, jobs: &[Job]) -> Result<Applied, rusqlite::Error> {
+        // A refused job is rare: only then is the batch worth a savepoint for each.
+        match self.attempt(jobs, Guard::Whole)? {
+            Some(applied) => Ok(applied),
+            None => Ok(self.attempt(jobs, Guard::Each)?.unwrap_or_default()),
+        }
+    }
+
+    /// One transaction over all jobs. None, and nothing done, if a job was refused that no savepoint guarded.
+    fn attempt(&self, jobs: &[Job], guard: Guard) -> Result<Option<Applied>, rusqlite::Error> {
+        let connection = self.connection;
+        run(connection, "BEGIN IMMEDIATE")?;
+        let owned = epoch::check(connection, self.epoch);
+        let applied = owned.and_then(|()| self.apply_all(jobs, guard));
+        let committed = match applied {
+            Ok(None) => run(connection, "ROLLBACK").map(|()| None),
+            Ok(applied) => self.sync(jobs).map(|()| applied),
+            Err(error) => Err(error),
+        };
+        committed.inspect_err(|_| {
+            // A full disk may have rolled back already; the first error is the one to tell.
+            run(connection, "ROLLBACK").ok();
+        })
+    }
+
+    /// From here on it is durable, or nobody knows: an error is final, and is not tried again.
+    #[cfg_attr(
+        not(feature = "faults"),
+        expect(unused_variables, reason = "whose commit it is matters to tests")
+    )]
+    fn sync(&self, jobs: &[Job]) -> Result<(), rusqlite::Error> {
+        #[cfg(feature = "faults")]
+        faults::reach_commit(faults::Moment::Before, jobs)?;
+        run(self.connection, "COMMIT")?;
+        #[cfg(feature = "faults")]
+        faults::reach_commit(faults::Moment::After, jobs)?;
+        Ok(())
+    }
+
+    fn apply_all(&self, jobs: &[Job], guard: Guard) -> Result<Option<Applied>, rusqlite::Error> {
+        let mut stored = apply::Stored::default();
+        let mut results = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let fenced =
+                self.generations.get(&job.writer.actor).filter(|current| job.writer.generation < **current);
+            let result = match (fenced, guard) {
+                (Some(&current), _) => {
+                    let (actor, generation) = (job.writer.actor.clone(), job.writer.generation);
+                    Err(StoreError::Fenced { actor, generation, current })
+                }
+                (None, Guard::Each) => self.apply_guarded(job, &mut stored)?,
+                (None, Guard::Whole) => match self.apply(job, &mut stored)? {
+                    Ok(()) => Ok(()),
+                    Err(_) => return Ok(None),
+                },
+            };
+            results.push(result);
+        }
+        Ok(Some(Applied { results, said: stored.said }))
+    }
+
+    /// All writes of a job, or none.
+    fn apply_guarded(
+        &self,
+        job: &Job,
+        stored: &mut apply::Stored,
+    ) -> Result<Result<(), StoreError>, rusqlite::Error> {
+        let connection = self.connection;
+        run(connection, "SAVEPOINT job")?;
+        let said_before = stored.said.len();
+        let result = self.apply(job, stored)?;
+        if result.is_err() {
+            run(connection, "ROLLBACK TO job")?;
+            stored.said.truncate(said_before);
+        }
+        run(connection, "RELEASE job")?;
+        Ok(result)
+    }
+
+    /// The writes of a job up to the first that is refused.
+    fn apply(
+        &self,
+        job: &Job,
+        stored: &mut apply::Stored,
+    ) -> Result<Result<(), StoreError>, rusqlite::Error> {
+        let connection = self.connection;
+        for write in &job.writes {
+            let refusal = match apply::write(connection, stored, write) {
+                Ok(()) => continue,
+                Err(ApplyError::Refused(refusal)) => refusal,
+                Err(ApplyError::Sqlite(error)) if is_about_the_row(&error) => {
+                    StoreError::Constraint { write: write.name(), text: error.to_string().into() }
+                }
+                Err(ApplyError::Sqlite(error)) => return Err(error),
+            };
+            return Ok(Err(refusal));
+        }
+        stored.keep(&job.writes);
+        Ok(Ok(()))
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+/// Whether the fault is in the row and not in the database: the job fails, the writer lives.
+fn is_about_the_row(error: &rusqlite::Error) -> bool {
+    match error {
+        rusqlite::Error::ToSqlConversionFailure(_) => true,
+        other => other.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation),
+    }
+}
