@@ -9,6 +9,7 @@ use std::ops::Deref;
 use crate::ids::BrokerOrderId;
 use crate::instrument::InstrumentKey;
 use crate::mirror::{Child, Mirror};
+use crate::order::lifecycle::ChildState;
 use crate::pacing::Purpose;
 
 /// What was counted of one mirror.
@@ -17,18 +18,22 @@ struct Counted {
     instrument: InstrumentKey,
     is_live: bool,
     under_way: u64,
+    /// Entries that left and live.
+    entries_out: u32,
 }
 
 impl Counted {
     fn of(mirror: &Mirror) -> Self {
         let entries =
-            mirror.children.iter().filter(|child| child.is_live() && child.purpose == Purpose::Entry);
+            || mirror.children.iter().filter(|child| child.is_live() && child.purpose == Purpose::Entry);
+        let out = entries().filter(|child| child.state != ChildState::Planned);
         Self {
             instrument: mirror.leader.terms.instrument,
             is_live: mirror.children.iter().any(Child::is_live),
-            under_way: entries
+            under_way: entries()
                 .map(|child| u64::from(child.at_most().saturating_sub(child.cumulative).get()))
                 .sum(),
+            entries_out: u32::try_from(out.count()).unwrap_or(u32::MAX),
         }
     }
 }
@@ -46,6 +51,7 @@ pub(super) struct Mirrors {
     all: BTreeMap<BrokerOrderId, Mirror>,
     counted: HashMap<BrokerOrderId, Counted>,
     tallies: HashMap<InstrumentKey, Tally>,
+    entries_out: u32,
     /// Lent out to be changed, and not counted since.
     loose: BTreeSet<BrokerOrderId>,
     /// Those that may have changed since they were last asked for.
@@ -104,6 +110,12 @@ impl Mirrors {
         counted + loose
     }
 
+    /// Orders that were sent to open and live.
+    pub(super) fn entries_out(&self) -> u32 {
+        let loose = self.loose.iter().filter_map(|id| self.all.get(id));
+        self.entries_out + loose.map(|mirror| Counted::of(mirror).entries_out).sum::<u32>()
+    }
+
     /// Those that may have changed since the last time.
     pub(super) fn take_touched(&mut self) -> BTreeSet<BrokerOrderId> {
         for id in std::mem::take(&mut self.loose) {
@@ -115,6 +127,7 @@ impl Mirrors {
     }
 
     fn count(&mut self, id: &BrokerOrderId, counted: Counted) {
+        self.entries_out += counted.entries_out;
         let tally = self.tallies.entry(counted.instrument).or_default();
         tally.under_way += counted.under_way;
         if counted.is_live {
@@ -125,6 +138,7 @@ impl Mirrors {
 
     fn discount(&mut self, id: &BrokerOrderId) {
         let Some(counted) = self.counted.remove(id) else { return };
+        self.entries_out -= counted.entries_out;
         if let Some(tally) = self.tallies.get_mut(&counted.instrument) {
             tally.under_way -= counted.under_way;
             tally.live.remove(id);

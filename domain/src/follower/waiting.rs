@@ -25,7 +25,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// Why something waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// Until what is held for others is free.
+    /// Until what others take is free: units that are held, or the place of an order that works.
     Room,
     /// Until another leg has filled, but no longer than this.
     Until(Timestamp),
@@ -71,10 +71,18 @@ impl FollowerBook {
                 self.waits_for_short(mirror, child, now)
             }
             Purpose::Entry if !self.hears_leader => Some(Wait::Unheard),
+            Purpose::Entry if self.waits_for_place(child) => Some(Wait::Room),
             Purpose::Entry => {
                 self.waits_for_cover(mirror, child, now).or_else(|| self.waits_for_margin(mirror, child))
             }
         }
+    }
+
+    /// Whether as many orders work as may: what an order cannot grow by any more was let through as a change of it, and leaves
+    /// once that one is over.
+    fn waits_for_place(&self, child: &Child) -> bool {
+        let most = self.settings.entry.caps.open_orders.filter(|_| child.state == ChildState::Planned);
+        most.is_some_and(|most| self.mirrors.entries_out() >= most)
     }
 
     /// Units that an exit may still close: what is held, less what other exits may close of it. One limit and one stop

@@ -123,6 +123,24 @@ fn orders_that_work_and_orders_of_the_day_are_counted() {
     assert_eq!(quantity(&desk.plan("X", terms(SELL, 65))), Some(65), "exits are not counted");
 }
 
+/// It was let through as a change of the one that works.
+#[test]
+fn what_an_order_cannot_grow_by_leaves_once_that_one_is_over() {
+    for most in [1, 2] {
+        let mut desk = Desk::with(|settings| {
+            settings.entry.caps.open_orders = Some(most);
+            settings.rules.changes.per_order_max = 1;
+        });
+        let ours = desk.works("L", terms(BUY, 65));
+        assert_eq!(changes(&desk.plan("L", terms(BUY, 130))), ["1 modify to 130 at 100.00"]);
+        let refused = Answer::Refused(Refused::InTransit, "in transit".into());
+        let beside = desk.answer_to(&ours, 1, refused);
+        assert_eq!(quantity(&beside), (most == 2).then_some(65));
+        let later = desk.shows(&ours, BrokerStatus::Traded, 65);
+        assert_eq!(quantity(&later), (most == 1).then_some(65));
+    }
+}
+
 /// E2.
 #[test]
 fn the_second_order_sees_the_money_kept_for_the_first() {
