@@ -72,9 +72,9 @@ bench:
 simulate SEED:
     TANDEM_SIM_SEED={{SEED}} cargo test -p tandem-simulation chaos -- --nocapture
 
-# A million days of it: hours.
-simulate-nightly:
-    TANDEM_SIM_SEEDS=1000000 cargo test --release -p tandem-simulation chaos -- --nocapture
+# A million days of it, from a seed on: hours. Goes on past failures, and ends with a list of them.
+simulate-nightly FIRST="0" DAYS="1000000":
+    TANDEM_SIM_FIRST={{FIRST}} TANDEM_SIM_SEEDS={{DAYS}} TANDEM_SIM_FAILURES=100 cargo test --release -p tandem-simulation chaos -- --nocapture
 
 # What CI runs.
 ci:

@@ -50,7 +50,7 @@ impl World {
         }
         while !self.follower_frames.is_empty() && self.follower_frames[0].0.visible_at <= self.now {
             let (order, _) = self.follower_frames.remove(0);
-            self.tell(Event::Report(Box::new(Self::row(&order, EvidenceSource::Stream))))?;
+            self.tell(Event::Report(Box::new(self.row(&order, EvidenceSource::Stream))))?;
         }
         while !self.margins.is_empty() {
             self.margin_is_told()?;

@@ -1,7 +1,9 @@
 //! Numbers drawn from a seed: the same seed, the same day.
 
+use super::exchange::{LOT, Order};
+
 /// `SplitMix64` (Steele, Lea, Flood 2014): small, good enough, and nobody else's version to depend on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Chance(u64);
 
 impl Chance {
@@ -35,6 +37,11 @@ impl Chance {
         from[self.index(from.len())]
     }
 
+    /// One of them, if there is any.
+    pub(super) fn some(&mut self, numbers: &[usize]) -> Option<usize> {
+        if numbers.is_empty() { None } else { Some(self.pick(numbers)) }
+    }
+
     /// Takes one out, if there is any.
     pub(super) fn take<T>(&mut self, from: &mut Vec<T>) -> Option<T> {
         if from.is_empty() { None } else { Some(from.swap_remove(self.index(from.len()))) }
@@ -51,4 +58,10 @@ impl Chance {
         }
         0
     }
+}
+
+/// A lot of what is left of an order, or several, or all.
+pub(super) fn lots_of(chance: &mut Chance, order: &Order) -> u32 {
+    let left = (order.asked.units - order.filled).div_ceil(LOT).max(1);
+    if chance.percent(30) { left * LOT } else { (1 + chance.below(left)) * LOT }
 }

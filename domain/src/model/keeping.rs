@@ -3,6 +3,7 @@
 
 use super::world::Checked;
 use crate::follower::{Alert, Event, Record};
+use crate::mirror::Request;
 use crate::time::Timestamp;
 
 /// A boundary between two effects: what comes before it is done, and nothing that comes after it.
@@ -21,8 +22,14 @@ pub(super) enum Boundary {
 }
 
 pub(super) trait Keeping {
-    /// Makes records durable: all or none.
+    /// Makes records durable, all or none, after those of before.
     fn commit(&mut self, records: &[Record], now: Timestamp) -> Checked;
+
+    /// Whether the answer to that comes later, while other things happen.
+    fn is_slow(&mut self) -> bool;
+
+    /// A request leaves.
+    fn leaves(&mut self, request: &Request, now: Timestamp);
 
     /// Whether the process dies here, about this event.
     fn dies(&mut self, at: Boundary, about: &'static str) -> bool;
@@ -39,6 +46,12 @@ impl Keeping for Forever {
     fn commit(&mut self, _: &[Record], _: Timestamp) -> Checked {
         Ok(())
     }
+
+    fn is_slow(&mut self) -> bool {
+        false
+    }
+
+    fn leaves(&mut self, _: &Request, _: Timestamp) {}
 
     fn dies(&mut self, _: Boundary, _: &'static str) -> bool {
         false

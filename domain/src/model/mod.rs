@@ -20,6 +20,7 @@ mod sending;
 mod serving;
 mod speak;
 mod steps;
+mod storing;
 mod tally;
 mod telling;
 mod world;
@@ -27,15 +28,52 @@ mod world;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use self::world::{Checked, World};
+use self::chance::Chance;
+use self::policies::Policies;
+use self::steps::{FOLLOWING, LEADING, PASSING, Step, TRIES, span};
+use self::world::{Checked, World, carried, carried_by_leader};
 use crate::flaw::{Flaw, with_flaw};
 
 const CASES: u64 = 10_000;
 const STEPS_MAX: u32 = 110;
 
+impl World {
+    fn drawn(seed: u64, traced: bool) -> Self {
+        let mut chance = Chance::new(seed);
+        let policies = Policies::draw(&mut chance);
+        let carried = (0..policies.instruments).map(|_| {
+            let leader = carried_by_leader(&mut chance);
+            carried(&mut chance, &policies, leader)
+        });
+        let carried = carried.collect();
+        Self::new(chance, policies, carried, traced)
+    }
+
+    /// Anything happens.
+    fn step(&mut self) -> Checked {
+        let steps: Vec<(u32, Step)> =
+            LEADING.into_iter().chain(FOLLOWING).chain([(PASSING, Self::time_passes as Step)]).collect();
+        let weights: Vec<u32> = steps.iter().map(|(weight, _)| *weight).collect();
+        let before = self.happened;
+        for _ in 0..TRIES {
+            let at = self.chance.weighted(&weights);
+            steps[at].1(self)?;
+            if self.happened != before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn time_passes(&mut self) -> Checked {
+        let span = span(&mut self.chance);
+        self.pass(span)
+    }
+}
+
 /// One day, up to so many steps and then calm; what failed, if anything, and what happened.
 fn day(seed: u64, steps_max: u32, traced: bool) -> (Checked, String) {
-    let mut world = World::new(seed, traced);
+    let mut world = World::drawn(seed, traced);
     let checked = live(&mut world, steps_max);
     let trace = world.trace.take().unwrap_or_default().join("\n");
     (checked, format!("{}\n{trace}", world.choices()))
@@ -98,7 +136,7 @@ fn the_follower_ends_where_an_oracle_says() {
 fn the_days_come_to_everything_they_are_to_judge() {
     let mut counts = BTreeMap::new();
     for seed in 0..2_000 {
-        let mut world = World::new(seed, false);
+        let mut world = World::drawn(seed, false);
         if live(&mut world, u32::MAX).is_ok() {
             for word in world.reached() {
                 *counts.entry(word).or_insert(0u32) += 1;

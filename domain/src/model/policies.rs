@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::chance::Chance;
 use super::exchange::LOT;
 use super::fraction::Fraction;
-use super::speak::{self, FOLLOWER};
+use super::speak::{self, FOLLOWERS, Follower};
 use crate::calendar::Calendar;
 use crate::follower::FollowerSettings;
 use crate::gap::GapPolicy;
@@ -29,6 +29,7 @@ use crate::time::TradingDay;
 /// The owner's choices of this day, and how the world is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Policies {
+    pub(super) follower: Follower,
     pub(super) on: CopyOn,
     pub(super) market_orders: MarketOrders,
     pub(super) strategy: Strategy,
@@ -79,6 +80,7 @@ impl Policies {
         let caps = [cap(6, 50), cap(8, 70), cap(4, 30), cap(8, 30)];
         let margin = [MarginCheck::Off, MarginCheck::Estimate, MarginCheck::Broker];
         Self {
+            follower: FOLLOWERS[0],
             on: chance.pick(&[
                 CopyOn::Working,
                 CopyOn::Working,
@@ -143,7 +145,7 @@ impl Policies {
         };
         let lots = |place: usize| self.caps[place].map(Lots);
         FollowerSettings {
-            account: DhanClientId::new(FOLLOWER).unwrap(),
+            account: DhanClientId::new(self.follower.account).unwrap(),
             copy: CopyPolicy {
                 kinds: [InstrumentKind::IndexOption].into(),
                 product_map: BTreeMap::new(),
@@ -214,7 +216,7 @@ impl Policies {
 
     fn rules(&self, translation: Translation) -> Rules {
         Rules {
-            follower: FollowerId::new("asha").unwrap(),
+            follower: FollowerId::new(self.follower.name).unwrap(),
             on: self.on,
             translation,
             changes: Changes { per_order_max: self.changes_max, at_limit: self.at_limit },

@@ -5,11 +5,10 @@ use std::fmt;
 use super::exchange::{Asked, Kind, LOT, Order};
 use super::policies::{DAY, INSTRUMENT, OPEN, ORDER};
 use super::speak::{self, LEADER};
-use super::world::{Checked, Copied, SECOND, Sent, Told, World, hold};
-use crate::follower::{Effect, Event};
+use super::world::{Checked, Copied, SECOND, Told, World, hold};
 use crate::ids::{ChildKey, ClientOrderId};
 use crate::mirror::{Ask, COPY, Mirror, Outcome, Request};
-use crate::order::OrderTerms;
+use crate::order::{OrderTerms, Side};
 use crate::pacing::Purpose;
 use crate::policy::CopyOn;
 
@@ -18,8 +17,8 @@ const A_SECOND: usize = 6;
 const ENTRIES_A_SECOND: usize = 4;
 
 impl World {
-    /// A request leaves: what must hold then, and what will become of it.
-    pub(super) fn send(&mut self, request: &Request) -> Checked {
+    /// A request is decided, and leaves once that is durable: what must hold for it.
+    pub(super) fn approve(&mut self, request: &Request) -> Checked {
         self.check_turned()?;
         let id = request.client_order_id.as_str().to_owned();
         let Some((key, detached)) = self.key_of(&request.client_order_id) else {
@@ -34,7 +33,7 @@ impl World {
         let target = self.seen[copied.leader].target;
         self.note(|| {
             let (serial, purpose, words) = (request.serial, request.purpose, words(&request.ask));
-            format!("sends {serial} {id} {copied} {purpose:?} of {target}: {words}")
+            format!("is to send {serial} {id} {copied} {purpose:?} of {target}: {words}")
         });
         let by_hand = detached && !self.operator.has_stopped;
         hold!(!by_hand, "a detached mirror is left alone: {request:?}");
@@ -65,16 +64,7 @@ impl World {
             }
         }
         self.remember(&id, request);
-        self.check_budget(request.purpose)?;
-        let (arrives, told) = self.fate(request);
-        self.outbox.push(Sent { request: request.clone(), at: self.now, arrives, told, is_orphan: false });
-        let now = self.time();
-        let more = self.book.step(Event::Left, now);
-        hold!(
-            !more.iter().any(|effect| matches!(effect, Effect::Commit { then: Some(_), .. })),
-            "leaving makes no room"
-        );
-        self.perform(more)
+        Ok(())
     }
 
     fn remember(&mut self, id: &str, request: &Request) {
@@ -88,7 +78,9 @@ impl World {
         match &request.ask {
             Ask::Place(_) => {
                 let is_new = !self.sent_as.contains_key(id);
-                self.entries_placed += u32::from(is_entry && is_new);
+                if is_entry && is_new {
+                    self.entries_placed.insert(id.to_owned());
+                }
                 self.sent_as.insert(id.to_owned(), request.purpose);
             }
             Ask::Modify { .. } if is_entry => {
@@ -125,7 +117,7 @@ impl World {
             Purpose::Entry => {
                 self.check_allowed(copied)?;
                 self.check_taken_back(copied, units)?;
-                self.check_caps(copied, units)
+                self.check_caps(copied, terms.side == Side::Buy, units)
             }
             Purpose::Exit => self.check_exit(copied, id, terms),
         }
@@ -140,16 +132,16 @@ impl World {
             for child in self.mirror(number).into_iter().flat_map(|mirror| &mirror.children) {
                 let tag = child.client_order_id.as_str();
                 if child.is_live() && self.sent_as.get(tag).is_some_and(|purpose| *purpose != child.purpose) {
-                    turned.push((tag.to_owned(), child.purpose));
+                    turned.push((tag.to_owned(), child.purpose, child.terms.side == Side::Buy));
                 }
             }
         }
-        for (tag, purpose) in turned {
+        for (tag, purpose, buy) in turned {
             self.note(|| format!("{tag} is {purpose:?} by now"));
             self.sent_as.insert(tag.clone(), purpose);
             if purpose == Purpose::Entry {
                 self.gated.insert(tag.clone());
-                self.check_caps(self.copies[&tag], 0)?;
+                self.check_caps(self.copies[&tag], buy, 0)?;
             }
         }
         Ok(())
@@ -219,10 +211,10 @@ impl World {
         child.map_or(0, |child| child.cumulative.get())
     }
 
-    /// No cap is exceeded, whatever of all that has left fills.
-    fn check_caps(&self, copied: Copied, units: u32) -> Checked {
+    /// No cap is exceeded, whatever of all that has left fills. A repair is on the other side than the leader's order.
+    fn check_caps(&self, copied: Copied, buy: bool, units: u32) -> Checked {
         let caps = self.policies.caps;
-        let Asked { instrument, buy, .. } = self.leader.orders[copied.leader].asked;
+        let instrument = self.leader.orders[copied.leader].asked.instrument;
         self.check_exposure(instrument, buy, units)?;
         // What of it closes is bounded by what is held, whatever the first of its units were sent as.
         let closes = self.tallies[instrument as usize].uses_of(copied.leader).1;
@@ -245,8 +237,8 @@ impl World {
             hold!(open < most, "a cap of {most} open orders, and {open} entries are");
         }
         if let Some(most) = caps[DAY].filter(|_| !self.sent_as.contains_key(id)) {
-            let placed = self.entries_placed;
-            hold!(placed < most, "a cap of {most} orders a day, and {placed} entries were");
+            let placed = self.entries_placed.len();
+            hold!(placed < most as usize, "a cap of {most} orders a day, and {placed} entries were");
         }
         Ok(())
     }
@@ -289,10 +281,10 @@ impl World {
         };
         let at_broker = self.follower.orders.iter().filter(|order| is_of(&order.tag, &order.asked));
         let units: u32 = at_broker.map(|order| self.most(order) - order.filled).sum();
-        let on_the_way = self.outbox.iter().filter_map(|sent| match &sent.request.ask {
-            Ask::Place(terms) if sent.arrives => {
+        let on_the_way = self.underway().filter_map(|request| match &request.ask {
+            Ask::Place(terms) => {
                 let asked = speak::asked(terms);
-                is_of(sent.request.client_order_id.as_str(), &asked).then_some(asked.units)
+                is_of(request.client_order_id.as_str(), &asked).then_some(asked.units)
             }
             _ => None,
         });
@@ -301,10 +293,8 @@ impl World {
 
     /// What an order may come to, changes on their way there counted in.
     fn most(&self, order: &Order) -> u32 {
-        let raised = self.outbox.iter().filter_map(|sent| match &sent.request.ask {
-            Ask::Modify { terms, .. }
-                if sent.arrives && sent.request.client_order_id.as_str() == order.tag =>
-            {
+        let raised = self.underway().filter_map(|request| match &request.ask {
+            Ask::Modify { terms, .. } if request.client_order_id.as_str() == order.tag => {
                 Some(terms.quantity.get())
             }
             _ => None,
@@ -329,10 +319,8 @@ impl World {
     fn worst_where(&self, is_of: impl Fn(&str) -> bool) -> u32 {
         let at_broker = self.follower.orders.iter().filter(|order| is_of(&order.tag));
         let units: u32 = at_broker.map(|order| self.most(order)).sum();
-        let placing = self.outbox.iter().filter_map(|sent| match &sent.request.ask {
-            Ask::Place(terms) if sent.arrives && is_of(sent.request.client_order_id.as_str()) => {
-                Some(terms.quantity.get())
-            }
+        let placing = self.underway().filter_map(|request| match &request.ask {
+            Ask::Place(terms) if is_of(request.client_order_id.as_str()) => Some(terms.quantity.get()),
             _ => None,
         });
         units + placing.sum::<u32>()
@@ -373,11 +361,9 @@ impl World {
                 .is_some_and(|other| (other.leader, other.leg, other.slice) == (of.leader, of.leg, of.slice))
         };
         self.follower.orders.iter().any(|order| order.is_live() && same(&order.tag))
-            || self.outbox.iter().any(|sent| {
-                sent.arrives
-                    && matches!(sent.request.ask, Ask::Place(_))
-                    && same(sent.request.client_order_id.as_str())
-            })
+            || self
+                .underway()
+                .any(|request| matches!(request.ask, Ask::Place(_)) && same(request.client_order_id.as_str()))
     }
 
     /// P5 as the broker would see it: when a placing or a raise leaves, what the copies of a leader's order may come to
@@ -407,7 +393,7 @@ impl World {
     }
 
     /// P18: never more in a sliding second than the broker takes, entries not more than their share.
-    fn check_budget(&mut self, purpose: Purpose) -> Checked {
+    pub(super) fn check_budget(&mut self, purpose: Purpose) -> Checked {
         self.left.push((self.now, purpose));
         let since = self.now - SECOND;
         let recent: Vec<_> = self.left.iter().rev().take_while(|(at, _)| *at > since).collect();
@@ -418,7 +404,7 @@ impl World {
     }
 
     /// What becomes of a request: whether it arrives, and what is told of it.
-    fn fate(&mut self, request: &Request) -> (bool, Told) {
+    pub(super) fn fate(&mut self, request: &Request) -> (bool, Told) {
         if self.calm || !self.policies.faulty {
             return (true, Told::Truth);
         }

@@ -5,8 +5,9 @@
     reason = "what can happen has one shape, whether anything can go wrong in it or not"
 )]
 
+use super::chance::lots_of;
 use super::exchange::{Asked, By, Kind, No, Order, State};
-use super::speak::{self, FOLLOWER};
+use super::speak;
 use super::steps::SILENT;
 use super::world::{Checked, MILLI, Sent, Told, World, hold};
 use crate::follower::{BookRead, Event};
@@ -92,7 +93,7 @@ impl World {
         };
         self.follower_did(number, "is asked");
         match done {
-            Ok(()) => Answer::Accepted(speak::broker_order_id(FOLLOWER, number)),
+            Ok(()) => Answer::Accepted(speak::broker_order_id(self.policies.follower.account, number)),
             Err(No::InTransit) => Answer::Refused(Refused::InTransit, "in transit".into()),
             Err(No::Over) => Answer::Refused(Refused::Over, "over".into()),
             Err(No::Unlawful) => Answer::Refused(Refused::Other, "so much is filled".into()),
@@ -109,7 +110,7 @@ impl World {
 
     pub(super) fn follower_is_accepted(&mut self) -> Checked {
         let sent = self.follower.those(|order| order.state == State::Transit);
-        let Some(number) = self.some(&sent) else { return Ok(()) };
+        let Some(number) = self.chance.some(&sent) else { return Ok(()) };
         self.follower.accept(number, self.now);
         self.follower_did(number, "is accepted");
         Ok(())
@@ -117,14 +118,14 @@ impl World {
 
     pub(super) fn follower_fills(&mut self) -> Checked {
         let trading = self.follower.those(Order::trades);
-        let Some(number) = self.some(&trading) else { return Ok(()) };
-        let units = self.lots_of(&self.follower.orders[number].clone());
+        let Some(number) = self.chance.some(&trading) else { return Ok(()) };
+        let units = lots_of(&mut self.chance, &self.follower.orders[number]);
         self.fill(number, units)
     }
 
     pub(super) fn follower_fires(&mut self) -> Checked {
         let stops = self.follower.those(|order| order.state == State::Open && !order.trades());
-        let Some(number) = self.some(&stops) else { return Ok(()) };
+        let Some(number) = self.chance.some(&stops) else { return Ok(()) };
         self.follower.fire(number, self.now);
         self.follower_did(number, "fires");
         Ok(())
@@ -135,7 +136,7 @@ impl World {
             return Ok(());
         }
         let young = self.follower.those(|order| order.is_live() && order.filled == 0);
-        let Some(number) = self.some(&young) else { return Ok(()) };
+        let Some(number) = self.chance.some(&young) else { return Ok(()) };
         self.follower.end(number, State::Rejected, By::Broker, self.now);
         self.blot(self.follower.orders[number].asked.instrument, "rejected");
         self.follower_did(number, "is rejected");
@@ -147,7 +148,7 @@ impl World {
             return Ok(());
         }
         let open = self.follower.those(|order| order.state == State::Open);
-        let Some(number) = self.some(&open) else { return Ok(()) };
+        let Some(number) = self.chance.some(&open) else { return Ok(()) };
         self.follower.end(number, State::Expired, By::Broker, self.now);
         self.blot(self.follower.orders[number].asked.instrument, "expired");
         self.follower_did(number, "expires");
@@ -156,7 +157,7 @@ impl World {
 
     pub(super) fn follower_ioc_ends(&mut self) -> Checked {
         let immediate = self.follower.those(|order| order.asked.ioc && order.trades());
-        let Some(number) = self.some(&immediate) else { return Ok(()) };
+        let Some(number) = self.chance.some(&immediate) else { return Ok(()) };
         self.cut_off(number);
         Ok(())
     }
@@ -190,14 +191,14 @@ impl World {
         if self.policies.faulty && self.chance.percent(15) && !self.calm {
             return Ok(());
         }
-        let report = Self::row(&order, EvidenceSource::Stream);
+        let report = self.row(&order, EvidenceSource::Stream);
         self.note(|| format!("frame F{} {} {}", order.number, report.status, report.cumulative));
         self.tell(Event::Report(Box::new(report)))
     }
 
     pub(super) fn read_begins(&mut self) -> Checked {
         let visible = self.follower.orders.iter().filter(|order| order.visible_at <= self.now);
-        let mut orders: Vec<_> = visible.map(|order| Self::row(order, EvidenceSource::Book)).collect();
+        let mut orders: Vec<_> = visible.map(|order| self.row(order, EvidenceSource::Book)).collect();
         let complete = self.calm || !self.policies.faulty || self.chance.percent(85);
         orders.truncate(if complete { orders.len() } else { orders.len() / 2 });
         self.happened += 1;
@@ -215,7 +216,7 @@ impl World {
         let Some(id) = self.chance.take(&mut self.lookups) else { return Ok(()) };
         let visible = self.follower.orders.iter().filter(|order| order.visible_at <= self.now);
         let mut found =
-            visible.filter(|order| order.tag == id.as_str()).map(|o| Self::row(o, EvidenceSource::Book));
+            visible.filter(|order| order.tag == id.as_str()).map(|o| self.row(o, EvidenceSource::Book));
         let found = found.next_back();
         self.note(|| format!("lookup of {id}: {}", found.is_some()));
         self.tell(found.map_or(Event::NotFound(id), |found| Event::Report(Box::new(found))))
@@ -228,7 +229,7 @@ impl World {
         }
         let copies = &self.copies;
         let open = self.follower.those(|order| order.state == State::Open && copies.contains_key(&order.tag));
-        let Some(number) = self.some(&open) else { return Ok(()) };
+        let Some(number) = self.chance.some(&open) else { return Ok(()) };
         let order = self.follower.orders[number].clone();
         self.seen[self.copies[&order.tag].leader].hand = true;
         self.blot(order.asked.instrument, "hand");

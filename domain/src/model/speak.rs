@@ -13,14 +13,29 @@ use crate::quantity::{Quantity, SignedQuantity};
 use crate::time::Timestamp;
 
 pub(super) const LEADER: &str = "1000000101";
-pub(super) const FOLLOWER: &str = "1000000202";
+
+/// Who follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Follower {
+    pub(super) name: &'static str,
+    pub(super) account: &'static str,
+    /// What the ids of his broker's orders begin with.
+    letter: char,
+}
+
+pub(super) const FOLLOWERS: [Follower; 3] = [
+    Follower { name: "asha", account: "1000000202", letter: 'F' },
+    Follower { name: "bela", account: "1000000303", letter: 'G' },
+    Follower { name: "chand", account: "1000000404", letter: 'H' },
+];
 
 pub(super) fn key(instrument: u32) -> InstrumentKey {
     InstrumentKey { segment: ExchangeSegment::NseFno, security_id: SecurityId(43_125 + instrument) }
 }
 
 pub(super) fn broker_order_id(account: &str, number: usize) -> BrokerOrderId {
-    let letter = if account == LEADER { 'L' } else { 'F' };
+    let follower = FOLLOWERS.iter().find(|follower| follower.account == account);
+    let letter = follower.map_or('L', |follower| follower.letter);
     BrokerOrderId::new(format!("{letter}{number}")).unwrap()
 }
 

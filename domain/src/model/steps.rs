@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::exchange::LOT;
-use super::exchange::Order;
+use super::chance::Chance;
 use super::world::{Checked, MILLI, World};
 use crate::follower::Event;
 
@@ -12,10 +11,10 @@ const ON_THE_WIRE: i64 = 800 * MILLI;
 /// The books show a new order within this: with the time on the wire less than the settle time, or P4 could not hold.
 pub(super) const SILENT: u32 = 1_000;
 
-type Step = fn(&mut World) -> Checked;
+pub(super) type Step = fn(&mut World) -> Checked;
 
-/// Everything that can happen, and how often.
-const STEPS: [(u32, Step); 33] = [
+/// What the leader does, and what is heard of it: and how often.
+pub(super) const LEADING: [(u32, Step); 12] = [
     (7, World::leader_places),
     (5, World::leader_changes),
     (2, World::leader_cancels),
@@ -28,6 +27,10 @@ const STEPS: [(u32, Step); 33] = [
     (18, World::leader_frame),
     (2, World::snapshot),
     (1, World::leader_frame_is_lost),
+];
+
+/// What happens in the follower's account, and is told of it.
+pub(super) const FOLLOWING: [(u32, Step); 20] = [
     (12, World::request_arrives),
     (12, World::answer_comes),
     (8, World::follower_is_accepted),
@@ -48,29 +51,21 @@ const STEPS: [(u32, Step); 33] = [
     (1, World::funds_are_told),
     (4, World::margin_is_told),
     (2, World::operator_speaks),
-    (14, World::time_passes),
 ];
 
+/// How often time passes.
+pub(super) const PASSING: u32 = 14;
+
+/// What finds nothing to happen to is no step: so often it is tried again.
+pub(super) const TRIES: u32 = 8;
+
+/// How long, when it passes.
+pub(super) fn span(chance: &mut Chance) -> i64 {
+    let millis = if chance.percent(85) { chance.below(1_500) } else { chance.below(9_000) };
+    i64::from(millis) * MILLI
+}
+
 impl World {
-    pub(super) fn step(&mut self) -> Checked {
-        let weights: Vec<u32> = STEPS.iter().map(|(weight, _)| *weight).collect();
-        // What finds nothing to happen to is no step.
-        let before = self.happened;
-        for _ in 0..8 {
-            let at = self.chance.weighted(&weights);
-            STEPS[at].1(self)?;
-            if self.happened != before {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn time_passes(&mut self) -> Checked {
-        let span = if self.chance.percent(85) { self.chance.below(1_500) } else { self.chance.below(9_000) };
-        self.pass(i64::from(span) * MILLI)
-    }
-
     /// Time runs on; who asked to be woken is, at his time and at no other.
     pub(super) fn pass(&mut self, span: i64) -> Checked {
         self.happened += 1;
@@ -92,16 +87,6 @@ impl World {
         }
         self.now = until;
         Ok(())
-    }
-
-    pub(super) fn some(&mut self, numbers: &[usize]) -> Option<usize> {
-        if numbers.is_empty() { None } else { Some(self.chance.pick(numbers)) }
-    }
-
-    /// A lot of what is left of an order, or several, or all.
-    pub(super) fn lots_of(&mut self, order: &Order) -> u32 {
-        let left = (order.asked.units - order.filled).div_ceil(LOT).max(1);
-        if self.chance.percent(30) { left * LOT } else { (1 + self.chance.below(left)) * LOT }
     }
 }
 

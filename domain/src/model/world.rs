@@ -1,15 +1,16 @@
 //! One day of a leader and a follower: their accounts, and what is under way between them and the code under test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::chance::Chance;
-use super::exchange::{Asked, Exchange, Order};
+use super::exchange::{Asked, Exchange, LOT, Order};
 use super::fraction::Fraction;
 use super::keeping::{self, Boundary, Forever, Keeping};
 use super::policies::{self, Policies};
-use super::speak::{self, FOLLOWER, LEADER};
+use super::speak::{self, LEADER};
+use super::storing::Job;
 use super::tally::{Carried, Growth, Tally};
 use crate::account::PositionReport;
 use crate::decision::{Decision, decide};
@@ -18,7 +19,7 @@ use crate::gap::Gap;
 use crate::ids::ClientOrderId;
 use crate::instrument::{Instrument, InstrumentKey};
 use crate::leader::{LeaderBook, LeaderOrder, Merge};
-use crate::mirror::{Answer, Approved, Ask, Request};
+use crate::mirror::{Answer, Approved, Request};
 use crate::order::{BrokerStatus, EvidenceSource, OrderReport, OrderTerms};
 use crate::pacing::Purpose;
 use crate::time::{Timestamp, TradingDay};
@@ -97,6 +98,8 @@ pub(super) struct Operator {
 
 pub(super) struct World {
     pub(super) chance: Chance,
+    /// The same for the leader alone, where he is led by several.
+    pub(super) leads: Option<Chance>,
     pub(super) policies: Policies,
     pub(super) settings: FollowerSettings,
     instruments: Vec<Arc<Instrument>>,
@@ -107,6 +110,8 @@ pub(super) struct World {
     pub(super) book: FollowerBook,
     pub(super) leader_frames: Vec<(Order, bool)>,
     pub(super) follower_frames: Vec<(Order, bool)>,
+    /// What was decided and is not known to be durable, in order.
+    pub(super) jobs: VecDeque<Job>,
     pub(super) outbox: Vec<Sent>,
     pub(super) answers: Vec<(ClientOrderId, u32, Answer)>,
     pub(super) reads: Vec<BookRead>,
@@ -136,7 +141,7 @@ pub(super) struct World {
     pub(super) operator: Operator,
     pub(super) left: Vec<(i64, Purpose)>,
     /// Entries placed.
-    pub(super) entries_placed: u32,
+    pub(super) entries_placed: BTreeSet<String>,
     /// Counts what happened.
     pub(super) happened: u64,
     pub(super) calm: bool,
@@ -163,22 +168,21 @@ macro_rules! hold {
 pub(super) use hold;
 
 impl World {
-    pub(super) fn new(seed: u64, traced: bool) -> Self {
-        let mut chance = Chance::new(seed);
-        let policies = Policies::draw(&mut chance);
+    /// `carried`: what was held before, of each instrument.
+    pub(super) fn new(chance: Chance, policies: Policies, carried: Vec<Carried>, traced: bool) -> Self {
         let start = TradingDay::from_ymd(2026, 12, 1).unwrap().start().plus(Duration::from_hours(10));
         let settings = policies.settings();
         let instruments: Vec<Arc<Instrument>> = (0..policies.instruments)
             .map(|number| Arc::new(policies::instrument(number, policies.freeze_lots)))
             .collect();
-        let tallies = instruments.iter().map(|_| Tally::new(carried(&mut chance, &policies))).collect();
         Self {
             chance,
+            leads: None,
             policies,
             book: FollowerBook::new(settings.clone()),
             settings,
             blots: vec![BTreeSet::new(); instruments.len()],
-            tallies,
+            tallies: carried.into_iter().map(Tally::new).collect(),
             instruments,
             now: start.micros(),
             leader: Exchange::default(),
@@ -186,6 +190,7 @@ impl World {
             leader_book: LeaderBook::new(start.trading_day()),
             leader_frames: Vec::new(),
             follower_frames: Vec::new(),
+            jobs: VecDeque::new(),
             outbox: Vec::new(),
             answers: Vec::new(),
             reads: Vec::new(),
@@ -204,7 +209,7 @@ impl World {
             unresolved: BTreeSet::new(),
             operator: Operator::default(),
             left: Vec::new(),
-            entries_placed: 0,
+            entries_placed: BTreeSet::new(),
             happened: 0,
             calm: false,
             keeping: Box::new(Forever),
@@ -247,10 +252,10 @@ impl World {
     /// Copying is armed: what both hold is told, and the money.
     pub(super) fn arm(&mut self) -> Checked {
         // Positions are told as of a moment before anything was sent.
-        self.now += MILLI;
+        self.now += 1;
         let (leader, follower) = (self.leader_positions(), self.positions());
         let started_at = self.time();
-        self.now += MILLI;
+        self.now += 1;
         self.tell(Event::LeaderPositions { started_at, positions: leader })?;
         self.tell(Event::Positions { started_at, positions: follower })?;
         self.tell_funds()
@@ -258,9 +263,6 @@ impl World {
 
     /// A frame or row of the leader's account is read.
     pub(super) fn hear(&mut self, order: &Order, is_change: bool, source: EvidenceSource) -> Checked {
-        if self.is_dead {
-            return Ok(());
-        }
         if order.shown() == order.asked {
             self.seen[order.number].plain = Some(order.asked);
         }
@@ -268,7 +270,11 @@ impl World {
         let now = self.time();
         self.note(|| format!("hears {} {} of L{}", report.status, report.cumulative, order.number));
         match self.leader_book.merge(&report, now) {
-            Merge::Changed(order) => self.plan(&order),
+            Merge::Changed(order) => {
+                self.happened += 1;
+                // The leader's stream hears more than a follower that is dead.
+                if self.is_dead { Ok(()) } else { self.plan(&order) }
+            }
             Merge::Unchanged => Ok(()),
             Merge::Contradiction => self.snapshot(),
             other => Err(format!("no such orders in this world: {other:?}")),
@@ -344,12 +350,12 @@ impl World {
         if self.is_dead { Ok(()) } else { self.check() }
     }
 
-    fn dies(&mut self, at: Boundary) -> bool {
+    pub(super) fn dies(&mut self, at: Boundary) -> bool {
         self.is_dead = self.is_dead || (!self.calm && self.keeping.dies(at, self.about));
         self.is_dead
     }
 
-    fn take_record(&mut self, record: Record) {
+    pub(super) fn take_record(&mut self, record: Record) {
         match record {
             Record::Gap { leader, gap, .. } => {
                 let number = speak::number_of(&leader.broker_order_id);
@@ -375,17 +381,7 @@ impl World {
                     if self.dies(std::mem::replace(&mut boundary, Boundary::BetweenCommits)) {
                         return Ok(());
                     }
-                    let now = self.time();
-                    self.keeping.commit(&records, now)?;
-                    for record in records {
-                        self.take_record(record);
-                    }
-                    if self.dies(Boundary::Committed) {
-                        self.never_leaves(then.as_ref().map(Approved::get));
-                    } else if let Some(approved) = then {
-                        self.send(approved.get())?;
-                        self.dies(Boundary::Sent);
-                    }
+                    self.commit(records, then.as_ref().map(Approved::get))?;
                 }
                 Effect::Lookup { client_order_id, .. } => self.lookups.push(client_order_id),
                 Effect::WakeAt(at) => {
@@ -404,13 +400,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    /// What was made durable and did not leave.
-    fn never_leaves(&mut self, request: Option<&Request>) {
-        if let Some(Ask::Place(terms)) = request.map(|request| &request.ask) {
-            self.blot(speak::number_of_key(terms.instrument), "lost");
-        }
     }
 
     fn alarm(&mut self, alert: &Alert) -> Checked {
@@ -458,15 +447,19 @@ impl World {
     }
 
     /// A row of the follower's account.
-    pub(super) fn row(order: &Order, source: EvidenceSource) -> OrderReport {
-        speak::report(order, FOLLOWER, source, false)
+    pub(super) fn row(&self, order: &Order, source: EvidenceSource) -> OrderReport {
+        speak::report(order, self.policies.follower.account, source, false)
     }
 }
 
+/// What the leader held before.
+pub(super) fn carried_by_leader(chance: &mut Chance) -> i64 {
+    if chance.percent(25) { i64::from(LOT) * (i64::from(chance.below(9)) - 4) } else { 0 }
+}
+
 /// What was held before: of the copies no more than both hold.
-fn carried(chance: &mut Chance, policies: &Policies) -> Carried {
-    let lot = i64::from(super::exchange::LOT);
-    let leader = if chance.percent(25) { lot * (i64::from(chance.below(9)) - 4) } else { 0 };
+pub(super) fn carried(chance: &mut Chance, policies: &Policies, leader: i64) -> Carried {
+    let lot = i64::from(LOT);
     let copied = match policies.proportion() {
         Some(ratio) if chance.percent(50) => {
             lot * (Fraction::new((leader / lot).into(), 1) * ratio).nearest()

@@ -26,6 +26,8 @@ mod serving;
 mod speak;
 #[path = "../../../domain/src/model/steps.rs"]
 mod steps;
+#[path = "../../../domain/src/model/storing.rs"]
+mod storing;
 #[path = "../../../domain/src/model/tally.rs"]
 mod tally;
 #[path = "../../../domain/src/model/telling.rs"]
@@ -33,8 +35,10 @@ mod telling;
 #[path = "../../../domain/src/model/world.rs"]
 mod world;
 
+mod copier;
 mod coverage;
 mod day;
+mod keeper;
 mod lives;
 mod nights;
 mod rows;

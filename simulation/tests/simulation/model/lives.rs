@@ -3,28 +3,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::copier::Copier;
 use super::day::Day;
 use super::exchange::{Asked, Kind, LOT};
+use super::keeper::Death;
 use super::keeping::Boundary;
 use super::speak;
+use super::steps::{LEADING, Step};
 use super::tally::Tally;
-use super::world::{Checked, SECOND, Seen, World};
+use super::world::{Checked, MILLI, SECOND, Seen, World};
 use crate::follower::{Effect, Event, FollowerBook};
 use crate::leader::{LeaderBook, LeaderOrder};
+use crate::pacing::Purpose;
 
-type Step = fn(&mut World) -> Checked;
-
-/// What goes on while no process runs.
-const WORLD: [(u32, Step); 18] = [
-    (5, World::leader_places),
-    (4, World::leader_changes),
-    (2, World::leader_cancels),
-    (8, World::leader_is_accepted),
-    (9, World::leader_fills),
-    (1, World::leader_is_rejected),
-    (1, World::leader_expires),
-    (3, World::leader_fires),
-    (2, World::leader_ioc_ends),
+/// What goes on in a follower's account while nobody listens.
+pub(super) const DOWN: [(u32, Step); 8] = [
     (8, World::request_arrives),
     (6, World::follower_is_accepted),
     (8, World::follower_fills),
@@ -33,8 +26,12 @@ const WORLD: [(u32, Step); 18] = [
     (1, World::follower_is_squared_off),
     (2, World::follower_ioc_ends),
     (2, World::external),
-    (6, World::meanwhile),
 ];
+
+/// How often, while no process runs, the leader does something, time passes, and something happens in the accounts.
+const MEANWHILE: [u32; 3] = [35, 6, 31];
+/// Of the leader's steps, those that are no hearing.
+const DEEDS: usize = 9;
 
 /// How long no process runs.
 #[derive(Debug, Clone, Copy)]
@@ -45,11 +42,6 @@ enum Downtime {
 }
 
 impl World {
-    fn meanwhile(&mut self) -> Checked {
-        let millis = i64::from(self.chance.below(4_000));
-        self.pass(millis * SECOND / 1_000)
-    }
-
     /// He leaves what he holds of something and takes it again at once.
     fn leader_scalps(&mut self) -> Checked {
         let of = |number: &u32| self.leader_holds(*number).unsigned_abs() >= u64::from(LOT);
@@ -77,9 +69,15 @@ impl World {
         Ok(())
     }
 
-    /// With a process dies all that was in its memory, and on its way to it. What has left goes on.
+    /// Whether the store answers next about an entry, and the account was stopped meanwhile.
+    pub(super) fn is_next_held_back(&self) -> bool {
+        let request = self.jobs.front().and_then(|job| job.request.as_ref());
+        let opens = request.is_some_and(|request| request.purpose == Purpose::Entry);
+        opens && (self.operator.halted || self.operator.reduces)
+    }
+
+    /// With an actor dies all that was in its memory, and on its way to it. What has left goes on.
     pub(super) fn bury(&mut self) {
-        self.leader_frames.clear();
         self.follower_frames.clear();
         self.answers.clear();
         self.reads.clear();
@@ -112,7 +110,12 @@ impl World {
         let before: Vec<Seen> = self.seen.clone();
         self.tell(Event::Together(true))?;
         self.snapshot()?;
-        self.missed = self.round_trips(&before);
+        self.retell(&before)
+    }
+
+    /// Everything that is known of the leader is told again, after something was `before` which nobody has told.
+    fn retell(&mut self, before: &[Seen]) -> Checked {
+        self.missed = self.round_trips(before);
         let known: Vec<Arc<LeaderOrder>> = self.leader_book.iter().cloned().collect();
         for order in known {
             if !self.is_dead {
@@ -148,50 +151,96 @@ impl World {
     }
 }
 
+impl Copier {
+    /// His actor has died alone: the next one begins by the rows, and is told everything that the leader's stream knows.
+    fn live_on(&mut self) -> Checked {
+        match self.is_away_for {
+            None => {
+                self.keeper.borrow().count("an actor: dies alone");
+                self.world.note(|| "the follower's actor dies".to_owned());
+                self.bury()?;
+                self.is_away_for = Some(self.draws(|chance| chance.pick(&[0, 0, 1, 4, 12])));
+            }
+            Some(0) => {
+                self.is_away_for = None;
+                self.world.note(|| "another begins".to_owned());
+                self.world.tallies.iter_mut().for_each(Tally::dispute);
+                self.restore()?;
+                let before = self.world.seen.clone();
+                self.world.tell(Event::Together(true))?;
+                self.world.retell(&before)?;
+            }
+            Some(steps) => self.is_away_for = Some(steps - 1),
+        }
+        Ok(())
+    }
+}
+
 impl Day {
-    /// A process has died: some time passes, and another lives on by the rows; it may die as it begins.
+    /// Who has died lives on by the rows, after some time; and may die as he begins.
     pub(super) fn rise(&mut self) -> Checked {
-        while self.world.is_dead {
-            self.world.bury();
+        while self.copiers.iter().any(|copier| copier.death() == Some(Death::Process)) {
             self.is_cut_off_for = 0;
-            if !self.is_taken_over() {
+            let is_taken_over = self.is_taken_over();
+            self.bury()?;
+            if !is_taken_over {
                 self.stay_down()?;
-                self.world.bury();
             }
             self.begin()?;
         }
-        Ok(())
+        // With whom the process has died meanwhile waits for the next step.
+        self.each(|copier| {
+            let is_alone = copier.death() == Some(Death::Alone) || copier.is_away_for.is_some();
+            if is_alone { copier.live_on() } else { Ok(()) }
+        })
+    }
+
+    /// With the process die all actors, and what the store had not committed yet.
+    pub(super) fn bury(&mut self) -> Checked {
+        let waiting = u32::try_from(self.rows.borrow().waiting()).unwrap_or(0);
+        let committed = self.chance.below(waiting + 1);
+        self.rows.borrow_mut().crash(committed as usize)?;
+        self.each(|copier| {
+            copier.world.is_dead = true;
+            copier.is_away_for = None;
+            copier.world.leader_frames.clear();
+            copier.bury()
+        })
     }
 
     /// Whether it only looked dead: it stands still between two steps, another takes its place, and it will go on.
     fn is_taken_over(&mut self) -> bool {
-        let rows = &mut *self.rows.borrow_mut();
-        if rows.died_at != Boundary::Told || !rows.chance.percent(25) {
+        let dead = self.copiers.iter().find(|copier| copier.death() == Some(Death::Process));
+        let died_at = dead.map(|copier| copier.keeper.borrow().died_at);
+        if died_at != Some(Boundary::Told) || !self.chance.percent(25) {
             return false;
         }
-        let settings = self.world.settings.clone();
-        let elder = std::mem::replace(&mut self.world.book, FollowerBook::new(settings));
-        self.elder = Some((elder, rows.epoch));
-        self.world.note(|| "the process stands still; another takes its place".to_owned());
+        let elders = self.copiers.iter_mut().map(|copier| {
+            let book = FollowerBook::new(copier.world.settings.clone());
+            std::mem::replace(&mut copier.world.book, book)
+        });
+        self.elder = Some((elders.collect(), self.rows.borrow().epoch));
+        self.copiers[0].world.note(|| "the process stands still; another takes its place".to_owned());
         true
     }
 
     /// The elder of two processes is told what the younger knows. Its first word to the database is refused, and it ends (P21).
     pub(super) fn elder_stirs(&mut self) -> Checked {
-        let Some((elder, epoch)) = &mut self.elder else { return Ok(()) };
-        let orders: Vec<Arc<LeaderOrder>> = self.world.leader_book.iter().cloned().collect();
-        if orders.is_empty() || self.rows.borrow_mut().chance.percent(50) {
+        let Some((elders, epoch)) = &mut self.elder else { return Ok(()) };
+        let at = self.chance.index(elders.len());
+        let copier = &self.copiers[at];
+        let orders: Vec<Arc<LeaderOrder>> = copier.world.leader_book.iter().cloned().collect();
+        if orders.is_empty() || self.chance.percent(50) {
             return Ok(());
         }
-        let order = Arc::clone(&orders[self.rows.borrow_mut().chance.index(orders.len())]);
-        let (now, decision) = (self.world.time(), self.world.decision(&order));
-        let mut effects = elder.step(Event::Plan { order, decision }, now);
-        effects.extend(elder.step(Event::Tick, now));
-        let epoch = *epoch;
+        let order = Arc::clone(&orders[self.chance.index(orders.len())]);
+        let (now, decision) = (copier.world.time(), copier.world.decision(&order));
+        let mut effects = elders[at].step(Event::Plan { order, decision }, now);
+        effects.extend(elders[at].step(Event::Tick, now));
         for effect in effects {
             let Effect::Commit { records, .. } = effect else { continue };
-            if self.rows.borrow().commit_as(epoch, records, now).is_err() {
-                self.world.note(|| "the elder of two processes may not write, and ends".to_owned());
+            let job = copier.keeper.borrow().job(records, now);
+            if self.rows.borrow().commit_as(*epoch, job).is_err() {
                 self.rows.borrow_mut().coverage.count("a second instance: refused".to_owned());
                 self.elder = None;
                 return Ok(());
@@ -203,94 +252,94 @@ impl Day {
 
     /// The leader's stream breaks, stays away for a while, and comes back: what it would have told is merged.
     pub(super) fn listen(&mut self) -> Checked {
-        if self.world.is_dead {
+        if self.copiers.iter().any(|copier| copier.death() == Some(Death::Process)) {
             return Ok(());
         }
         match self.is_cut_off_for {
-            0 if self.draws(60) == 0 => {
-                self.is_cut_off_for = 1 + self.draws(8);
-                self.world.note(|| "the leader's stream is lost".to_owned());
-            }
+            0 if self.chance.below(60) == 0 => self.is_cut_off_for = 1 + self.chance.below(8),
             0 => return Ok(()),
             _ => self.is_cut_off_for -= 1,
         }
-        self.world.leader_frames.clear();
+        self.copiers.iter_mut().for_each(|copier| copier.world.leader_frames.clear());
         if self.is_cut_off_for > 0 { Ok(()) } else { self.come_back() }
-    }
-
-    fn draws(&self, below: u32) -> u32 {
-        self.rows.borrow_mut().chance.below(below)
     }
 
     fn come_back(&mut self) -> Checked {
         self.rows.borrow_mut().coverage.count("a stream: lost and merged".to_owned());
-        self.world.note(|| "the leader's stream is back".to_owned());
         self.dispute();
-        self.world.merge()
+        self.each(|copier| {
+            copier.world.note(|| "the leader's stream was lost, and is back".to_owned());
+            copier.world.merge()
+        })
     }
 
     /// What he did meanwhile is told together and late: how much is to be held of a part is not beyond dispute.
     fn dispute(&mut self) {
-        self.world.tallies.iter_mut().for_each(Tally::dispute);
+        let tallies = self.copiers.iter_mut().flat_map(|copier| &mut copier.world.tallies);
+        tallies.for_each(Tally::dispute);
     }
 
     fn stay_down(&mut self) -> Checked {
-        let downtime = {
-            let chance = &mut self.rows.borrow_mut().chance;
-            [Downtime::None, Downtime::Seconds, Downtime::Hours][chance.weighted(&self.downtimes)]
-        };
-        self.world.note(|| format!("the process dies; down: {downtime:?}"));
+        let downtime =
+            [Downtime::None, Downtime::Seconds, Downtime::Hours][self.chance.weighted(&self.plan.downtimes)];
+        self.copiers.iter_mut().for_each(|copier| {
+            copier.world.note(|| format!("the process dies; down: {downtime:?}"));
+        });
         self.rows.borrow_mut().coverage.count(format!("down: {downtime:?}"));
         let steps = match downtime {
             Downtime::None => return Ok(()),
-            Downtime::Seconds => self.rows.borrow_mut().chance.below(8),
+            Downtime::Seconds => self.chance.below(8),
             Downtime::Hours => {
-                self.world.pass(7_200 * SECOND)?;
-                if self.is_short_of_time {
-                    self.world.leader_scalps()?;
-                    self.world.pass(60 * SECOND)?;
+                self.pass_at_once(7_200 * SECOND)?;
+                if self.plan.is_short_of_time {
+                    self.lead(World::leader_scalps)?;
+                    self.clock += 2 * SECOND;
+                    self.pass_at_once(60 * SECOND)?;
                 }
-                self.rows.borrow_mut().chance.below(16)
+                self.chance.below(16)
             }
         };
         self.dispute();
-        let weights: Vec<u32> = WORLD.iter().map(|(weight, _)| *weight).collect();
+        let weights: Vec<u32> = LEADING[..DEEDS].iter().map(|(weight, _)| *weight).collect();
         for _ in 0..steps {
-            let at = self.rows.borrow_mut().chance.weighted(&weights);
-            WORLD[at].1(&mut self.world)?;
+            match self.chance.weighted(&MEANWHILE) {
+                0 => {
+                    let at = self.chance.weighted(&weights);
+                    self.lead(LEADING[at].1)?;
+                }
+                1 => {
+                    let millis = i64::from(self.chance.below(4_000));
+                    self.pass_at_once(millis * MILLI)?;
+                }
+                _ => self.each(Copier::act_unseen)?,
+            }
         }
         Ok(())
     }
 
-    /// A process begins, as the daemon does (`follower_orders/loading.rs`, `leader_stream/merging.rs`): rows, the account's
+    /// Time runs on, and no process.
+    fn pass_at_once(&mut self, span: i64) -> Checked {
+        self.clock += span;
+        let clock = self.clock;
+        self.each(|copier| copier.pass_until(clock))
+    }
+
+    /// A process begins, as the daemon does (`follower_orders/loading.rs`, `leader_stream/merging.rs`): rows, the accounts'
     /// own books, then what the leader has done meanwhile.
     pub(super) fn begin(&mut self) -> Checked {
-        let world = &mut self.world;
-        world.is_dead = false;
-        let now = world.time();
-        let known = {
-            let mut rows = self.rows.borrow_mut();
-            rows.take_over();
-            rows.leader_orders(now)
-        };
-        world.note(|| format!("a process begins, {} leader's orders on record", known.len()));
-        world.forget(&known);
-        world.leader_book = LeaderBook::new(now.trading_day());
-        world.leader_book.remember(known);
-        let (book, effects) = self.rows.borrow().restore(FollowerBook::new(world.settings.clone()), now);
-        world.book = book;
-        for number in 0..world.seen.len() {
-            let fills = world.mirror(number).map(|mirror| mirror.fills.clone());
-            world.note(|| format!("on record of L{number}: {fills:?}"));
+        self.rows.borrow_mut().take_over();
+        let now = self.copiers[0].world.time();
+        let known = self.rows.borrow().leader_orders(now);
+        for copier in &mut self.copiers {
+            let world = &mut copier.world;
+            copier.keeper.borrow_mut().death = None;
+            world.note(|| format!("a process begins, {} leader's orders on record", known.len()));
+            world.forget(&known);
+            world.leader_book = LeaderBook::new(now.trading_day());
+            world.leader_book.remember(known.clone());
+            world.is_dead = false;
         }
-        world.about = "rows";
-        world.perform(effects)?;
-        if !world.is_dead {
-            world.check()?;
-        }
-        world.arm()?;
-        world.read_begins()?;
-        world.read_ends()?;
-        world.merge()
+        self.each(|copier| if copier.world.is_dead { Ok(()) } else { copier.restore() })?;
+        self.each(|copier| copier.world.merge())
     }
 }

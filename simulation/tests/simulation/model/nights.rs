@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::copier::Copier;
 use super::day::Day;
 use super::exchange::{By, Exchange, LOT, Order, State};
 use super::speak;
@@ -65,7 +66,7 @@ impl World {
         self.sent_as.clear();
         self.sent_at.clear();
         self.seen = Vec::<Seen>::new();
-        self.entries_placed = 0;
+        self.entries_placed.clear();
         self.blots.iter_mut().for_each(BTreeSet::clear);
         for number in 0..self.policies.instruments {
             let Carried { leader, copied, .. } = self.tallies[number as usize].carried;
@@ -95,21 +96,37 @@ impl World {
 impl Day {
     /// The process ends with its day, and another begins in the morning.
     pub(super) fn night(&mut self) -> Checked {
-        let unproven = self.world.unproven();
-        self.world.note(|| format!("the day ends; of {unproven:?} nobody knows"));
-        self.world.is_dead = true;
-        self.elder = None;
-        let morning = self.world.morning();
-        let copied = self.rows.borrow().carried(morning);
-        self.world.turn(&copied)?;
-        let told = self.rows.borrow_mut().dawn(morning, |key| self.world.carried_into(key));
-        hold!(told == unproven, "P29: by the rows nobody knows of {told:?}, in truth of {unproven:?}");
-        for number in &unproven {
-            self.world.blot(*number, "lost");
-            self.rows.borrow_mut().coverage.count("a night: something is unproven".to_owned());
+        // In the evening nobody is away.
+        while self.copiers.iter().any(|copier| copier.world.is_dead || !copier.world.jobs.is_empty()) {
+            self.each(Copier::hear_all_of_store)?;
+            self.rise()?;
         }
-        self.world.unresolved = unproven;
+        self.elder = None;
+        self.is_cut_off_for = 0;
+        let unproven: Vec<_> = self.copiers.iter().map(|copier| copier.world.unproven()).collect();
+        self.bury()?;
+        let morning = self.copiers[0].world.morning();
+        let mut unproven = unproven.into_iter();
+        self.each(|copier| copier.sleep(&unproven.next().unwrap_or_default(), morning))?;
+        self.clock = morning.micros();
         self.begin()?;
         self.rise()
+    }
+}
+
+impl Copier {
+    /// `unproven`: the instruments in which something has left, and nobody knows what came of it.
+    fn sleep(&mut self, unproven: &BTreeSet<u32>, morning: Timestamp) -> Checked {
+        self.world.note(|| format!("the day ends; of {unproven:?} nobody knows"));
+        let copied = self.keeper.borrow().carried(morning);
+        self.world.turn(&copied)?;
+        let told = self.keeper.borrow_mut().dawn(morning, |key| self.world.carried_into(key));
+        hold!(told == *unproven, "P29: by the rows nobody knows of {told:?}, in truth of {unproven:?}");
+        for number in unproven {
+            self.world.blot(*number, "lost");
+            self.keeper.borrow().count("a night: something is unproven");
+        }
+        self.world.unresolved.clone_from(unproven);
+        Ok(())
     }
 }

@@ -1,118 +1,54 @@
-//! What is durable, in real rows; and when the process dies.
+//! What is durable, in real rows, and what waits to become it: one store for all followers, as the daemon has it.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tandem_actors::instruments::Instruments;
-use tandem_actors::records::{Circumstances, Owner, writes};
-use tandem_actors::restored::Day;
-use tandem_actors::store::{Bare, OpeningRow, Write, units_held};
+use tandem_actors::store::{Bare, Job, Reader, StoreError, Write, WriterId};
 
-use super::chance::Chance;
-use super::coverage::{Coverage, DEATHS};
-use super::keeping::{Boundary, Keeping};
-use super::speak::{self, FOLLOWER, LEADER};
-use super::world::{Checked, hold};
-use crate::follower::{Alert, Effect, FollowerBook, Opening, Record, Unproven};
-use crate::ids::{DhanClientId, FollowerId};
-use crate::instrument::{Instrument, InstrumentKey, InstrumentRow, InstrumentTable};
+use super::coverage::Coverage;
+use super::speak::{FOLLOWERS, LEADER};
+use super::world::Checked;
+use crate::ids::DhanClientId;
+use crate::instrument::{Instrument, InstrumentRow, InstrumentTable};
 use crate::leader::LeaderOrder;
-use crate::mirror::IntentState;
-use crate::pacing::Purpose;
 use crate::time::Timestamp;
 
-/// The database, and fate.
+/// What became of a job.
+pub(super) type Answer = Result<(), StoreError>;
+
+/// The database, and its writer.
 pub(super) struct Rows {
     tables: Rc<Bare>,
     /// Which process writes.
     pub(super) epoch: i64,
-    pub(super) chance: Chance,
-    pub(super) deaths_left: u32,
-    /// Where the day is to die if it ever comes there: most moments are rare.
-    aim: (&'static str, Boundary),
-    pub(super) died_at: Boundary,
-    /// Whether the trading state was made durable since this was last cleared.
-    pub(super) has_trading: bool,
+    /// The newest life of each follower's actor.
+    generations: HashMap<Arc<str>, u32>,
+    /// What nobody has committed yet, and whose it is.
+    queue: VecDeque<(usize, Job)>,
+    /// What became of each follower's jobs that nobody was told of yet.
+    answers: [VecDeque<Answer>; FOLLOWERS.len()],
+    pub(super) instruments: Instruments,
     pub(super) coverage: Coverage,
-    /// Where an earlier day's request came to something and nobody can tell: nothing is opened there.
-    frozen: BTreeSet<InstrumentKey>,
-    follower: FollowerId,
-    account: DhanClientId,
-    instruments: Instruments,
 }
 
 impl Rows {
-    pub(super) fn new(
-        tables: &Rc<Bare>,
-        mut chance: Chance,
-        deaths_max: u32,
-        instruments: &[Instrument],
-    ) -> Self {
+    pub(super) fn new(tables: &Rc<Bare>, instruments: &[Instrument]) -> Self {
         tables.clear().unwrap();
         Self {
             tables: Rc::clone(tables),
-            epoch: 0,
-            deaths_left: chance.below(5).min(deaths_max),
-            aim: chance.pick(&DEATHS),
-            died_at: Boundary::Told,
-            chance,
-            has_trading: false,
-            coverage: Coverage::default(),
-            frozen: BTreeSet::new(),
-            follower: FollowerId::new("asha").unwrap(),
-            account: DhanClientId::new(FOLLOWER).unwrap(),
+            epoch: tables.take_over().unwrap(),
+            generations: HashMap::new(),
+            queue: VecDeque::new(),
+            answers: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
             instruments: listed(instruments),
+            coverage: Coverage::default(),
         }
     }
 
-    /// The evening before: what copies have left.
-    pub(super) fn evening(&mut self, carried: Vec<(InstrumentKey, i64)>, now: Timestamp) {
-        let yesterday = now.minus(std::time::Duration::from_hours(24));
-        let opening = |(instrument, copied)| {
-            Write::Opening(OpeningRow {
-                trading_day: yesterday.trading_day(),
-                follower: self.follower.clone(),
-                opening: Opening { instrument, leader: 0, copied, own: 0 },
-                recorded_at: yesterday,
-            })
-        };
-        let writes: Vec<Write> = carried.into_iter().map(opening).collect();
-        self.epoch = self.tables.take_over().unwrap();
-        self.tables.commit(self.epoch, &writes).unwrap();
-    }
-
-    /// What copies of earlier days may hold.
-    pub(super) fn carried(&self, now: Timestamp) -> BTreeMap<InstrumentKey, i64> {
-        let today = now.trading_day();
-        units_held(&self.tables.reader().carried(&self.follower, &self.account, today).unwrap(), today)
-    }
-
-    /// A new day: the instruments in which an earlier one has left something unproven. `carried`: what the account holds of
-    /// one in truth.
-    pub(super) fn dawn(&mut self, now: Timestamp, carried: impl Fn(InstrumentKey) -> i64) -> BTreeSet<u32> {
-        self.coverage.count("a night: passed".to_owned());
-        let today = now.trading_day();
-        let unproven = self.tables.reader().unproven(&self.follower, &self.account, today).unwrap();
-        let cannot_be_proven = |of: &&Unproven| of.expected != Some(carried(of.instrument));
-        self.frozen = unproven.iter().filter(cannot_be_proven).map(|of| of.instrument).collect();
-        if !self.frozen.is_empty() {
-            self.coverage.count("a night: something came of what is unproven".to_owned());
-        }
-        unproven.iter().map(|of| speak::number_of_key(of.instrument)).collect()
-    }
-
-    /// What no process may make durable, whatever it believes: a request for an order of an earlier day, an entry where nobody
-    /// can tell what is held (P29).
-    fn look_at(&self, record: &Record, now: Timestamp) -> Checked {
-        let Record::Intent { child, .. } = record else { return Ok(()) };
-        let (leaves, key) = (child.intent_state() == IntentState::Sending, &child.key);
-        let is_todays = key.trading_day == now.trading_day();
-        hold!(is_todays || !leaves, "P29: {key:?} is sent on another day");
-        let opens = child.purpose == Purpose::Entry && self.frozen.contains(&child.terms.instrument);
-        hold!(!opens || !leaves, "P29: {key:?} opens where nobody knows what is held");
-        Ok(())
+    pub(super) fn reader(&self) -> &Reader {
+        self.tables.reader()
     }
 
     /// A process begins to write.
@@ -120,74 +56,93 @@ impl Rows {
         self.epoch = self.tables.take_over().unwrap();
     }
 
-    /// A book made of them, as a follower's actor makes it.
-    pub(super) fn restore(&self, mut book: FollowerBook, now: Timestamp) -> (FollowerBook, Vec<Effect>) {
-        let (reader, today) = (self.tables.reader(), now.trading_day());
-        let day = Day::read(reader, today, &self.follower, &self.account, &self.instruments).unwrap();
-        let effects = day.restore(&mut book, now);
-        (book, effects)
+    /// A life of an actor begins: what an older one has asked for is refused from now on.
+    pub(super) fn set_generation(&mut self, writer: &WriterId) {
+        self.generations.insert(Arc::clone(&writer.actor), writer.generation);
     }
 
     /// The leader's orders, as his stream remembers them.
     pub(super) fn leader_orders(&self, now: Timestamp) -> Vec<Arc<LeaderOrder>> {
         let leader = DhanClientId::new(LEADER).unwrap();
-        self.tables.reader().leader_orders(now.trading_day(), &leader).unwrap()
+        self.reader().leader_orders(now.trading_day(), &leader).unwrap()
     }
 
-    /// As the process of that number commits.
-    pub(super) fn commit_as(&self, epoch: i64, records: Vec<Record>, now: Timestamp) -> Checked {
-        let owner = Owner { follower: &self.follower, account: &self.account };
-        let writes = writes(records, owner, &Circumstances { now, news: None });
-        self.tables
-            .commit(epoch, &writes)
-            .map_err(|error| format!("the rows refuse: {error}\n{writes:#?}\n{}", self.intents(now)))
+    /// A job waits for the writer.
+    pub(super) fn submit(&mut self, number: usize, mut job: Job) {
+        job.writes.iter_mut().for_each(|write| self.share(write));
+        self.queue.push_back((number, job));
     }
 
-    /// For the reader of a failure.
-    fn intents(&self, now: Timestamp) -> String {
-        let mirrors = self.tables.reader().mirrors(now.trading_day(), &self.follower).unwrap();
-        let intents = mirrors.iter().flat_map(|mirror| &mirror.intents);
-        let lines = intents.map(|intent| {
-            let (key, state) = (&intent.child, intent.state);
-            let (order, units) = (&key.leader_order, intent.terms.quantity);
-            format!("{order}.{}.{}.{} {:?} {state:?} {units}", key.leg, key.slice, key.attempt, intent.kind)
+    /// The Sizer hands one and the same order to all followers.
+    fn share(&self, write: &mut Write) {
+        let Write::LeaderEvent(event) = write else { return };
+        let others = self.queue.iter().flat_map(|(_, job)| &job.writes);
+        let mut same = others.filter_map(|other| match other {
+            Write::LeaderEvent(other) if other.order == event.order => Some(&other.order),
+            _ => None,
         });
-        lines.collect::<Vec<_>>().join("\n")
+        if let Some(same) = same.next_back() {
+            event.order = Arc::clone(same);
+        }
     }
-}
 
-impl Keeping for Rc<RefCell<Rows>> {
-    fn commit(&mut self, records: &[Record], now: Timestamp) -> Checked {
-        let rows = &mut *self.borrow_mut();
-        records.iter().try_for_each(|record| rows.look_at(record, now))?;
-        rows.commit_as(rows.epoch, records.to_vec(), now)?;
-        rows.has_trading |= records.iter().any(|record| matches!(record, Record::Trading(_)));
-        for record in records {
-            rows.coverage.record(record);
+    /// The writer commits all that waits, together.
+    pub(super) fn commit(&mut self) -> Checked {
+        let (owners, jobs): (Vec<usize>, Vec<Job>) = std::mem::take(&mut self.queue).into_iter().unzip();
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        self.count_together(&owners, &jobs);
+        let results = self.tables.commit(self.epoch, &self.generations, &jobs);
+        let results = results.map_err(|error| error.to_string())?;
+        for ((owner, job), result) in owners.into_iter().zip(jobs).zip(results) {
+            if self.is_newest(&job.writer) {
+                self.answers[owner].push_back(result);
+            } else {
+                self.coverage.count("a commit: of a dead actor's, refused".to_owned());
+            }
         }
         Ok(())
     }
 
-    fn dies(&mut self, at: Boundary, about: &'static str) -> bool {
-        let rows = &mut *self.borrow_mut();
-        let one_in = match at {
-            Boundary::Told => 60,
-            Boundary::BeforeCommit | Boundary::Committed => 20,
-            Boundary::Sent => 12,
-            Boundary::BetweenCommits => 6,
-        };
-        let is_aimed = rows.aim == (about, at) && rows.chance.percent(40);
-        if rows.deaths_left == 0 || !(is_aimed || rows.chance.below(one_in) == 0) {
-            return false;
+    fn count_together(&mut self, owners: &[usize], jobs: &[Job]) {
+        if owners.iter().any(|owner| *owner != owners[0]) {
+            self.coverage.count("a commit: of two followers' jobs".to_owned());
         }
-        rows.deaths_left -= 1;
-        rows.died_at = at;
-        rows.coverage.death(about, at);
-        true
+        let orders = jobs.iter().flat_map(|job| &job.writes).filter_map(|write| match write {
+            Write::LeaderEvent(event) => Some(Arc::as_ptr(&event.order)),
+            _ => None,
+        });
+        let mut orders: Vec<_> = orders.collect();
+        orders.sort_unstable();
+        if orders.windows(2).any(|pair| pair[0] == pair[1]) {
+            self.coverage.count("a commit: of one order for two followers".to_owned());
+        }
     }
 
-    fn raise(&mut self, alert: &Alert) {
-        self.borrow_mut().coverage.alert(alert);
+    fn is_newest(&self, writer: &WriterId) -> bool {
+        self.generations.get(&writer.actor).is_none_or(|newest| *newest == writer.generation)
+    }
+
+    /// As the process of that number commits, which knows of no newer one.
+    pub(super) fn commit_as(&self, epoch: i64, job: Job) -> Result<Vec<Answer>, StoreError> {
+        self.tables.commit(epoch, &HashMap::new(), &[job])
+    }
+
+    /// The process dies: the writer may have committed some of what waited, the first of it first, and nobody was told.
+    pub(super) fn crash(&mut self, committed: usize) -> Checked {
+        self.queue.truncate(committed);
+        self.commit()
+    }
+
+    /// How many jobs wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// What became of the first job of a follower's that he has not been told of.
+    pub(super) fn answer(&mut self, number: usize) -> Option<Answer> {
+        self.answers[number].pop_front()
     }
 }
 
