@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use tandem_dhan::rest::{AccountClient, ClientError, ClientSettings, ReadError};
+use tandem_dhan::rest::{AccountClient, Book, ClientError, ClientSettings, ReadError};
 use tandem_dhan::token::TokenSource;
 use tandem_domain::account::{Funds, PositionReport};
 use tandem_domain::error_policy::{Reaction, RetryLog, Trouble, busy_pause, read_retry};
@@ -134,6 +134,14 @@ impl ReadRetry {
                 None
             }
             Err(error) => self.failed(error),
+        }
+    }
+
+    /// Notes what a read of a list came to: one with a row that cannot be read does not tell all, and counts as no answer.
+    pub fn note_book<T>(&mut self, outcome: &Result<Book<T>, ReadError>) -> Option<Duration> {
+        match outcome {
+            Ok(book) if !book.is_complete() => self.log.failed(read_retry(), jitter_pct()),
+            whole_or_none => self.note(whole_or_none),
         }
     }
 

@@ -182,7 +182,7 @@ const STORE_WAIT: Duration = Duration::from_secs(2);
 pub const POLICIES: [Policy; 13] = [
     Policy {
         trouble: Trouble::ReadUnanswered,
-        shows: "time-out, lost connection, HTTP 5xx or an unreadable answer to a read",
+        shows: "time-out, lost connection, HTTP 5xx or an answer to a read that cannot be read, whole or in a row",
         reaction: Reaction::Retry(READS),
         remark: "Then at its next turn. What nothing can go on without (the leader's books after a login, first figures) is \
                  asked for again and again, at the longest wait. Lookups of an UNKNOWN order have waits of their own \

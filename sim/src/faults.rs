@@ -64,6 +64,8 @@ pub enum AnswerFault {
         /// 500 to 599.
         status: u16,
     },
+    /// A list has one row more, which nobody can read; any other answer stays as it is.
+    OddRow,
     /// 429 DH-904; the request is not executed.
     Busy,
     /// The same, with a `Retry-After` header, which the broker was never seen to send (`dhanhq-v2.md` section 9.3).

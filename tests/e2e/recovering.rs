@@ -73,6 +73,26 @@ fn f15_nothing_is_opened_before_the_account_was_read() {
 }
 
 #[test]
+fn f15_an_account_that_is_never_read_whole_is_told() {
+    let whole_but_one_row =
+        |broker: &Broker| broker.spoil(ASHA, Operation::Read, 10_000, AnswerFault::OddRow);
+    let Stage { broker, mut daemon } =
+        Setup::new().set("supervisor.health_interval_s = 1").given(whole_but_one_row).stage();
+    daemon.expects("could not be read");
+    daemon.expects("the account cannot be read");
+    until("the state says so", || (states(&daemon, "supervisor") == "recovering").then_some(()));
+    let early = broker.lead(buy(broker.option(), 390));
+    daemon.until_incident("account_unread", "asha");
+    assert!(broker.placements(ASHA).is_empty());
+
+    broker.inject(ASHA, Fault::Clear);
+    until("it is over", || (daemon.incidents_of("account_unread") == (0, 1)).then_some(()));
+    until("all are ready", || (states(&daemon, "supervisor") == "ready").then_some(()));
+    daemon.until_filled(&early, "asha", 195);
+    daemon.end();
+}
+
+#[test]
 fn f15_what_is_too_old_before_the_account_is_read_is_not_opened() {
     let Stage { broker, mut daemon } = unread(Operation::Positions).stage();
     daemon.expects("a read of the account failed");

@@ -124,6 +124,7 @@ impl Storms {
             AnswerFault::Delay { ms: 300 },
             AnswerFault::ErrorBefore { status: 503 },
             AnswerFault::ErrorAfter { status: 504 },
+            AnswerFault::OddRow,
             AnswerFault::Busy,
             AnswerFault::BusyFor { seconds: 3 },
         ]);

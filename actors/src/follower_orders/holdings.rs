@@ -56,7 +56,7 @@ impl FollowerOrderActor {
             crate::fault_point!(FollowerPositionsRead, ctx);
             let again = actor.positions == Reading::RunsAndDue;
             actor.positions = Reading::Idle;
-            let retry = actor.retries.positions.note(&positions);
+            let retry = actor.retries.positions.note_book(&positions);
             actor.tell_of_unread();
             actor.on_positions(positions, started_at, ctx);
             actor.on_positions_seen();

@@ -151,7 +151,7 @@ impl FollowerOrderActor {
             actor.vitals.progressed();
             crate::fault_point!(FollowerBookRead, ctx);
             actor.answer_probe(&book);
-            let retry = actor.retries.book.note(&book);
+            let retry = actor.retries.book.note_book(&book);
             actor.tell_of_unread();
             actor.on_book(book, started_at, ctx);
             actor.on_book_seen();
@@ -222,7 +222,7 @@ impl FollowerOrderActor {
         ctx.spawn(read.into_actor(self).map(|supers, actor, ctx| {
             actor.reading_supers = false;
             actor.vitals.progressed();
-            if let Some(wait) = actor.retries.supers.note(&supers) {
+            if let Some(wait) = actor.retries.supers.note_book(&supers) {
                 ctx.run_later(wait, Self::read_supers);
             }
             actor.tell_of_unread();
@@ -240,7 +240,7 @@ impl FollowerOrderActor {
         let read = async move { client.forevers().await };
         ctx.spawn(read.into_actor(self).map(move |forevers, actor, ctx| {
             actor.vitals.progressed();
-            if let Some(wait) = actor.retries.forevers.note(&forevers) {
+            if let Some(wait) = actor.retries.forevers.note_book(&forevers) {
                 ctx.run_later(wait, Self::read_forevers);
             }
             actor.tell_of_unread();
@@ -280,7 +280,7 @@ impl FollowerOrderActor {
             actor.vitals.progressed();
             let again = actor.trades == Reading::RunsAndDue;
             actor.trades = Reading::Idle;
-            if let Some(wait) = actor.retries.trades.note(&trades) {
+            if let Some(wait) = actor.retries.trades.note_book(&trades) {
                 ctx.run_later(wait, Self::read_trades);
             }
             actor.tell_of_unread();
@@ -313,8 +313,9 @@ impl FollowerOrderActor {
         let (subject, now) = (self.params.account.account.masked(), self.params.clock.now());
         if Trouble::ReadUnanswered.policy().alerting.is_due_after(failures) {
             let text = format!(
-                "the account cannot be read: {failures} tries in a row came to nothing. What its stream does not tell is not \
-                 known meanwhile; it is asked for again for ever, see the log for what the broker answers"
+                "the account cannot be read: {failures} tries in a row came to nothing, or to a list with a row that cannot be \
+                 read. What its stream does not tell is not known meanwhile; it is asked for again for ever, see the log for \
+                 what the broker answers"
             );
             unread.raise(&self.voice(), AlertText { kind: UNREAD, subject, text }, now);
         } else if failures == 0 {

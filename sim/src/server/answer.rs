@@ -134,7 +134,13 @@ async fn carry_out(
             let busy = Reply { retry_after: Some(seconds), ..ApiError::rate_limit().into() };
             return (Fate::Answered(busy), flight);
         }
-        Some(AnswerFault::LoseAfter | AnswerFault::Delay { .. } | AnswerFault::ErrorAfter { .. }) | None => {}
+        Some(
+            AnswerFault::LoseAfter
+            | AnswerFault::Delay { .. }
+            | AnswerFault::ErrorAfter { .. }
+            | AnswerFault::OddRow,
+        )
+        | None => {}
     }
     let reply = shared.with(|broker| {
         // An answer that is late or never comes holds up no frames.
@@ -148,6 +154,7 @@ async fn carry_out(
     let fate = match fault {
         Some(AnswerFault::LoseAfter) => Fate::Lost,
         Some(AnswerFault::ErrorAfter { status }) => Fate::Answered(Reply::broker_failure(status)),
+        Some(AnswerFault::OddRow) => Fate::Answered(reply.with_odd_row()),
         Some(AnswerFault::Delay { ms }) => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             Fate::Answered(reply)

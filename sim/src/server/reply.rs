@@ -30,7 +30,21 @@ pub(crate) enum Surface {
     MarketData,
 }
 
+/// The row of [`Reply::with_odd_row`]: it has no field that any list has.
+const ODD_ROW: &[u8] = br#"{"row":"odd"}]"#;
+
 impl Reply {
+    /// A list with one row more, which nobody can read; anything else as it is.
+    pub(crate) fn with_odd_row(mut self) -> Self {
+        if self.body.first() == Some(&b'[') && self.body.pop() == Some(b']') {
+            if self.body.len() > 1 {
+                self.body.push(b',');
+            }
+            self.body.extend_from_slice(ODD_ROW);
+        }
+        self
+    }
+
     /// A status with a body.
     pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {

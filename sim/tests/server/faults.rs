@@ -91,6 +91,18 @@ async fn changes_and_cancels_get_lost_before_or_after_they_are_made() {
 }
 
 #[actix_rt::test]
+async fn a_list_has_a_row_that_nobody_can_read() {
+    let desk = Desk::open(still());
+    for placed in [0, 1] {
+        desk.sim.faults().next_answers(&id(FOLLOWER), Operation::Read, 1, AnswerFault::OddRow);
+        let (status, rows) = desk.call(FOLLOWER, "GET", "/orders", None).await;
+        assert_eq!((status, rows.as_array().unwrap().len()), (200, placed + 1));
+        assert_eq!(rows[placed], json!({"row": "odd"}));
+        desk.place(desk.resting(&format!("cp-{placed}"))).await;
+    }
+}
+
+#[actix_rt::test]
 async fn a_late_answer_holds_up_no_frames() {
     let desk = Desk::open(still());
     let mut stream = desk.listen(FOLLOWER).await;
