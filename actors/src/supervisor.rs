@@ -48,6 +48,13 @@ const HALTED: &str = "halted_by_supervisor";
 /// How an actor ended that does not answer.
 const HUNG: &str = "hung";
 
+/// How an actor ended that is told more than it can do.
+const OVERFULL: &str = "overfull";
+
+/// How many messages may wait for one actor; some 50 MB. A busy day has a few thousand orders in all: who is so far behind
+/// does not catch up, and rows tell the next life in one look what these would have told one by one (P24).
+const MAILBOX_MAX: i64 = 100_000;
+
 /// What the supervisor is told once.
 #[derive(Debug, Clone)]
 pub struct SupervisorParams {
@@ -231,16 +238,20 @@ impl<H: Household + Unpin> Supervisor<H> {
 
     fn ping_all(&mut self, ctx: &mut Context<Self>) {
         self.excuse_unwatched();
-        let mut hung = Vec::new();
+        let mut given_up = Vec::new();
         for (at, child) in self.children.iter_mut().enumerate() {
             let Some(ping) = child.ping.clone() else { continue };
+            if child.depth.waiting() > MAILBOX_MAX {
+                given_up.push((at, OVERFULL));
+                continue;
+            }
             if child.asked {
                 // A long queue before the question is work, not a hang.
                 if child.depth.progress() != child.progress {
                     child.seen_alive();
                 }
                 if child.alive.elapsed() > self.params.hang_deadline {
-                    hung.push(at);
+                    given_up.push((at, HUNG));
                 }
                 continue;
             }
@@ -258,11 +269,11 @@ impl<H: Household + Unpin> Supervisor<H> {
                 }
             }));
         }
-        for at in hung {
+        for (at, how) in given_up {
             if self.state.is_ending() {
                 return;
             }
-            self.on_hang(at, ctx);
+            self.give_up(at, how, ctx);
         }
         self.judge_state();
     }
@@ -285,12 +296,16 @@ impl<H: Household + Unpin> Supervisor<H> {
         }
     }
 
-    fn on_hang(&mut self, at: usize, ctx: &mut Context<Self>) {
+    fn give_up(&mut self, at: usize, how: &'static str, ctx: &mut Context<Self>) {
         let Some(child) = self.children.get_mut(at) else { return };
-        error!(actor = %child.name, generation = child.generation,
-            silent_ms = u64::try_from(child.alive.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "actor hangs: given up and fenced");
-        self.bury(at, HUNG, ctx);
+        let silent_ms = u64::try_from(child.alive.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (actor, generation, waiting) = (&child.name, child.generation, child.depth.waiting());
+        if how == HUNG {
+            error!(%actor, generation, silent_ms, "actor hangs: given up and fenced");
+        } else {
+            error!(%actor, generation, waiting, "actor is told more than it can do: given up and fenced");
+        }
+        self.bury(at, how, ctx);
     }
 
     fn on_death(&mut self, death: &Death, ctx: &mut Context<Self>) {

@@ -135,6 +135,11 @@ impl Depth {
         self.0.progress.load(Ordering::Relaxed)
     }
 
+    /// How many messages wait to be handled.
+    pub fn waiting(&self) -> i64 {
+        self.0.underway.load(Ordering::Relaxed).max(0)
+    }
+
     pub(crate) fn count_progress(&self) {
         self.0.progress.fetch_add(1, Ordering::Relaxed);
     }
@@ -196,7 +201,7 @@ impl Vitals {
             actor: self.name.to_string(),
             generation: self.generation,
             state: state.to_owned(),
-            mailbox_depth: self.depth.0.underway.load(Ordering::Relaxed).max(0),
+            mailbox_depth: self.depth.waiting(),
             handled: self.handled,
             progress_age_ms: u64::try_from(self.last_progress.elapsed().as_millis()).unwrap_or(u64::MAX),
             last_error: self.last_error.clone(),

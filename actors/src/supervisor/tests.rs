@@ -8,6 +8,7 @@ use tandem_domain::ids::FollowerId;
 
 use super::*;
 use crate::store::{Store, StoreSettings};
+use crate::vitals::Mailbox;
 
 /// An actor that does as it is told.
 struct Puppet {
@@ -29,6 +30,8 @@ impl Handler<Ping> for Puppet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 enum Do {
+    /// It is not counted as handled, either.
+    Nothing,
     Stop,
     PanicInHandler,
     PanicInFuture,
@@ -40,6 +43,7 @@ impl Handler<Do> for Puppet {
 
     fn handle(&mut self, what: Do, ctx: &mut Self::Context) {
         match what {
+            Do::Nothing => {}
             Do::Stop => ctx.stop(),
             Do::PanicInHandler => panic!("as told"),
             Do::PanicInFuture => {
@@ -305,6 +309,17 @@ async fn an_actor_that_works_before_it_answers_does_not_hang() {
     .await;
     assert_eq!(stage.lives(&ActorName::Sizer), [1]);
     until("a second life, once nothing moves", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
+}
+
+/// A mailbox has a bound (P24): it is answered all the while, and falls ever further behind.
+#[actix_rt::test]
+async fn an_actor_that_is_told_more_than_it_can_do_is_given_up() {
+    let stage = stage(None);
+    until("all started", || stage.births.borrow().len() == ALL).await;
+    let sizer = Mailbox::new(stage.newest(&ActorName::Sizer), stage.depths.borrow()[2].clone());
+    (0..=MAILBOX_MAX).for_each(|_| sizer.tell(Do::Nothing));
+    until("a second life", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
+    assert_eq!(stage.lives(&asha()), [1], "nobody who stands before it");
 }
 
 #[actix_rt::test]
