@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::reconciliation::absence::Unknown;
 use super::{Alert, Effect, FollowerBook, Record};
-use crate::gap::GapKind;
+use crate::gap::{Gap, GapKind};
 use crate::ids::{BrokerOrderId, ClientOrderId, FollowerId};
 use crate::mirror::{COPY, Child, Mirror, MirrorEffect, MirrorEvent, Moment, Opening, Outcome};
 use crate::order::lifecycle::ChildState;
@@ -67,7 +67,7 @@ impl FollowerBook {
         let (gap_before, wake_before) = (mirror.gap, mirror.wake());
         let outcome_before = mirror.outcome;
         let (held_before, live_before) = (mirror.held(), before.open);
-        let admit = |asked: &Opening<'_>| self.admit(asked, now);
+        let admit = |asked: &Opening<'_>| self.admit(asked, held_before, now);
         let line = self.lines.get(&mirror.leader.terms.instrument);
         let instrument = line.and_then(|line| line.instrument.as_deref());
         let at = Moment { now, rules: &self.settings.rules, admit: &admit, instrument };
@@ -94,7 +94,11 @@ impl FollowerBook {
             line.changed = now;
         }
         let mirror = &self.mirrors[id];
-        if let Some(gap) = gap.filter(|gap| gap_before.map(|before| before.kind) != Some(gap.kind)) {
+        // What was held too much, and is too little since its repair filled for more, is another gap.
+        let is_known = |gap: &Gap| {
+            gap_before.is_some_and(|known| known.kind == gap.kind && !(known.units > 0 && gap.units < 0))
+        };
+        if let Some(gap) = gap.filter(|gap| !is_known(gap)) {
             effects.push(Effect::Alert(Alert::CopyGap(id.clone(), gap)));
         }
         // What a halt left open, and is closed by now, by hand or by a square-off.

@@ -34,8 +34,13 @@ pub(super) struct MarginAsked {
 }
 
 impl FollowerBook {
-    /// How many of some units may be opened.
-    pub(super) fn admit(&self, asked: &Opening<'_>, now: Timestamp) -> Result<Admission, DeniedReason> {
+    /// How many of some units may be opened by a mirror that held so much when its line was last told of it.
+    pub(super) fn admit(
+        &self,
+        asked: &Opening<'_>,
+        counted: u64,
+        now: Timestamp,
+    ) -> Result<Admission, DeniedReason> {
         let (wish, leader) = (asked.wish, asked.leader);
         let instrument = &wish.instrument;
         let price = limit_of(&wish.terms).or(wish.reference);
@@ -43,7 +48,8 @@ impl FollowerBook {
         let lot = u64::from(instrument.lot_size.get());
         let freeze = instrument.freeze_quantity.map_or(u64::MAX, |freeze| u64::from(freeze.get()).max(lot));
         let slices = |units: u64| units.div_ceil(freeze - freeze % lot);
-        let orders = slices(asked.under_way + u64::from(asked.units)) - slices(asked.under_way);
+        let beyond = asked.roomless + u64::from(asked.units).saturating_sub(asked.room);
+        let orders = slices(beyond) - slices(asked.roomless);
         let raise = Raise {
             terms: &wish.terms,
             units,
@@ -59,7 +65,10 @@ impl FollowerBook {
         let line = self.lines.get(&instrument.key);
         let side = wish.terms.side;
         // What is held on the other side is closed before anything is opened on this one.
-        let held = line.map_or(0, |line| (line.held() * side.sign()).max(0).unsigned_abs());
+        let held = line.map_or(0, |line| line.held() * side.sign());
+        // Of what has just filled the line knows once the step is over.
+        let held = held.saturating_add_unsigned(asked.held).saturating_sub_unsigned(counted);
+        let held = held.max(0).unsigned_abs();
         let under_way = self.under_way(instrument.key) + asked.under_way;
         let short_margin = self.settings.entry.short_margin;
         let standing = Standing {

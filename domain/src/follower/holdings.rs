@@ -82,8 +82,13 @@ impl Line {
         if flawed!(ExitsByAccountNet) {
             return self.own() + self.copied + self.opening.map_or(0, |opening| opening.copied);
         }
-        let copied = self.held();
-        let net = self.net();
+        self.closable_but(0)
+    }
+
+    /// The same, were it not for so many of them.
+    pub(super) fn closable_but(&self, units: i64) -> i64 {
+        let copied = self.held() - units;
+        let net = self.net() - units;
         match copied.signum() {
             1 => copied.min(net.max(0)),
             -1 => copied.max(net.min(0)),

@@ -24,16 +24,14 @@ struct Counted {
 
 impl Counted {
     fn of(mirror: &Mirror) -> Self {
-        let entries =
-            || mirror.children.iter().filter(|child| child.is_live() && child.purpose == Purpose::Entry);
-        let out = entries().filter(|child| child.state != ChildState::Planned);
+        let is_out = |child: &&Child| {
+            child.is_live() && child.purpose == Purpose::Entry && child.state != ChildState::Planned
+        };
         Self {
             instrument: mirror.leader.terms.instrument,
             is_live: mirror.children.iter().any(Child::is_live),
-            under_way: entries()
-                .map(|child| u64::from(child.at_most().saturating_sub(child.cumulative).get()))
-                .sum(),
-            entries_out: u32::try_from(out.count()).unwrap_or(u32::MAX),
+            under_way: mirror.opens_yet(),
+            entries_out: u32::try_from(mirror.children.iter().filter(is_out).count()).unwrap_or(u32::MAX),
         }
     }
 }

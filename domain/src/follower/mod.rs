@@ -325,8 +325,12 @@ impl FollowerBook {
         self.close_carried(now, &mut effects);
         self.share_out(now, &mut effects);
         self.release(now, &mut effects);
-        // What was given up, or what left, may make room.
-        self.share_out(now, &mut effects);
+        // What was given up, or what left, may make room: an exit that it makes room for does not wait for other news. Once,
+        // for what is given up and asked for again may not go round and round.
+        if self.share_out(now, &mut effects) {
+            self.release(now, &mut effects);
+            self.share_out(now, &mut effects);
+        }
         self.watch_square_off(&mut effects);
         effects
     }
@@ -350,14 +354,16 @@ impl FollowerBook {
         self.dirty.extend(self.lines.keys().copied());
     }
 
-    /// Cuts the shares anew wherever something changed.
-    fn share_out(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    /// Cuts the shares anew wherever something changed. Says whether anything had.
+    fn share_out(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
         if self.together.is_some() {
-            return;
+            return false;
         }
+        let has_changed = !self.dirty.is_empty();
         while let Some(instrument) = self.dirty.pop_first() {
             self.reallocate(instrument, None, now, effects);
         }
+        has_changed
     }
 
     fn child(&self, id: &ClientOrderId) -> Option<(&Mirror, &Child)> {

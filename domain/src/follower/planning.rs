@@ -318,7 +318,8 @@ impl FollowerBook {
         let Some(leader_order) = self.leader_of.get(id).cloned() else { return };
         let Some(mut mirror) = self.mirrors.remove(&leader_order) else { return };
         let was_placed = mirror.attempt(id).is_some_and(|child| child.ts_sent.is_some());
-        let admit = |asked: &Opening<'_>| self.admit(asked, now);
+        let held = mirror.held();
+        let admit = |asked: &Opening<'_>| self.admit(asked, held, now);
         let at = Moment { now, rules: &self.settings.rules, admit: &admit, instrument: None };
         let released = mirror.step(MirrorEvent::Release(id.clone()), &at);
         self.reserve(&mirror);

@@ -41,8 +41,9 @@ struct Closing {
     units: Vec<u64>,
     /// Of these, what the leader has closed already.
     due: Vec<u64>,
-    /// What may be closed again of what each mirror has filled too much.
+    /// What may be closed again of what each mirror has filled too much, and what of it is there by itself.
     repairable: Vec<u64>,
+    apart: Vec<u64>,
     /// By side, what nobody claims.
     free: [u64; 2],
 }
@@ -61,8 +62,8 @@ impl Shares<'_> {
             flatten.iter().zip(mirrors).map(|(units, mirror)| units.saturating_sub(mirror.repaired()));
         let mut traded_back = [0; 2];
         traded_back[usize::from(overshot > 0)] = flattened.sum();
-        let Closing { units: closing, due, repairable, free: unclaimed } =
-            self.closing(mirrors, entries, &allocation.parts, traded_back);
+        let Closing { units: closing, due, repairable, apart, free: unclaimed } =
+            self.closing(mirrors, entries, allocation, traded_back);
         let mut free = unclaimed;
         let mut allotted: Vec<Allotment> = Vec::with_capacity(mirrors.len());
         for (index, (mirror, part)) in mirrors.iter().zip(&allocation.parts).enumerate() {
@@ -90,6 +91,7 @@ impl Shares<'_> {
                 opening: units(total.saturating_sub(closing)),
                 flatten: units(flatten[index]),
                 repairable: units(repairable[index]),
+                apart: units(apart[index]),
                 product: self.product_of(mirror, closes_yet),
                 is_armed: part.leader_closes > 0 && self.may_fill(mirrors, entries[index].side.opposite()),
                 until_flat: false,
@@ -106,13 +108,15 @@ impl Shares<'_> {
         &self,
         mirrors: &[&Mirror],
         entries: &[Entry<'_>],
-        parts: &[Part],
+        allocation: &Allocation,
         traded_back: [u64; 2],
     ) -> Closing {
+        let parts = &allocation.parts;
         let lot = u64::from(self.lot.get());
         let whole_lots = |side| self.line.closable_by(side) / lot * lot;
         let mut left = [Side::Buy, Side::Sell].map(|side| [whole_lots(side); ExitKind::COUNT]);
         let side_of = |entry: &Entry<'_>| usize::from(entry.side == Side::Sell);
+        let mut beside = self.beside_the_net(allocation);
         let mut closing = vec![0; mirrors.len()];
         for (index, entry) in entries.iter().enumerate() {
             let (due, filled) = (u64::from(self.units(parts[index].due)), mirrors[index].filled());
@@ -121,12 +125,15 @@ impl Shares<'_> {
             for kind in left.iter_mut() {
                 *kind -= owed;
             }
+            let beside = &mut beside[side_of(entry)];
+            *beside = beside.saturating_sub(owed);
             closing[index] = due.min(filled) + owed;
         }
         let due = closing.clone();
         let mut repairable = Vec::with_capacity(mirrors.len());
+        let mut apart = Vec::with_capacity(mirrors.len());
         for (entry, mirror) in entries.iter().zip(mirrors) {
-            let left = &mut left[1 - side_of(entry)];
+            let (left, beside) = (&mut left[1 - side_of(entry)], &mut beside[1 - side_of(entry)]);
             let there = left.iter().copied().min().unwrap_or(0);
             let closed = mirror.surplus(self.gap).min(there);
             for kind in left.iter_mut() {
@@ -135,6 +142,9 @@ impl Shares<'_> {
             // What is only reported is there all the same.
             let units = mirror.left_too_much().min(there);
             repairable.push(mirror.repaired() + units);
+            let told = mirror.left_too_much().min(*beside);
+            *beside -= told;
+            apart.push(mirror.repaired() + units.max(told));
         }
         for (left, units) in left.iter_mut().zip(traded_back) {
             for kind in left.iter_mut() {
@@ -168,8 +178,22 @@ impl Shares<'_> {
             units: closing,
             due,
             repairable,
+            apart,
             free: left.map(|kinds| kinds.into_iter().min().unwrap_or(0)),
         }
+    }
+
+    /// By side, what may be closed of copies that stand against the leader's net: the account shows them less what is held
+    /// for that.
+    fn beside_the_net(&self, allocation: &Allocation) -> [u64; 2] {
+        let pool = i64::from(self.units(crate::sizing::nearest_lots(allocation.pool)));
+        let of_net = allocation.leader.signum() * pool;
+        let beside = self.line.closable_but(of_net);
+        [Side::Buy, Side::Sell].map(|side| {
+            let is_against =
+                allocation.leader.signum() == -beside.signum() && beside.signum() == -side.sign();
+            if is_against { beside.unsigned_abs() } else { 0 }
+        })
     }
 
     /// By how much exits have closed beyond what was held: copied units on the side that nothing has opened.
@@ -240,6 +264,7 @@ impl Shares<'_> {
                 flatten: u32::try_from(mirror.repaired() + units).unwrap_or(u32::MAX),
                 product: self.product_of(mirror, units),
                 repairable: u32::try_from(mirror.repaired()).unwrap_or(u32::MAX),
+                apart: u32::try_from(mirror.repaired()).unwrap_or(u32::MAX),
                 until_flat: true,
                 reason: DeniedReason::Halted,
                 ..Allotment::opening(0)

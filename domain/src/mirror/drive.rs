@@ -10,7 +10,6 @@ use super::terms::{
     standing,
 };
 use super::{COPY, Mirror, MirrorEffect, Moment, Outcome, REPAIR, Target, Word, rank_of};
-use crate::decision::Wish;
 use crate::gates::DeniedReason;
 use crate::ids::ChildKey;
 use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
@@ -144,9 +143,7 @@ impl Mirror {
         let units = u64::from(aim.total).saturating_sub(under_way);
         let Some(wish) = self.wish.as_deref() else { return false };
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        // It stands on the other side than what it makes good.
-        let wish = Wish { terms: aim.terms.clone(), ..wish.clone() };
-        let asked = self.asks_to_open(&wish, units, self.leader.ts_event);
+        let asked = self.asks_to_open(wish, units, self.leader.ts_event, at);
         units == 0 || (at.admit)(&asked).is_ok_and(|admission| admission.cut_by.is_none())
     }
 
@@ -439,7 +436,7 @@ impl Mirror {
         let of_slice = self.of(leg).filter(|child| child.key.slice == slice);
         let last = of_slice.max_by_key(|child| child.key.attempt);
         last.is_some_and(|child| match child.state {
-            ChildState::Rejected | ChildState::Refused => true,
+            ChildState::Rejected | ChildState::Refused | ChildState::Expired => true,
             // By the broker.
             ChildState::Cancelled => !child.cancel_asked,
             _ => false,

@@ -138,6 +138,12 @@ pub struct Opening<'a> {
     pub before: u64,
     /// Units of it that may yet fill.
     pub under_way: u64,
+    /// Units that its living orders may grow by, beyond what was let through before; more than that takes more orders.
+    pub room: u64,
+    /// Units that were let through before and for which there is no room.
+    pub roomless: u64,
+    /// Units that the copy holds by now.
+    pub held: u64,
     /// Since when the leader has wanted it.
     pub since: Timestamp,
 }

@@ -37,7 +37,7 @@ impl Mirror {
         }
         let was_given_up = self.is_exit_given_up();
         let gap = self.gap_now(at);
-        let is_even = self.excess() == Some(0);
+        let is_even = self.excess_told() == Some(0);
         if was_given_up
             && gap != self.gap
             && self.gap.is_none_or(|known| known.kind != GapKind::FollowerRejected)
@@ -82,10 +82,30 @@ impl Mirror {
 
     /// The same as far as it is still there: what other orders have closed of it is not closed again.
     fn excess(&self) -> Option<i64> {
+        self.difference_within(self.allotment.map_or(u32::MAX, |allotment| allotment.repairable))
+    }
+
+    /// The same as far as a person is told of it.
+    fn excess_told(&self) -> Option<i64> {
+        self.difference_within(self.allotment.map_or(u32::MAX, |allotment| allotment.apart))
+    }
+
+    fn difference_within(&self, there: u32) -> Option<i64> {
         let excess = self.difference()?;
-        let there = self.allotment.map_or(u32::MAX, |allotment| allotment.repairable);
         let is_bounded = self.purpose != Some(Purpose::Exit);
         Some(if is_bounded { excess.min(there.into()) } else { excess })
+    }
+
+    /// Units that repairs have closed beyond what was too much: it has become less while they were on their way.
+    fn repaired_too_much(&self) -> i64 {
+        let is_repaired = self.gap.is_some_and(|gap| {
+            matches!(gap.kind, GapKind::LeaderCancelled | GapKind::LeaderRejected | GapKind::ExitLegMissed)
+        });
+        if !is_repaired || self.of(REPAIR).any(Child::is_live) {
+            return 0;
+        }
+        let repaired = i64::try_from(self.repaired()).unwrap_or(i64::MAX);
+        self.difference().map_or(0, |excess| (repaired - excess.max(0)).max(0))
     }
 
     /// Units of an entry that are held too much and that the policy has closed again, unless that was given up: no exit
@@ -159,14 +179,18 @@ impl Mirror {
             // What a square-off has closed was never told as a gap, and is none afterwards.
             let repaired = i64::try_from(self.repaired()).unwrap_or(i64::MAX);
             let is_left = |units: &i64| *units > repaired || (*units > 0 && self.gap.is_some());
-            let excess = self.excess().filter(is_left);
+            let excess = self.excess_told().filter(is_left);
             return excess.map(|units| self.settled_gap(units, at)).or_else(|| self.exit_stopped());
         }
         if self.outcome == Outcome::Detached {
-            let units = self.excess().unwrap_or(0);
+            let units = self.excess_told().unwrap_or(0);
             return Some(Gap { kind: GapKind::Detached, units, result: GapResult::Reported });
         }
-        if let Some(units) = self.excess() {
+        if let Some(units) = self.excess_told() {
+            let too_much = self.repaired_too_much();
+            if let Some(known) = self.gap.filter(|_| too_much > 0) {
+                return Some(Gap { kind: known.kind, units: -too_much, result: GapResult::Reported });
+            }
             return (units != 0).then(|| self.settled_gap(units, at));
         }
         // What the leader wants by now decides whether anything is missing.
@@ -174,7 +198,7 @@ impl Mirror {
             return None;
         }
         // Still open on one side; what has failed for good is told at once.
-        let kind = self.failure()?;
+        let kind = self.failure().or_else(|| self.is_left_owing().then_some(GapKind::LeftBehind))?;
         let asked: u64 = self.of(COPY).map(|child| u64::from(asked_of(child).get())).sum();
         let asked = i64::try_from(asked).unwrap_or(i64::MAX);
         let target = match &self.target {
@@ -252,8 +276,17 @@ impl Mirror {
             && self.leader.status.is_terminal()
             && last.is_some_and(|child| {
                 child.key.attempt >= ATTEMPTS_MAX
-                    && matches!(child.state, ChildState::Rejected | ChildState::Refused)
+                    && matches!(child.state, ChildState::Rejected | ChildState::Refused | ChildState::Expired)
             })
+    }
+
+    /// Whether the leader has closed more than the copy has, and nothing of it works.
+    fn is_left_owing(&self) -> bool {
+        let due = self.allotment.map_or(0, |allotment| u64::from(allotment.due));
+        self.purpose == Some(Purpose::Exit)
+            && self.filled() < due
+            && self.is_out()
+            && !self.of(COPY).any(Child::is_live)
     }
 }
 

@@ -14,7 +14,8 @@ impl Mirror {
     pub(super) fn spread(&self, aim: &Aim, at: &Moment<'_>) -> (Vec<(usize, u32)>, Vec<u32>) {
         let total = aim.total;
         let used: u64 = self.of(aim.leg).map(|child| u64::from(self.used_up(child, aim))).sum();
-        let mut left = u32::try_from(u64::from(total).saturating_sub(used)).unwrap_or(total);
+        let left = u64::from(total).saturating_sub(used).max(self.owed_still(aim));
+        let mut left = u32::try_from(left).unwrap_or(total).min(total);
         let mut wants: Vec<(usize, u32)> = Vec::new();
         for (index, child) in self.children.iter().enumerate() {
             if child.key.leg == aim.leg && child.is_live() && !child.is_retired {
@@ -64,19 +65,52 @@ impl Mirror {
         let until_flat = self.is_until_flat();
         let has_left = aim.leg == REPAIR || until_flat || self.leader.status.is_terminal();
         let is_owed = aim.purpose == Purpose::Exit && has_left;
-        let is_made_up = match child.state {
-            _ if child.is_retired || child.cancel_asked => true,
-            ChildState::Cancelled => is_owed,
-            ChildState::Rejected | ChildState::Refused => {
-                is_owed && (until_flat || child.key.attempt < ATTEMPTS_MAX)
-            }
-            _ => false,
-        };
+        let is_made_up =
+            child.is_retired || child.cancel_asked || (is_owed && may_be_tried_again(child, until_flat));
         if is_made_up { filled.get() } else { filled.get() + unfilled.get() }
+    }
+
+    /// Units that are to work for what the leader has closed by an order of his that works on, though exits for it have
+    /// ended by themselves: unless they were tried as often as is borne.
+    fn owed_still(&self, aim: &Aim) -> u64 {
+        if aim.leg == REPAIR || aim.purpose != Purpose::Exit {
+            return 0;
+        }
+        let unfilled = |child: &Child| u64::from(child.terms.quantity.saturating_sub(child.cumulative).get());
+        let (mut over, mut works, mut gone, mut given_up) = (0, 0, 0, 0);
+        for child in self.of(aim.leg) {
+            if child.is_live() {
+                works += if child.is_retired { 0 } else { u64::from(child.terms.quantity.get()) };
+                continue;
+            }
+            over += u64::from(child.cumulative.get());
+            if child.is_retired || child.cancel_asked {
+                continue;
+            }
+            if may_be_tried_again(child, false) {
+                gone += unfilled(child);
+            } else {
+                given_up += unfilled(child);
+            }
+        }
+        let due = self.allotment.map_or(0, |allotment| u64::from(allotment.due));
+        due.saturating_sub(over + given_up).min(works + gone)
     }
 }
 
-fn can_grow(child: &Child, at: &Moment<'_>) -> bool {
+/// Whether what an exit left unfilled when it ended by itself is placed anew while it is owed.
+fn may_be_tried_again(child: &Child, until_flat: bool) -> bool {
+    match child.state {
+        ChildState::Cancelled => true,
+        ChildState::Rejected | ChildState::Refused | ChildState::Expired => {
+            until_flat || child.key.attempt < ATTEMPTS_MAX
+        }
+        _ => false,
+    }
+}
+
+/// Whether more may be asked for by an order that lives.
+pub(super) fn can_grow(child: &Child, at: &Moment<'_>) -> bool {
     let immediate = child.terms.time_in_force == TimeInForce::Ioc;
     let changes_left = child.changes < at.rules.changes.per_order_max;
     child.state == ChildState::Planned || (!immediate && changes_left && !is_entry_done(child))

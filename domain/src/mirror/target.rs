@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::spread::can_grow;
 use super::{Allotment, COPY, Child, Mirror, Moment, Opening, Outcome, Target, Word};
 use crate::decision::Wish;
 use crate::flaw::flawed;
@@ -194,7 +195,7 @@ impl Mirror {
         if units == 0 || self.refused_raise == Some(opening) {
             return self.reason;
         }
-        let asked = self.asks_to_open(wish, units, self.due_since(at));
+        let asked = self.asks_to_open(wish, units, self.due_since(at), at);
         let answer = match wish.entry_denial {
             Some(reason) => Err(reason),
             None => (at.admit)(&asked),
@@ -216,19 +217,72 @@ impl Mirror {
     /// Units that the gates let pass and that are filled or may yet be asked for, though no order of them may wait: what is
     /// on its way grows only after its answer.
     fn still_let_through(&self) -> u64 {
+        u64::from(self.admitted).saturating_sub(self.lost())
+    }
+
+    /// Units that orders which are over left unfilled, and that nothing takes the place of.
+    fn lost(&self) -> u64 {
         let lost = self.of(COPY).filter(|child| !child.is_live() && !child.is_retired);
-        let lost: u64 =
-            lost.map(|child| u64::from(child.terms.quantity.saturating_sub(child.cumulative).get())).sum();
-        u64::from(self.admitted).saturating_sub(lost)
+        lost.map(|child| u64::from(child.terms.quantity.saturating_sub(child.cumulative).get())).sum()
     }
 
     /// What the entry gates are asked.
-    pub(super) fn asks_to_open<'a>(&'a self, wish: &'a Wish, units: u32, since: Timestamp) -> Opening<'a> {
+    pub(super) fn asks_to_open<'a>(
+        &'a self,
+        wish: &'a Wish,
+        units: u32,
+        since: Timestamp,
+        at: &Moment<'_>,
+    ) -> Opening<'a> {
         // What was let through and has not left yet counts like what has.
         let before = self.of(COPY).map(|child| u64::from(child.at_most().get())).sum::<u64>();
         let before = before.max(self.still_let_through());
         let under_way = before.saturating_sub(self.filled());
-        Opening { leader: &self.leader, wish, units, before, under_way, since }
+        let (room, waits) = (self.room_to_grow(wish, at), under_way.saturating_sub(self.works_or_waits()));
+        Opening {
+            leader: &self.leader,
+            wish,
+            units,
+            before,
+            under_way,
+            room: room.saturating_sub(waits),
+            roomless: waits.saturating_sub(room),
+            held: self.held(),
+            since,
+        }
+    }
+
+    /// Units of entries of the copy that may yet fill. What was let through and waits for the answer to what is on its way
+    /// counts as well: others would be let through in its place.
+    pub fn opens_yet(&self) -> u64 {
+        let entries = self.children.iter().filter(|child| child.is_live() && child.purpose == Purpose::Entry);
+        let there: u64 =
+            entries.map(|child| u64::from(child.at_most().saturating_sub(child.cumulative).get())).sum();
+        let waits = matches!(self.outcome, Outcome::Waiting | Outcome::Sent)
+            && !self.is_left_alone()
+            && self.purpose == Some(Purpose::Entry)
+            && self.of(COPY).any(|child| child.is_in_flight() && !child.is_retired);
+        let Target::Open(terms) = &self.target else { return there };
+        if !waits {
+            return there;
+        }
+        let gone = self.filled() + self.lost();
+        there.max(u64::from(terms.quantity.get()).saturating_sub(gone))
+    }
+
+    /// Units of the copy that may yet fill by orders that are there.
+    fn works_or_waits(&self) -> u64 {
+        let live = self.of(COPY).filter(|child| child.is_live());
+        live.map(|child| u64::from(child.at_most().saturating_sub(child.cumulative).get())).sum()
+    }
+
+    /// Units that the orders that live may become more by, as they are spread.
+    fn room_to_grow(&self, wish: &Wish, at: &Moment<'_>) -> u64 {
+        let lot = wish.instrument.lot_size.get();
+        let freeze = wish.instrument.freeze_quantity.map_or(u32::MAX, |freeze| freeze.get().max(lot));
+        let grows = |child: &&Child| child.is_live() && !child.is_retired && can_grow(child, at);
+        let rooms = self.of(COPY).filter(grows).map(|child| freeze.saturating_sub(child.at_most().get()));
+        rooms.map(|room| u64::from(room - room % lot)).sum()
     }
 
     const fn admit_all(&mut self, opening: u32) -> Option<DeniedReason> {

@@ -39,7 +39,6 @@ mod copier;
 mod coverage;
 mod day;
 mod keeper;
-mod limits;
 mod lives;
 mod nights;
 mod rows;

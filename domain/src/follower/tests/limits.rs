@@ -97,6 +97,45 @@ fn an_instrument_holds_no_more_than_its_lots_what_is_under_way_counted_in() {
     assert_eq!(desk.outcome("L3"), (Outcome::Skipped, Some(DeniedReason::LotsPerInstrument)));
 }
 
+/// A raise that waits for the answer to what is on its way was let through: nobody else may have its room.
+#[test]
+fn a_raise_that_waits_for_an_answer_counts_in_what_an_instrument_holds() {
+    let mut desk = with_entry(|entry| entry.caps.lots_per_instrument = Some(Lots(3)));
+    let ours = desk.sent("L1", terms(BUY, 65));
+    assert_eq!(requests(&desk.plan("L1", terms(BUY, 130))), vec![]);
+    assert_eq!(quantity(&desk.plan("L2", terms(BUY, 130))), Some(65));
+    assert_eq!(changes(&desk.accepted(&ours, "b-L1")), ["1 modify to 130 at 100.00"]);
+}
+
+/// An order that is to trade at once does not grow: what is added is an order more.
+#[test]
+fn what_cannot_be_raised_counts_as_an_order_of_its_own() {
+    let immediate = |units| OrderTerms { time_in_force: TimeInForce::Ioc, ..terms(BUY, units) };
+    for (cap, more) in [(1, None), (2, Some(65))] {
+        let mut desk = with_entry(|entry| entry.caps.open_orders = Some(cap));
+        desk.sent("L", immediate(65));
+        assert_eq!(quantity(&desk.plan("L", immediate(130))), more, "{cap} orders");
+    }
+}
+
+/// In the step that takes a fill in, the gates know of it.
+#[test]
+fn what_has_just_filled_for_more_than_was_to_be_closed_is_held() {
+    let mut desk = with_entry(|entry| entry.caps.lots_per_instrument = Some(Lots(2)));
+    let short = desk.works("S", terms(SELL, 130));
+    desk.leader_fills("S", 130);
+    desk.shows(&short, BrokerStatus::Traded, 130);
+    let closing = desk.works("F", terms(BUY, 260));
+    desk.passes(SECOND);
+    desk.leader_fills("F", 195);
+    let entry = placed(&desk.executed("E", terms(BUY, 65)));
+    assert_eq!((entry.purpose, entry.terms.quantity.get()), (Purpose::Entry, 65));
+    desk.accepted(&entry.client_order_id, "b-E");
+    desk.shows(&entry.client_order_id, BrokerStatus::Traded, 65);
+    // Of the two lots that it bought one was closed by the entry before.
+    assert_eq!(quantity(&desk.shows(&closing, BrokerStatus::Traded, 130)), Some(65));
+}
+
 #[test]
 fn what_a_flip_closes_takes_no_room_from_what_it_opens() {
     let mut desk = with_entry(|entry| entry.caps.lots_per_instrument = Some(Lots(2)));

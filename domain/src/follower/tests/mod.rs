@@ -13,7 +13,9 @@ mod margin;
 mod model;
 mod night;
 mod overshot;
+mod owed;
 mod pacing;
+mod parted;
 mod placing;
 mod positions;
 mod property;
@@ -27,7 +29,7 @@ mod world;
 use super::*;
 use crate::account::{Funds, PositionReport};
 use crate::decision::{Decision, Wish};
-use crate::gap::{Gap, GapPolicy};
+use crate::gap::{Gap, GapKind, GapPolicy, GapResult};
 use crate::ids::FollowerId;
 use crate::ids::Tag;
 use crate::instrument::{
