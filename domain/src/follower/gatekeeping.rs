@@ -1,5 +1,6 @@
 //! The entry gates as they stand for this account: what they are told of it, and the money kept for what is under way.
 
+use super::holdings::Line;
 use super::waiting::opens;
 use super::{Effect, FollowerBook};
 use crate::gates::entry::{AtCap, Figure, Raise, Standing};
@@ -65,9 +66,9 @@ impl FollowerBook {
         let line = self.lines.get(&instrument.key);
         let side = wish.terms.side;
         // What is held on the other side is closed before anything is opened on this one.
-        let held = line.map_or(0, |line| line.held() * side.sign());
         // Of what has just filled the line knows once the step is over.
-        let held = held.saturating_add_unsigned(asked.held).saturating_sub_unsigned(counted);
+        let grown = leader.terms.side.sign() * (asked.held.cast_signed() - counted.cast_signed());
+        let held = (line.map_or(0, Line::held) + grown) * side.sign();
         let held = held.max(0).unsigned_abs();
         let under_way = self.under_way(instrument.key) + asked.under_way;
         let short_margin = self.settings.entry.short_margin;

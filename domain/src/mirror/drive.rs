@@ -10,6 +10,7 @@ use super::terms::{
     standing,
 };
 use super::{COPY, Mirror, MirrorEffect, Moment, Outcome, REPAIR, Target, Word, rank_of};
+use crate::decision::Wish;
 use crate::gates::DeniedReason;
 use crate::ids::ChildKey;
 use crate::order::lifecycle::{ChildEvent, ChildState, IllegalTransition, transition};
@@ -143,7 +144,9 @@ impl Mirror {
         let units = u64::from(aim.total).saturating_sub(under_way);
         let Some(wish) = self.wish.as_deref() else { return false };
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let asked = self.asks_to_open(wish, units, self.leader.ts_event, at);
+        // It stands on the other side than what it makes good.
+        let wish = Wish { terms: aim.terms.clone(), ..wish.clone() };
+        let asked = self.asks_to_open(&wish, units, self.leader.ts_event, at);
         units == 0 || (at.admit)(&asked).is_ok_and(|admission| admission.cut_by.is_none())
     }
 

@@ -339,7 +339,7 @@ impl World {
             copy.asked.disclosed
         );
         // Never told undisguised, his wish cannot be known.
-        if self.seen[leader.number].plain != Some(asked) {
+        if self.is_limited || self.seen[leader.number].plain != Some(asked) {
             return Ok(());
         }
         let wanted = self.wanted(&asked);

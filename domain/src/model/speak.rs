@@ -72,7 +72,8 @@ pub(super) fn report(order: &Order, account: &str, source: EvidenceSource, is_ch
         reason: None,
         leg: Leg::Single,
         parent: None,
-        last_price: None,
+        // The market runs away once he has bought.
+        last_price: (account == LEADER && order.filled > 0).then(|| Price::from_paise(MARKET * 6 / 5)),
         ts_event: second(order.changed_at),
         ts_exchange: None,
         ts_created: Some(second(order.entered_at)),

@@ -22,6 +22,7 @@ use crate::leader::{LeaderBook, LeaderOrder, Merge};
 use crate::mirror::{Answer, Approved, Request};
 use crate::order::{BrokerStatus, EvidenceSource, OrderReport, OrderTerms};
 use crate::pacing::Purpose;
+use crate::sizing::DayCapital;
 use crate::time::{Timestamp, TradingDay};
 
 pub(super) const MILLI: i64 = 1_000;
@@ -96,12 +97,23 @@ pub(super) struct Operator {
     pub(super) has_stopped: bool,
 }
 
+/// What the Sizer goes by.
+pub(super) struct Facts {
+    pub(super) order: LeaderOrder,
+    pub(super) instrument: Option<Arc<Instrument>>,
+    pub(super) capital: DayCapital,
+}
+
 pub(super) struct World {
     pub(super) chance: Chance,
     /// The same for the leader alone, where he is led by several.
     pub(super) leads: Option<Chance>,
     pub(super) policies: Policies,
     pub(super) settings: FollowerSettings,
+    /// What the Sizer knows otherwise than it is in this world.
+    pub(super) alter: fn(&mut Facts),
+    /// Whether entries are bounded by more than the policies: how copies look is nobody's to say then.
+    pub(super) is_limited: bool,
     instruments: Vec<Arc<Instrument>>,
     pub(super) now: i64,
     pub(super) leader: Exchange,
@@ -181,6 +193,8 @@ impl World {
             policies,
             book: FollowerBook::new(settings.clone()),
             settings,
+            alter: |_| {},
+            is_limited: false,
             blots: vec![BTreeSet::new(); instruments.len()],
             tallies: carried.into_iter().map(Tally::new).collect(),
             instruments,
@@ -305,7 +319,11 @@ impl World {
 
     pub(super) fn decision(&self, order: &Arc<LeaderOrder>) -> Decision {
         let instrument = self.instruments.iter().find(|instrument| instrument.key == order.terms.instrument);
-        decide(order, instrument, &self.settings.copy, self.policies.capital(), &self.settings.account)
+        let capital = self.policies.capital();
+        let mut facts = Facts { order: LeaderOrder::clone(order), instrument: instrument.cloned(), capital };
+        (self.alter)(&mut facts);
+        let Facts { order, instrument, capital } = &facts;
+        decide(order, instrument.as_ref(), &self.settings.copy, *capital, &self.settings.account)
     }
 
     /// What the oracle learns of the leader, at the same time as the code under test.
@@ -420,6 +438,7 @@ impl World {
                 self.seen[number].cover_missing = true;
                 self.blot(self.leader.orders[number].asked.instrument, "cover missing");
             }
+            Alert::AccountHalted | Alert::NoEquivalent(..) if self.is_limited => {}
             Alert::Overfill(id) if of(id).is_some_and(|leader| self.seen[leader].hand) => {}
             Alert::Drift(key, _) if self.policies.reads_positions => {
                 let number = speak::number_of_key(*key);

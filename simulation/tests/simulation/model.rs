@@ -39,6 +39,7 @@ mod copier;
 mod coverage;
 mod day;
 mod keeper;
+mod limits;
 mod lives;
 mod nights;
 mod rows;

@@ -45,6 +45,22 @@ fn what_was_carried_is_not_traded_back_by_what_opens() {
     assert_eq!(desk.child("B").client_order_id, exit);
 }
 
+/// It stands on the other side than the order that it makes good, and opens what that one closed.
+#[test]
+fn what_is_bought_back_passes_the_caps_of_its_own_side() {
+    let mut desk = Desk::with(|settings| {
+        settings.rules.parting.gap = GapPolicy::Full;
+        settings.entry.caps.lots_per_instrument = Some(Lots(2));
+    });
+    desk.bought("L", 130);
+    let early = desk.works("T", terms(SELL, 65));
+    desk.shows(&early, BrokerStatus::Traded, 65);
+    desk.bought("M", 65);
+    let effects = desk.cancelled("T", terms(SELL, 65), 0);
+    assert_eq!(placements(&effects), vec![], "two lots are held");
+    assert!(matches!(alerts(&effects)[..], [Alert::CopyGap(..)]), "{effects:?}");
+}
+
 /// What makes a gap good is an order of its own, which under a cap of one has its place already.
 #[test]
 fn what_is_bought_back_leaves_again_where_it_never_left() {

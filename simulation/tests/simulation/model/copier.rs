@@ -11,6 +11,7 @@ use super::speak;
 use super::steps::{FOLLOWING, TRIES};
 use super::world::{Checked, Operator, World, hold};
 use crate::follower::FollowerBook;
+use crate::gates::DeniedReason;
 
 pub(super) struct Copier {
     pub(super) world: World,
@@ -48,7 +49,15 @@ impl Copier {
             (world.settings.copy.entry_age_max, world.settings.entry.age_max) = (SHORT_AGE, SHORT_AGE);
             (0..world.policies.instruments).for_each(|instrument| world.blot(instrument, "lost"));
         }
-        if world.policies.operator {
+        let limit = self.keeper.borrow().limit;
+        if let Some(limit) = limit {
+            (limit.settle)(&mut world.settings);
+            (world.alter, world.is_limited) = (limit.alter, true);
+            // On a holiday the exchange is closed to everybody.
+            world.policies.owner &= limit.reason != DeniedReason::MarketHoliday;
+            (0..world.policies.instruments).for_each(|instrument| world.blot(instrument, "lost"));
+        }
+        if world.policies.operator || limit.is_some() {
             forget_copies(&mut world.tallies);
         }
         let (carried, now) = (world.carried(), world.time());
@@ -159,6 +168,10 @@ impl Copier {
         world.perform(effects)?;
         if !world.is_dead {
             world.check()?;
+        }
+        let told = self.keeper.borrow().limit.and_then(|limit| limit.told);
+        if let Some(told) = told {
+            world.tell(told())?;
         }
         world.arm()?;
         world.read_begins()?;

@@ -6,8 +6,10 @@ use tandem_actors::store::{IntentKind, predecessors};
 
 use super::keeping::Boundary;
 use crate::follower::{Alert, Record};
+use crate::gap::GapKind;
 use crate::gates::DeniedReason;
-use crate::mirror::IntentState;
+use crate::mirror::{IntentState, Outcome};
+use crate::trading::TradingState;
 
 /// How often each thing has happened, in words.
 #[derive(Debug, Default)]
@@ -115,64 +117,10 @@ pub(super) const DEATHS: [(&str, Boundary); 51] = [
 ];
 
 /// What this world cannot come to, with the reason.
-const REASONS_NOT_HERE: [(&str, &[DeniedReason]); 8] = [
-    (
-        "its leader gives ordinary orders on listed index options",
-        &[
-            DeniedReason::CopyLoop,
-            DeniedReason::OrderLeg,
-            DeniedReason::UnknownInstrument,
-            DeniedReason::NotOption,
-            DeniedReason::KindNotCopied,
-            DeniedReason::UnsupportedProduct,
-            DeniedReason::UnsupportedOrderType,
-            DeniedReason::ForeverOnDerivatives,
-            DeniedReason::ForeverChild,
-        ],
-    ),
-    (
-        "its exchange trades round the clock",
-        &[
-            DeniedReason::OutsideWindow,
-            DeniedReason::MarketHoliday,
-            DeniedReason::MarketClosed,
-            DeniedReason::MarketOpen,
-            DeniedReason::InstrumentExpired,
-            DeniedReason::ExpiryDay,
-            DeniedReason::IntradayCutoff,
-        ],
-    ),
-    (
-        "its owner keeps no lists, and bounds neither values nor drifts of prices nor losses",
-        &[
-            DeniedReason::CopyingOff,
-            DeniedReason::SegmentFiltered,
-            DeniedReason::UnderlyingFiltered,
-            DeniedReason::InstrumentFiltered,
-            DeniedReason::ProductFiltered,
-            DeniedReason::SideFiltered,
-            DeniedReason::PriceDrift,
-            DeniedReason::OrderValue,
-            DeniedReason::PositionShare,
-            DeniedReason::DailyLoss,
-        ],
-    ),
-    (
-        "its capital and money are always known, its prices on the tick and within the band",
-        &[
-            DeniedReason::CapitalUnknown,
-            DeniedReason::FiguresUnknown,
-            DeniedReason::OffTick,
-            DeniedReason::OutsideBand,
-        ],
-    ),
-    ("its broker takes every token", &[DeniedReason::AccountHalted, DeniedReason::BreakerOpen]),
+const REASONS_NOT_HERE: [(&str, &[DeniedReason]); 3] = [
     ("its broker shows no order of ours that is on no record", &[DeniedReason::AlreadyAtBroker]),
     ("no order of its days outlasts one", &[DeniedReason::RestsFromBefore]),
-    (
-        "a few in ten thousand days",
-        &[DeniedReason::NeverSent, DeniedReason::RoundTripMissed, DeniedReason::LedgerDrift],
-    ),
+    ("a few in ten thousand days", &[DeniedReason::NeverSent]),
 ];
 
 /// A step of an intent: its kind, from, to.
@@ -233,17 +181,51 @@ const STEPS_NOT_HERE: [(&str, &[Step]); 4] = [
     ),
 ];
 
-/// Alerts that this world can cause; drift, an exit given up and one that overshot are a few in ten thousand days.
-const ALERTS: [&str; 8] = [
+/// Alerts that this world can cause; drift, an exit given up and a fill beyond what was asked are a few in ten thousand
+/// days. The others need super orders (a leg unlinked), conversions, a broker who squares off or shows orders twice, late or
+/// without a record, prices that differ from the leader's (slippage), or a fault of the machine (an unlawful step).
+const ALERTS: [&str; 14] = [
+    "AccountHalted",
+    "CarriedLeft",
     "ChangeRefused",
     "ChangesExhausted",
     "CopyGap",
     "CoverMissing",
     "Detached",
+    "NoEquivalent",
+    "OutcomeUnknown",
+    "Overshot",
     "SquaredOff",
     "SquaringOff",
     "Stopped",
+    "UnresolvedYesterday",
 ];
+
+/// In which ways copies part from their orders.
+const GAPS: [GapKind; 9] = [
+    GapKind::ChangesExhausted,
+    GapKind::Detached,
+    GapKind::ExitStopped,
+    GapKind::FollowerAbsent,
+    GapKind::FollowerRefused,
+    GapKind::FollowerRejected,
+    GapKind::LeaderCancelled,
+    GapKind::LeaderRejected,
+    GapKind::LeftBehind,
+];
+
+/// What becomes of a copy.
+const OUTCOMES: [Outcome; 6] = [
+    Outcome::AwaitingLeader,
+    Outcome::Waiting,
+    Outcome::Sent,
+    Outcome::Skipped,
+    Outcome::Voided,
+    Outcome::Detached,
+];
+
+/// How an account may trade.
+const TRADING: [TradingState; 3] = [TradingState::Active, TradingState::Reducing, TradingState::Halted];
 
 /// Deaths that are a few in ten thousand days although they are aimed at.
 const RARE_DEATHS: [(&str, Boundary); 8] = [
@@ -299,6 +281,9 @@ pub(super) fn demanded() -> Vec<String> {
         .filter(|reason| !REASONS_NOT_HERE.iter().any(|(_, reasons)| reasons.contains(reason)));
     demanded.extend(reasons.map(|reason| format!("reason: {reason:?}")));
     demanded.extend(ALERTS.map(|alert| format!("alert: {alert}")));
+    demanded.extend(GAPS.map(|gap| format!("gap: {gap:?}")));
+    demanded.extend(OUTCOMES.map(|outcome| format!("copy: {outcome:?}")));
+    demanded.extend(TRADING.map(|state| format!("trading: {state:?}")));
     for (kind, name) in
         [(IntentKind::Place, "placing"), (IntentKind::Modify, "change"), (IntentKind::Cancel, "cancel")]
     {

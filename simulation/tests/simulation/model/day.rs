@@ -12,6 +12,7 @@ use super::copier::Copier;
 use super::coverage::Coverage;
 use super::exchange::Order;
 use super::keeper::{Death, Fate, Keeper};
+use super::limits;
 use super::policies::{self, Policies};
 use super::rows::Rows;
 use super::speak::FOLLOWERS;
@@ -30,6 +31,7 @@ const SLICE: i64 = 200 * MILLI;
 // So that no two draw the same numbers.
 const DAY: u64 = 0x0D1E_0F1D_0E5E_ED00;
 const LEADER: u64 = 0x1EAD_0000_5EED_0001;
+const LIMITS: u64 = 0x0000_0000_0B01_4D00;
 const FATES: [u64; FOLLOWERS.len()] = [0xFA7E_0001_0000_0000, 0xFA7E_0002_0000_0000, 0xFA7E_0003_0000_0000];
 const WORLDS: [u64; FOLLOWERS.len()] = [0, 0xF011_0002_0000_0000, 0xF011_0003_0000_0000];
 
@@ -165,7 +167,9 @@ impl Day {
             let is_spared = plan.spares_one && number + 1 == plan.followers;
             let deaths = if is_spared { 0 } else { chance.below(5).min(which.deaths_max) };
             let fate = Fate { deaths, is_alone: plan.spares_one };
-            Copier::new(world, Keeper::new(&rows, number, chance, fate))
+            let mut keeper = Keeper::new(&rows, number, chance, fate);
+            keeper.limit = limits::draw(Chance::new(which.seed ^ FATES[number] ^ LIMITS));
+            Copier::new(world, keeper)
         });
         let copiers: Vec<Copier> = copiers.collect();
         let clock = copiers[0].world.now;

@@ -12,6 +12,7 @@ use tandem_actors::store::{IncidentSettled, IntentTiming, Job, OpeningRow, Write
 use super::chance::Chance;
 use super::coverage::DEATHS;
 use super::keeping::{Boundary, Keeping};
+use super::limits::Limit;
 use super::rows::Rows;
 use super::speak::{self, FOLLOWERS};
 use super::world::{Checked, hold};
@@ -48,6 +49,7 @@ pub(super) struct Keeper {
     generation: u32,
     pub(super) chance: Chance,
     fate: Fate,
+    pub(super) limit: Option<&'static Limit>,
     /// Where the day is to die if it ever comes there: most moments are rare.
     aim: (&'static str, Boundary),
     pub(super) died_at: Boundary,
@@ -78,6 +80,7 @@ impl Keeper {
             aim: chance.pick(&DEATHS),
             chance,
             fate,
+            limit: None,
             died_at: Boundary::Told,
             death: None,
             has_trading: false,
@@ -144,6 +147,9 @@ impl Keeper {
         hold!(is_todays || !leaves, "P29: {key:?} is sent on another day");
         let opens = child.purpose == Purpose::Entry && self.frozen.contains(&child.terms.instrument);
         hold!(!opens || !leaves, "P29: {key:?} opens where nobody knows what is held");
+        if let Some(limit) = self.limit.filter(|_| leaves && child.purpose == Purpose::Entry) {
+            hold!((limit.lets_open)(&child.terms), "{key:?} opens, {} or not", limit.reason);
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::copier::Copier;
 use super::day::Day;
@@ -15,6 +16,7 @@ use super::world::{Checked, MILLI, SECOND, Seen, World};
 use crate::follower::{Effect, Event, FollowerBook};
 use crate::leader::{LeaderBook, LeaderOrder};
 use crate::pacing::Purpose;
+use crate::time::Timestamp;
 
 /// What goes on in a follower's account while nobody listens.
 pub(super) const DOWN: [(u32, Step); 8] = [
@@ -32,6 +34,9 @@ pub(super) const DOWN: [(u32, Step); 8] = [
 const MEANWHILE: [u32; 3] = [35, 6, 31];
 /// Of the leader's steps, those that are no hearing.
 const DEEDS: usize = 9;
+
+/// From here on in a day hours would come to its end.
+const LATE: Duration = Duration::from_hours(20);
 
 /// How long no process runs.
 #[derive(Debug, Clone, Copy)]
@@ -282,6 +287,10 @@ impl Day {
     fn stay_down(&mut self) -> Checked {
         let downtime =
             [Downtime::None, Downtime::Seconds, Downtime::Hours][self.chance.weighted(&self.plan.downtimes)];
+        // Another day begins with a night alone.
+        let clock = Timestamp::from_micros(self.clock);
+        let is_late = clock.since(clock.trading_day().start()) > LATE;
+        let downtime = if is_late { Downtime::None } else { downtime };
         self.copiers.iter_mut().for_each(|copier| {
             copier.world.note(|| format!("the process dies; down: {downtime:?}"));
         });

@@ -79,7 +79,7 @@ impl World {
             if is_left_over {
                 self.blot(number, "left over");
             }
-            if is_part || is_left_over {
+            if is_part || is_left_over || self.is_limited {
                 self.blot(number, "lost");
             }
         }
