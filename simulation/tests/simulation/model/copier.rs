@@ -9,7 +9,7 @@ use super::keeper::{Death, Keeper};
 use super::lives::DOWN;
 use super::speak;
 use super::steps::{FOLLOWING, TRIES};
-use super::world::{Checked, Operator, World, hold};
+use super::world::{Checked, Operator, Seen, World, hold};
 use crate::follower::FollowerBook;
 use crate::gates::DeniedReason;
 
@@ -18,6 +18,8 @@ pub(super) struct Copier {
     pub(super) keeper: Rc<RefCell<Keeper>>,
     /// His actor alone has died; the next one begins after so many steps.
     pub(super) is_away_for: Option<u32>,
+    /// What was told of the leader when it died.
+    pub(super) seen_alive: Vec<Seen>,
     /// What an operator had said before he was heard last.
     operator_before: Option<Operator>,
 }
@@ -26,7 +28,7 @@ impl Copier {
     pub(super) fn new(mut world: World, keeper: Keeper) -> Self {
         let keeper = Rc::new(RefCell::new(keeper));
         world.keeping = Box::new(Rc::clone(&keeper));
-        Self { world, keeper, is_away_for: None, operator_before: None }
+        Self { world, keeper, is_away_for: None, seen_alive: Vec::new(), operator_before: None }
     }
 
     pub(super) fn name(&self) -> &'static str {

@@ -83,7 +83,9 @@ static LIMITS: [Limit; 32] = [
     settled(DeniedReason::FiguresUnknown, |of| {
         loss(of, 1_000);
         of.entry.figures_age_max = Duration::ZERO;
-    }),
+    })
+    // Those of this very moment are known.
+    .opening(|_| true),
     altered(DeniedReason::OffTick, |facts| of_instrument(facts, |of| of.tick = Price::from_paise(7)))
         .opening(|_| true),
     altered(DeniedReason::OutsideBand, |facts| {

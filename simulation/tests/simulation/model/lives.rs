@@ -163,6 +163,7 @@ impl Copier {
             None => {
                 self.keeper.borrow().count("an actor: dies alone");
                 self.world.note(|| "the follower's actor dies".to_owned());
+                self.seen_alive = self.world.seen.clone();
                 self.bury()?;
                 self.is_away_for = Some(self.draws(|chance| chance.pick(&[0, 0, 1, 4, 12])));
             }
@@ -171,7 +172,7 @@ impl Copier {
                 self.world.note(|| "another begins".to_owned());
                 self.world.tallies.iter_mut().for_each(Tally::dispute);
                 self.restore()?;
-                let before = self.world.seen.clone();
+                let before = std::mem::take(&mut self.seen_alive);
                 self.world.tell(Event::Together(true))?;
                 self.world.retell(&before)?;
             }
