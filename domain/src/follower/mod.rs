@@ -355,15 +355,19 @@ impl FollowerBook {
     }
 
     /// Cuts the shares anew wherever something changed. Says whether anything had.
+    ///
+    /// Each instrument is gone through once: to give its mirrors their shares steps no mirror of another, so none comes to be
+    /// looked at again. Should that ever not be so, it waits for the next step; a circle here would stop the account.
     fn share_out(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
         if self.together.is_some() {
             return false;
         }
-        let has_changed = !self.dirty.is_empty();
-        while let Some(instrument) = self.dirty.pop_first() {
-            self.reallocate(instrument, None, now, effects);
+        let changed = std::mem::take(&mut self.dirty);
+        for instrument in &changed {
+            self.reallocate(*instrument, None, now, effects);
         }
-        has_changed
+        debug_assert!(self.dirty.is_empty(), "shares of one instrument changed another: {:?}", self.dirty);
+        !changed.is_empty()
     }
 
     fn child(&self, id: &ClientOrderId) -> Option<(&Mirror, &Child)> {

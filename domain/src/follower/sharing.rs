@@ -117,6 +117,8 @@ impl FollowerBook {
         if self.trading.is_squaring_off {
             return (self.square_off_shares(instrument), None);
         }
+        // Three times at the most: where nothing rests it is not cut again for what rests, and where nothing is set aside not
+        // for anything.
         loop {
             let Some(line) = self.lines.get(&instrument) else { return (Vec::new(), None) };
             let again = match self.cut_shares(line) {

@@ -92,6 +92,7 @@ impl Standing {
     pub fn advance(&mut self, entries: &[Entry<'_>], finished: &[Finished]) -> Vec<usize> {
         let chunks = chunks(entries);
         let mut finished = finished.to_vec();
+        // Each time round one order less counts as finished.
         loop {
             let taken = whole_orders(&chunks, &finished);
             let is_taken = |index: &usize| taken.binary_search(index).is_ok();

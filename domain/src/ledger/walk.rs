@@ -113,7 +113,7 @@ impl<'a> Walk<'a> {
     ///
     /// What an order may hold for a part of what it opens hangs on how much that is in all, which is not known before the
     /// end: others may turn round what it goes on with, so that it closes. So the way is gone twice; the leader's side of
-    /// it is the same each time.
+    /// it is the same each time, and so is what the first told of it: there is nothing that a third could learn.
     pub(super) fn through(standing: &'a Standing, entries: &'a [Entry<'a>], beside: &[Beside<'_>]) -> Self {
         let go = |in_all: &[InAll]| {
             let mut walk = Self::new(standing, entries, in_all);
