@@ -90,6 +90,9 @@ CREATE TABLE orders (
     exited            INTEGER NOT NULL DEFAULT 0 CHECK (exited >= 0),
     -- The instrument's last price by the newest report that told one.
     last_price        INTEGER CHECK (last_price >= 0),
+    -- The newest day into which it was carried over, because it, or an order that it is a copy of or has a copy in, waited
+    -- over midnight: what it fills counts on that day. NULL: on its own.
+    carried_to        TEXT CHECK (carried_to > trading_day),
     UNIQUE (account, trading_day, broker_order_id)
 ) STRICT;
 
@@ -97,6 +100,7 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_by_client_order_id ON orders (client_order_id) WHERE client_order_id IS NOT NULL;
 CREATE INDEX orders_working ON orders (trading_day, account) WHERE terminal = 0;
 CREATE INDEX orders_of_leaders ON orders (trading_day) WHERE role = 'leader';
+CREATE INDEX orders_carried ON orders (carried_to) WHERE carried_to IS NOT NULL;
 CREATE INDEX orders_by_parent ON orders (account, trading_day, parent_order_id) WHERE parent_order_id IS NOT NULL;
 
 -- Fills. Each counts once, however often it is reported (P9). A fill that comes after its order's end, beyond its
@@ -677,7 +681,8 @@ CREATE VIEW active_orders AS SELECT * FROM orders WHERE terminal = 0;
 CREATE VIEW order_trades AS
 SELECT t.*, o.role, o.client_order_id, o.parent_order_id
 FROM trades AS t LEFT JOIN orders AS o
-    ON o.account = t.account AND o.trading_day = t.trading_day AND o.broker_order_id = t.broker_order_id;
+    ON o.account = t.account AND o.broker_order_id = t.broker_order_id
+    AND t.trading_day = COALESCE(o.carried_to, o.trading_day);
 
 -- Every account's positions as last read.
 CREATE VIEW latest_positions AS

@@ -3,6 +3,7 @@
 //! One path for a first start and for a restart (P20): lock, check, migrate, load, then arm.
 
 mod backups;
+mod carrying;
 mod day;
 pub(crate) mod following;
 mod ground;

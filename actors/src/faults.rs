@@ -135,7 +135,7 @@ fault_points! {
     HaltAcknowledged = "halt_acknowledged",
     /// The store's keeper looks after the writer.
     StoreWatched = "store_watched",
-    /// A new trading day: the leader's book of yesterday is gone.
+    /// A new trading day: what waits is carried into it, and nothing of it was read yet.
     DayTurned = "day_turned",
 }
 

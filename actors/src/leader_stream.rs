@@ -22,6 +22,7 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle, 
 use serde_json::json;
 use tandem_dhan::rest::{AccountClient, ClientError};
 use tandem_dhan::stream::{StreamFrame, StreamSettings};
+use tandem_domain::calendar::Calendar;
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::leader::LeaderBook;
 use tandem_domain::time::Timestamp;
@@ -47,6 +48,8 @@ pub struct LeaderParams {
     pub account: AccountParams,
     /// Its order stream.
     pub stream: StreamSettings,
+    /// When exchanges trade.
+    pub calendar: Arc<Calendar>,
     /// How often the order book is read once it is wanted.
     pub book_poll: Duration,
     /// How often the list of forever orders is read; none where no follower copies equity, for only there they exist.

@@ -61,8 +61,9 @@ impl History {
 
     /// The days there are orders or decisions of.
     pub(crate) fn days(&self) -> Vec<String> {
-        let days = self.orders.iter().map(|order| &order.day);
-        let days: BTreeSet<&String> = days.chain(self.intents.iter().map(|intent| &intent.day)).collect();
+        let days = self.orders.iter().map(|order| &order.counts_on);
+        let days: BTreeSet<&String> =
+            days.chain(self.intents.iter().map(|intent| &intent.counts_on)).collect();
         days.into_iter().cloned().collect()
     }
 

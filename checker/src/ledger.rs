@@ -56,7 +56,7 @@ pub(crate) fn fills<'a>(case: &'a Case<'a>) -> Vec<Fill<'a>> {
             row: trade.row(),
         });
     }
-    for order in case.history.orders.iter().filter(|order| !by_book(&order.account, &order.day)) {
+    for order in case.history.orders.iter().filter(|order| !by_book(&order.account, &order.counts_on)) {
         let key = (&*order.account, &*order.id);
         let Some(owner) = owned.get(&key) else { continue };
         let rest = own_units(case, order).abs() - told.get(&key).copied().unwrap_or_default();
@@ -110,7 +110,7 @@ pub(crate) fn leader_nets<'a>(case: &'a Case<'a>) -> HashMap<(&'a str, &'a Instr
     let of_leader = |order: &&OrderRow| order.role == "leader" && !case.followers.contains(&*order.account);
     for order in case.history.orders.iter().filter(of_leader) {
         let net = nets
-            .entry((&*order.day, &order.instrument))
+            .entry((&*order.counts_on, &order.instrument))
             .or_insert_with(|| LeaderNet { units: opening(case, order), since: 0 });
         net.units += own_units(case, order) - order.sign * order.exited;
         net.since = net.since.max(order.updated);
@@ -120,7 +120,7 @@ pub(crate) fn leader_nets<'a>(case: &'a Case<'a>) -> HashMap<(&'a str, &'a Instr
 
 fn opening(case: &Case<'_>, order: &OrderRow) -> i64 {
     let mut openings = case.history.openings.iter();
-    let found =
-        openings.find(|row| row.day == order.day && row.instrument == order.instrument && row.leader != 0);
+    let found = openings
+        .find(|row| row.day == order.counts_on && row.instrument == order.instrument && row.leader != 0);
     found.map_or(0, |row| row.leader)
 }

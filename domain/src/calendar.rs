@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate, NaiveTime, Weekday};
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, Weekday};
 
 use crate::instrument::ExchangeSegment;
 use crate::order::Product;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, TradingDay};
 
 /// Sessions and holidays. Public, because nothing in it can contradict itself so that a question had no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -173,6 +173,26 @@ impl Calendar {
         Some(Timestamp::from_ist(date.and_time(special.or_else(ordinary)?)))
     }
 
+    /// Whether the broker's books count as turned at a moment: on a day on which a segment trades, from 09:00 on. Nothing
+    /// trades before (`dhanhq-v2.md` section 12.1), and on another day he may see no reason to turn them.
+    pub fn books_have_turned(&self, segment: ExchangeSegment, at: Timestamp) -> bool {
+        at.ist().time() >= BOOKS_TURNED && self.close_of_day(segment, at).is_some()
+    }
+
+    /// Whether an order for the next session that was entered at a moment waits for it still when a day begins: no session
+    /// has ended in between.
+    pub fn waits_into(&self, segment: ExchangeSegment, entered_at: Timestamp, day: TradingDay) -> bool {
+        let mut date = entered_at.trading_day();
+        while date < day {
+            if self.close_of_day(segment, date.start()).is_some_and(|close| close > entered_at) {
+                return false;
+            }
+            let Some(next) = date.date().checked_add_days(Days::new(1)) else { return false };
+            date = TradingDay::from(next);
+        }
+        true
+    }
+
     /// Whether any holiday of a year is known. A year without a list is traded on every weekday.
     pub fn covers(&self, year: i32) -> bool {
         self.holidays.keys().any(|date| date.year() == year)
@@ -193,6 +213,12 @@ impl Calendar {
             .max_by_key(|hours| hours.since)
     }
 }
+
+/// From then on, on a day on which it trades.
+const BOOKS_TURNED: NaiveTime = match NaiveTime::from_hms_opt(9, 0, 0) {
+    Some(time) => time,
+    None => NaiveTime::MIN,
+};
 
 /// The first moment after a day, as near as a time of day comes to it.
 pub const END_OF_DAY: NaiveTime = match NaiveTime::from_hms_nano_opt(23, 59, 59, 999_999_999) {

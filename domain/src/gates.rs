@@ -72,7 +72,8 @@ coded_enum! {
         NeverSent = "never_sent",
         /// The broker's book holds an order with this very id, and there is no record of it here: it is not sent again.
         AlreadyAtBroker = "already_at_broker",
-        /// A copy of it that was placed on an earlier day may rest at the broker still.
+        /// A copy of it that was placed on an earlier day may rest at the broker still, and nobody can prove that it is one
+        /// that was carried over.
         RestsFromBefore = "rests_from_before",
         /// The answer was lost, and the broker's book proved that no order had come of it; too late to send again.
         ProvenAbsent = "proven_absent",

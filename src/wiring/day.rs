@@ -9,6 +9,7 @@ use tandem_actors::store::{Store, StoreHandle, Write};
 use tandem_domain::time::TradingDay;
 use tracing::info;
 
+use super::carrying::carry_over;
 use super::ground::{Ground, calendar, load_instruments, record_quietly};
 use crate::settings::Settings;
 
@@ -55,16 +56,20 @@ impl Ground {
         info!(%before, %day, "the day is over: everything begins anew, from what is on record");
         self.instruments = Instruments::default();
         loop {
-            let loaded = load_instruments(&self.instruments, &self.source, store, day, &self.clock).await;
-            match loaded.and_then(|()| calendar(settings, day)) {
-                Ok(calendar) => {
-                    self.calendar = calendar;
-                    return self.has_begun(store);
-                }
+            match self.lay_anew(settings, store, day).await {
+                Ok(()) => return self.has_begun(store),
                 Err(error) => self.has_not_begun(store, &error),
             }
             actix_rt::time::sleep(RETRY).await;
         }
+    }
+
+    async fn lay_anew(&mut self, settings: &Settings, store: &Store, day: TradingDay) -> anyhow::Result<()> {
+        load_instruments(&self.instruments, &self.source, store, day, &self.clock).await?;
+        self.calendar = calendar(settings, day)?;
+        carry_over(store, &self.calendar, day).await?;
+        tandem_actors::fault_point!(DayTurned);
+        Ok(())
     }
 
     /// Every actor begins a new life: what the ones before told of it, and is still so, they will tell again.

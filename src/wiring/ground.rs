@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::carrying::carry_over;
 use super::operators::Operators;
 use crate::settings::{self, ClockSource, Settings, load_calendar};
 
@@ -53,6 +54,7 @@ impl Ground {
         let source = instrument_source(settings);
         load_instruments(&instruments, &source, store, day, &clock).await?;
         let calendar = calendar(settings, day)?;
+        carry_over(store, &calendar, day).await?;
         tandem_actors::fault_point!(GroundLaid);
         let generations = Arc::default();
         let ground = Self { clock, in_flight, frames, instruments, source, calendar, operators, generations };

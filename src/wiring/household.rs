@@ -49,6 +49,7 @@ pub(super) fn house(
             .broker
             .stream(settings.leader.local_address)
             .context("[broker] stream_url is needed to copy")?,
+        calendar: Arc::clone(&ground.calendar),
         book_poll: settings.leader.book_poll,
         forever_poll: followers
             .iter()

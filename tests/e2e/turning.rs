@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use chrono::NaiveTime;
+use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::instrument::{InstrumentKey, OptionType};
-use tandem_domain::order::{OrderTerms, Product};
+use tandem_domain::order::{Leg, OrderTerms, Product};
+use tandem_domain::price::Price;
+use tandem_sim::exchange::ForeverChange;
 use tandem_sim::{AnswerFault, Fault, Mute};
 
-use crate::harness::{ASHA, Broker, Daemon, LEADER, Setup, Stage, buy, limit, sell, until};
+use crate::harness::{
+    ASHA, Broker, Daemon, LEADER, Setup, Stage, account, buy, forever, limit, sell, to_price, until,
+};
 
 const NEXT_DAY: &str = "2026-12-02 09:20:00";
 const TURNED: &str = "the day is over: everything begins anew";
@@ -180,24 +185,228 @@ fn f19_what_arrived_yesterday_and_nobody_heard_of_is_an_incident_until_a_resume(
     daemon.end();
 }
 
-#[test]
-fn f20_an_order_that_waits_over_midnight_is_not_copied_again() {
-    let setup = Setup::new().starts("2026-12-01 17:00:00").sim(|sim| sim.token_hours = 48);
-    let Stage { broker, mut daemon } = setup.stage();
-    daemon.tolerates("");
-    let option = broker.option();
-    let order = broker.lead(OrderTerms { after_market: true, ..limit("100.00", buy(option, 260)) });
-    daemon.until_status(&order, "asha", "PENDING");
-    broker.pass_until("2026-12-02 00:00:01");
-    daemon.until_log(TURNED);
-    daemon.until_live(2);
-    until("it is left alone", || {
-        let sql = "SELECT reason FROM copy_mappings WHERE trading_day = '2026-12-02'";
-        let reasons: Vec<Option<String>> = daemon.table(sql, |row| row.get(0));
-        (reasons == [Some("rests_from_before".to_owned())]).then_some(())
-    });
-    daemon.until_incident("unrecorded_order", "asha");
+/// After the session: what is ordered waits for the next one.
+fn evening() -> Stage {
+    Setup::new().starts("2026-12-01 17:00:00").sim(|sim| sim.token_hours = 48).stage()
+}
+
+fn after_market(terms: OrderTerms) -> OrderTerms {
+    OrderTerms { after_market: true, ..terms }
+}
+
+/// The day turns in the running daemon, or while none runs.
+fn over_midnight(broker: &Broker, daemon: &mut Daemon, is_killed: bool) {
     broker.quiet();
-    assert_eq!(broker.orders(ASHA).len(), 1);
+    if is_killed {
+        daemon.kill();
+        broker.pass_until("2026-12-02 07:30:00");
+        daemon.start();
+    } else {
+        broker.pass_until("2026-12-02 00:00:01");
+        daemon.until_log(TURNED);
+    }
+    daemon.until_live(2);
+    broker.pass_until("2026-12-02 08:00:00");
+    broker.quiet();
+}
+
+/// What is on record of which day.
+fn days(daemon: &Daemon) -> Vec<(String, String, Option<String>)> {
+    let sql = "SELECT role, trading_day, carried_to FROM orders ORDER BY role DESC, trading_day";
+    daemon.table(sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+}
+
+#[test]
+fn f20_what_waits_over_midnight_is_cancelled_once_when_the_leader_cancels_in_the_morning() {
+    for is_killed in [false, true] {
+        let Stage { broker, mut daemon } = evening();
+        let option = broker.option();
+        let order = broker.lead(after_market(limit("100.00", buy(option, 260))));
+        daemon.until_status(&order, "asha", "PENDING");
+        over_midnight(&broker, &mut daemon, is_killed);
+        assert_eq!(broker.asked(ASHA), (1, 0, 0), "nothing is asked for a second time");
+        let of = |role: &str| (role.to_owned(), "2026-12-01".to_owned(), Some("2026-12-02".to_owned()));
+        assert_eq!(days(&daemon), [of("leader"), of("follower")], "it keeps the day of its birth");
+
+        broker.pass_until("2026-12-02 08:30:00");
+        broker.cancel(LEADER, &order);
+        daemon.until_status(&order, "asha", "CANCELLED");
+        broker.pass_until(NEXT_DAY);
+        broker.quiet();
+        assert_eq!(broker.asked(ASHA), (1, 0, 1));
+        assert_eq!(broker.net(ASHA, option), 0);
+        assert_eq!(daemon.outcomes("asha").len(), 1, "one order, one word");
+        assert_eq!(daemon.incidents(), []);
+        daemon.end();
+    }
+}
+
+#[test]
+fn f20_what_fills_at_the_open_is_held_by_its_mirror_and_leaves_with_the_leader() {
+    for is_killed in [false, true] {
+        let Stage { broker, mut daemon } = evening();
+        let option = broker.option();
+        let order = broker.lead(after_market(limit("100.00", buy(option, 260))));
+        daemon.until_status(&order, "asha", "PENDING");
+        over_midnight(&broker, &mut daemon, is_killed);
+        broker.pass_until(NEXT_DAY);
+        daemon.until_filled(&order, "asha", 130);
+        broker.quiet();
+        assert_eq!((broker.net(LEADER, option), broker.net(ASHA, option)), (260, 130));
+        // A new life of the day knows what it holds.
+        if is_killed {
+            daemon.kill();
+            daemon.start();
+            daemon.until_live(3);
+        }
+        let half = broker.lead(sell(option, 130));
+        daemon.until_filled(&half, "asha", 65);
+        let rest = broker.lead(sell(option, 130));
+        daemon.until_filled(&rest, "asha", 65);
+        broker.quiet();
+        assert_eq!((broker.net(LEADER, option), broker.net(ASHA, option)), (0, 0));
+        assert_eq!(broker.placements(ASHA).len(), 3);
+        assert_eq!(daemon.incidents(), []);
+        daemon.end();
+    }
+}
+
+#[test]
+fn f20_what_waits_over_midnight_follows_a_change_of_price_in_the_morning() {
+    for is_killed in [false, true] {
+        let Stage { broker, mut daemon } = evening();
+        let option = broker.option();
+        let order = broker.lead(after_market(limit("100.00", buy(option, 260))));
+        daemon.until_status(&order, "asha", "PENDING");
+        over_midnight(&broker, &mut daemon, is_killed);
+        broker.change(LEADER, &order, &to_price("90.00"));
+        until("the copy is changed", || {
+            (broker.only_order(ASHA).terms.price == Price::from_paise(9_000)).then_some(())
+        });
+        broker.pass_until(NEXT_DAY);
+        broker.quiet();
+        assert_eq!(broker.asked(ASHA), (1, 1, 0));
+        assert_eq!((broker.net(LEADER, option), broker.net(ASHA, option)), (0, 0), "below the market");
+        broker.cancel(LEADER, &order);
+        daemon.until_status(&order, "asha", "CANCELLED");
+        daemon.end();
+    }
+}
+
+#[test]
+fn f20_a_forever_order_that_rests_over_midnight_is_followed_until_it_fires() {
+    for is_killed in [false, true] {
+        let setup = Setup::new().sim(|sim| sim.token_hours = 48);
+        let setup =
+            setup.set(r#"copy.instrument_kinds = ["OPTIDX", "EQUITY"]"#).set("leader.forever_poll_ms = 1000");
+        let Stage { broker, mut daemon } = setup.stage();
+        let share = broker.share(2885, "1450.00");
+        let order = broker.lead_forever(forever("1407.00", "1405.00", buy(share, 40)));
+        let hers = |expected: OrderTerms| {
+            until("hers is like this", || (broker.only_forever(ASHA).terms == expected).then_some(()));
+        };
+        until("hers rests", || {
+            let resting = broker.sim.with_exchange(|exchange| exchange.forever_orders(&account(ASHA)).len());
+            (resting == 1).then_some(())
+        });
+        hers(forever("1407.00", "1405.00", buy(share, 20)));
+        over_midnight(&broker, &mut daemon, is_killed);
+        assert_eq!(broker.calls(ASHA), ["POST /forever/orders"], "nothing is asked for a second time");
+        let change = ForeverChange {
+            leg: Leg::Target,
+            order_type: None,
+            time_in_force: None,
+            quantity: None,
+            price: Some(Price::from_paise(140_200)),
+            trigger: Some(Price::from_paise(140_000)),
+        };
+        broker.lead_forever_change(&order, &change);
+        hers(forever("1402.00", "1400.00", buy(share, 20)));
+        broker.pass_until(NEXT_DAY);
+        broker.quiet();
+        broker.price(share, "1400.00");
+        daemon.until_filled(&order, "asha", 20);
+        broker.quiet();
+        let exit = broker.lead(OrderTerms { product: Product::Cnc, ..sell(share, 40) });
+        daemon.until_filled(&exit, "asha", 20);
+        broker.quiet();
+        assert_eq!((broker.net(LEADER, share), broker.net(ASHA, share)), (0, 0));
+        assert_eq!(broker.calls(ASHA), ["POST /forever/orders", "PUT /forever/orders", "POST /orders"]);
+        assert_eq!(daemon.incidents(), []);
+        daemon.end();
+    }
+}
+
+#[test]
+fn f20_what_the_leader_cancels_in_the_night_while_nothing_runs_is_cancelled_before_the_open() {
+    let Stage { broker, mut daemon } = evening();
+    daemon.expects("is not shown any more: it counts as cancelled");
+    let option = broker.option();
+    let order = broker.lead(after_market(limit("100.00", buy(option, 260))));
+    daemon.until_status(&order, "asha", "PENDING");
+    broker.quiet();
+    daemon.kill();
+    broker.pass_until("2026-12-01 22:00:00");
+    broker.cancel(LEADER, &order);
+    broker.pass_until("2026-12-02 07:30:00");
+    daemon.start();
+    daemon.until_live(2);
+    broker.pass_until("2026-12-02 08:30:00");
+    broker.quiet();
+    assert_eq!(broker.asked(ASHA), (1, 0, 0), "nobody knows yet what the broker's book shows");
+    broker.pass_until("2026-12-02 09:00:30");
+    daemon.until_status(&order, "asha", "CANCELLED");
+    broker.pass_until(NEXT_DAY);
+    broker.quiet();
+    assert_eq!(broker.asked(ASHA), (1, 0, 1));
+    assert_eq!(broker.net(ASHA, option), 0);
+    assert_eq!(daemon.incidents(), []);
+    daemon.end();
+}
+
+/// The answer to her order for the next session is lost, and the daemon is killed; it comes back on the next morning.
+fn in_doubt_and_waiting(answer: AnswerFault) -> (Stage, BrokerOrderId) {
+    let setup = Setup::new().starts("2026-12-01 17:00:00").sim(|sim| sim.token_hours = 48);
+    let Stage { broker, mut daemon } = setup.set("recovery.settle_ms = 500").stage();
+    daemon.tolerates("the answer was lost");
+    broker.inject(ASHA, Fault::StreamMute { mute: Mute::Frames });
+    broker.spoil_placements(ASHA, 1, answer);
+    let order = broker.lead(after_market(limit("100.00", buy(broker.option(), 260))));
+    let is_sent = || broker.placements(ASHA).len() == 1 || broker.orders(ASHA).len() == 1;
+    until("her order is sent", || is_sent().then_some(()));
+    daemon.kill();
+    broker.inject(ASHA, Fault::StreamMute { mute: Mute::Off });
+    let doubts: Vec<String> =
+        daemon.table("SELECT state FROM intents WHERE state IN ('SENDING', 'UNKNOWN')", |row| row.get(0));
+    assert_eq!(doubts.len(), 1);
+    broker.pass_until("2026-12-02 07:30:00");
+    daemon.start();
+    daemon.until_live(2);
+    (Stage { daemon, broker }, order)
+}
+
+#[test]
+fn f19_what_was_in_doubt_and_waits_over_midnight_is_found_and_followed() {
+    let (Stage { daemon, broker }, order) = in_doubt_and_waiting(AnswerFault::Delay { ms: 10_000 });
+    daemon.until_status(&order, "asha", "PENDING");
+    broker.cancel(LEADER, &order);
+    daemon.until_status(&order, "asha", "CANCELLED");
+    broker.pass_until(NEXT_DAY);
+    broker.quiet();
+    assert_eq!(broker.orders(ASHA).len(), 1, "nothing of yesterday is sent again");
+    assert_eq!(daemon.incidents(), []);
+    daemon.end();
+}
+
+#[test]
+fn f19_what_was_in_doubt_at_midnight_and_never_arrived_stays_in_doubt_and_is_not_sent_again() {
+    let (Stage { mut daemon, broker }, _) = in_doubt_and_waiting(AnswerFault::LoseBefore);
+    daemon.tolerates("not everything finished in time");
+    // By then her book was read many times that would have proven it absent on its own day.
+    daemon.until_incident("outcome_unknown", "asha");
+    assert!(broker.orders(ASHA).is_empty());
+    assert_eq!(broker.placements(ASHA).len(), 1, "nothing of yesterday is sent again");
+    let states: Vec<String> = daemon.table("SELECT state FROM intents", |row| row.get(0));
+    assert_eq!(states, ["UNKNOWN"]);
     daemon.end();
 }

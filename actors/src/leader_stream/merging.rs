@@ -7,13 +7,12 @@ use std::time::Instant;
 use actix::Context;
 use tandem_dhan::stream::StreamFrame;
 use tandem_dhan::wire::WireError;
-use tandem_domain::leader::{LeaderBook, LeaderOrder, Merge};
+use tandem_domain::leader::{LeaderOrder, Merge};
 use tandem_domain::order::{BrokerStatus, OrderReport};
 use tandem_domain::time::Timestamp;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::LeaderStream;
-use super::legs::LegWatch;
 use super::reading::Wishes;
 use crate::alerts::{AlertText, raise};
 use crate::in_flight::Underway;
@@ -79,7 +78,10 @@ impl LeaderStream {
         }
         self.params.clock.hear_of(report.ts_event);
         let now = self.params.clock.now();
-        let mut wishes = self.turn_day(now);
+        let mut wishes = Wishes::default();
+        if self.is_day_over(now) {
+            return wishes;
+        }
         // The documented form of a frame carries no times (`dhanhq-v2.md` section 5.6): then it is as old as its arrival.
         let timed;
         let report = if report.ts_event == Timestamp::EPOCH {
@@ -123,18 +125,10 @@ impl LeaderStream {
         }
     }
 
-    /// Yesterday's book is of no use today; what rests over night is read again. A day only grows: what rests would be told
-    /// under the name of another.
-    pub(super) fn turn_day(&mut self, now: Timestamp) -> Wishes {
-        if self.book.trading_day() >= now.trading_day() {
-            return Wishes::default();
-        }
-        info!(day = %now.trading_day(), "a new trading day: the leader's book begins empty");
-        self.book = LeaderBook::new(now.trading_day());
-        crate::fault_point!(DayTurned);
-        self.unreadable.clear();
-        self.legs = LegWatch::default();
-        Wishes::all()
+    /// What is told once the day is over is the next one's, whose actors hear it themselves: they know what was carried over
+    /// into it, and by which keys (P29). A day only grows.
+    pub(super) fn is_day_over(&self, now: Timestamp) -> bool {
+        self.book.trading_day() < now.trading_day()
     }
 
     /// Who is told what he does, and that it is under way; none where another life of this actor tells.

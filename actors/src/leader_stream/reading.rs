@@ -3,11 +3,13 @@
 //! A wish that comes while a read is under way is met by another read, begun after it: what the first one was answered may
 //! be older than the reason for the wish.
 
+use std::sync::Arc;
+
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
 use tandem_domain::error_policy::{Reaction, Trouble, outage_tries};
 use tandem_domain::leader::Merge;
-use tandem_domain::order::{ForeverReport, OrderReport, SuperReport};
+use tandem_domain::order::{ForeverReport, OrderReport, OrderTerms, SuperReport};
 use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
@@ -230,8 +232,8 @@ impl LeaderStream {
         for error in &book.unreadable {
             self.on_unreadable(error);
         }
-        let wishes = self.turn_day(self.params.clock.now());
-        for report in &book.rows {
+        let is_over = self.is_day_over(self.params.clock.now());
+        for report in book.rows.iter().filter(|_| !is_over) {
             if report.entry.account != self.params.account.account {
                 continue;
             }
@@ -243,14 +245,14 @@ impl LeaderStream {
             self.legs.read_done(Listing::Supers);
             self.tell_of_legs();
         }
-        self.wish(wishes, ctx);
     }
 
     fn on_forevers(&mut self, book: &Book<ForeverReport>, begun: Begun, ctx: &mut Context<Self>) {
         for error in &book.unreadable {
             self.on_unreadable(error);
         }
-        for report in &book.rows {
+        let is_over = self.is_day_over(self.params.clock.now());
+        for report in book.rows.iter().filter(|_| !is_over) {
             if report.order.account != self.params.account.account {
                 continue;
             }
@@ -282,6 +284,7 @@ impl LeaderStream {
         if book.is_complete() {
             self.legs.read_done(Listing::Orders);
             self.tell_of_legs();
+            self.end_unseen(book, begun.at, ctx);
         }
         self.wish(wishes, ctx);
         if self.state != StreamState::Merging {
@@ -292,6 +295,22 @@ impl LeaderStream {
         } else {
             // Begun before the login: what happened between its answer and the login it does not tell.
             self.wish(Wishes { orders: true, ..Wishes::default() }, ctx);
+        }
+    }
+
+    /// What was carried over and is not shown any more, although the broker's books have turned.
+    fn end_unseen(&mut self, book: &Book<OrderReport>, read_at: Timestamp, ctx: &mut Context<Self>) {
+        let now = self.params.clock.now();
+        if self.is_day_over(now) {
+            return;
+        }
+        let calendar = Arc::clone(&self.params.calendar);
+        let have_turned = |terms: &OrderTerms| calendar.books_have_turned(terms.instrument.segment, read_at);
+        let shown = book.rows.iter().map(|report| &report.broker_order_id).collect();
+        for order in self.book.end_unseen(&shown, have_turned, now) {
+            warn!(order = %order.broker_order_id, day = %order.trading_day,
+                "an order of the leader's that waited over midnight is not shown any more: it counts as cancelled");
+            self.on_changed(order, None, ctx);
         }
     }
 

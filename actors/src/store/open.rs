@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { then: Some(audit::chain_old_rows), ..sql(include_str!("migrations/0004_audit_chain.sql")) },
     sql(include_str!("migrations/0005_stopped_exits.sql")),
     sql(include_str!("migrations/0006_new_life.sql")),
+    sql(include_str!("migrations/0007_carried_over.sql")),
 ];
 
 /// The version of the schema this program works with.

@@ -59,6 +59,20 @@ pub struct AccountOrder {
     pub ts_init: Timestamp,
 }
 
+/// A leader order of an earlier day that is of this one, too, with everything that copies it: its keys stay those of its own
+/// day (P29).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarriedOver {
+    /// The leader's account.
+    pub account: DhanClientId,
+    /// The day of which its rows are.
+    pub trading_day: TradingDay,
+    /// The leader's order.
+    pub broker_order_id: BrokerOrderId,
+    /// The day into which it is carried: later than its own, and than any before.
+    pub to: TradingDay,
+}
+
 /// Which mirror: one leader order and one follower.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MirrorKey {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::StoreError;
 use super::instruments::InstrumentsWrite;
 use super::rows::{
-    AccountOrder, AuditEntry, ChildNoteRow, ConfigSnapshot, ConvertedRow, DayCapital, DriftRow,
+    AccountOrder, AuditEntry, CarriedOver, ChildNoteRow, ConfigSnapshot, ConvertedRow, DayCapital, DriftRow,
     FillComparison, FundsSnapshot, GapRow, HealthRow, IncidentRow, IncidentSettled, IntentChange, IntentRow,
     LeaderEvent, MappingRow, OpeningRow, PositionsSnapshot, SettledRow, TradingRow,
 };
@@ -34,6 +34,8 @@ pub enum Write {
     IntentChange(Box<IntentChange>),
     /// What a child is for, and whether its quantity is free for another, where its state stays.
     ChildNote(ChildNoteRow),
+    /// A leader order waits over midnight, or something that copies it does: both are of this day, too.
+    CarriedOver(CarriedOver),
     /// A request of an earlier day is settled.
     Settled(SettledRow),
     /// By how many units rows and account differ in an instrument.
@@ -98,6 +100,7 @@ impl Write {
             Self::Intent(_) => "intent",
             Self::IntentChange(_) => "intent change",
             Self::ChildNote(_) => "child note",
+            Self::CarriedOver(_) => "order carried over",
             Self::Settled(_) => "settled request",
             Self::Drift(_) => "drift",
             Self::Converted(_) => "conversion",

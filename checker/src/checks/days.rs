@@ -10,7 +10,7 @@ pub(super) fn nothing_left_by_a_crash(case: &Case<'_>, look: &mut Look) {
     let Some(started) = case.history.started else { return };
     let today = case.history.moment.map(when::day);
     let left = |intent: &&IntentRow| {
-        intent.is_in_doubt() && intent.updated < started && today.as_ref() == Some(&intent.day)
+        intent.is_in_doubt() && intent.updated < started && today.as_ref() == Some(&intent.counts_on)
     };
     look.saw();
     for intent in case.history.intents.iter().filter(left) {
@@ -35,12 +35,12 @@ pub(super) fn nothing_of_yesterday(case: &Case<'_>, look: &mut Look) {
         if let Some(sent) = intent.sent.filter(|_| !intent.after_market) {
             let day = when::day(sent);
             look.demand(
-                day <= intent.day,
+                day <= intent.counts_on,
                 || vec![intent.row()],
                 || format!("decided for {}, and sent on {day}", intent.day),
             );
         }
-        let is_of_yesterday = today.as_ref().is_some_and(|today| intent.day < *today);
+        let is_of_yesterday = today.as_ref().is_some_and(|today| intent.counts_on < *today);
         if intent.is_in_doubt() && is_of_yesterday {
             let kept = is_told(case, intent) || !case.is_settled(intent.updated);
             look.demand(

@@ -14,7 +14,7 @@ pub(super) fn ended_by_evidence(case: &Case<'_>, look: &mut Look) {
     let (today, started) = (case.history.moment.map(when::day), case.history.started);
     // One of an earlier day or life has a promise of its own.
     let is_of_this_life = |intent: &IntentRow| {
-        today.as_ref() == Some(&intent.day) && started.is_none_or(|started| intent.updated >= started)
+        today.as_ref() == Some(&intent.counts_on) && started.is_none_or(|started| intent.updated >= started)
     };
     for child in &case.children {
         look.saw();

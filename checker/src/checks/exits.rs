@@ -19,7 +19,7 @@ pub(super) fn only_reduce(case: &Case<'_>, look: &mut Look) {
     }
     for fill in ledger::fills(case) {
         let intent = fill.child.intent;
-        lines.entry((intent.follower(), &intent.day, &intent.instrument)).or_default().push(fill);
+        lines.entry((intent.follower(), &intent.counts_on, &intent.instrument)).or_default().push(fill);
     }
     let leaders = ledger::leader_nets(case);
     for (line, mut fills) in lines {
@@ -54,7 +54,7 @@ fn after_own_trades(case: &Case<'_>, (follower, day, instrument): Line<'_>, held
     let accounts: BTreeSet<&str> = case.accounts_of(follower);
     let is_it = |order: &&OrderRow| {
         order.role == "external"
-            && order.day == day
+            && order.counts_on == day
             && order.instrument == *instrument
             && accounts.contains(&*order.account)
     };
@@ -134,7 +134,7 @@ fn overlaps(case: &Case<'_>, (follower, day, instrument): Line<'_>, fill: &Fill<
     case.children.iter().any(|other| {
         let intent = other.intent;
         let is_of_line =
-            intent.follower() == follower && intent.day == day && other.instrument() == instrument;
+            intent.follower() == follower && intent.counts_on == day && other.instrument() == instrument;
         let is_other = intent.client_order_id != this.client_order_id;
         is_of_line
             && is_other
@@ -156,7 +156,7 @@ fn is_told(case: &Case<'_>, (follower, day, instrument): Line<'_>) -> bool {
     let of_line = || {
         let intents = case.history.intents.iter();
         intents.filter(|intent| {
-            intent.follower() == follower && intent.day == day && intent.instrument == *instrument
+            intent.follower() == follower && intent.counts_on == day && intent.instrument == *instrument
         })
     };
     let name = instrument.to_string();
@@ -169,7 +169,8 @@ fn is_told(case: &Case<'_>, (follower, day, instrument): Line<'_>) -> bool {
 fn is_closing(case: &Case<'_>, (follower, day, instrument): Line<'_>) -> bool {
     case.children.iter().any(|child| {
         let intent = child.intent;
-        let is_of_it = intent.follower() == follower && intent.day == day && child.instrument() == instrument;
+        let is_of_it =
+            intent.follower() == follower && intent.counts_on == day && child.instrument() == instrument;
         is_of_it && intent.purpose == "exit" && case.ended(child).is_none()
     })
 }

@@ -80,7 +80,7 @@ type Lines<'a> = HashMap<(&'a str, &'a str, &'a Instrument), Vec<&'a OrderRow>>;
 fn lines<'a>(case: &Case<'a>) -> Lines<'a> {
     let mut lines = Lines::new();
     for order in &case.history.orders {
-        lines.entry((&order.day, &order.account, &order.instrument)).or_default().push(order);
+        lines.entry((&order.counts_on, &order.account, &order.instrument)).or_default().push(order);
     }
     lines
 }
@@ -88,13 +88,13 @@ fn lines<'a>(case: &Case<'a>) -> Lines<'a> {
 /// A round trip of the leader's that is known as a whole is not played again.
 fn not_left_again(case: &Case<'_>, child: &Child<'_>, lines: &Lines<'_>, look: &mut Look) {
     let intent = child.intent;
-    let (day, account, id, _) = &intent.mirror;
+    let (_, account, id, _) = &intent.mirror;
     let (Some(sent), "entry", Some(leader)) = (intent.sent, &*intent.purpose, case.order(account, id)) else {
         return;
     };
     let known_by = intent.decided.unwrap_or(sent).min(sent) - KNOWN;
     let was_over = case.events(leader).iter().any(|event| event.is_end() && event.ts_init <= known_by);
-    let his = lines.get(&(&**day, &**account, child.instrument())).map_or(&[][..], Vec::as_slice);
+    let his = lines.get(&(&*intent.counts_on, &**account, child.instrument())).map_or(&[][..], Vec::as_slice);
     let net = leader_net(case, his, known_by);
     look.demand(
         !was_over || net.is_none_or(|net| net.signum() == intent.sign),
@@ -113,9 +113,9 @@ fn not_left_again(case: &Case<'_>, child: &Child<'_>, lines: &Lines<'_>, look: &
 /// legs traded for orders, of which the rows do not tell when.
 fn leader_net(case: &Case<'_>, his: &[&OrderRow], until: i64) -> Option<i64> {
     let mut openings = case.history.openings.iter();
-    let opening = his
-        .first()
-        .and_then(|order| openings.find(|row| row.day == order.day && row.instrument == order.instrument));
+    let opening = his.first().and_then(|order| {
+        openings.find(|row| row.day == order.counts_on && row.instrument == order.instrument)
+    });
     let mut net = opening.map_or(0, |row| row.leader);
     for order in his {
         if order.exited != 0 || !order.is_whole() || !case.parts(order).is_empty() {

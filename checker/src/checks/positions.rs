@@ -25,7 +25,7 @@ pub(super) fn equal_or_told(case: &Case<'_>, look: &mut Look) {
     let mut traded: BTreeMap<(&str, &str, &Instrument), Traded> = BTreeMap::new();
     for order in case.history.orders.iter().filter(|order| order.role != "leader") {
         let units = ledger::own_units(case, order);
-        let line = traded.entry((&*order.account, &*order.day, &order.instrument)).or_default();
+        let line = traded.entry((&*order.account, &*order.counts_on, &order.instrument)).or_default();
         if units != 0 {
             line.units += units;
             line.last = line.last.max(order.ts_event).max(order.updated);

@@ -54,13 +54,15 @@ fn rows<T>(
 
 const ORDERS: &str = "
 SELECT account, trading_day, broker_order_id, role, client_order_id, tag, segment, security_id, side, leg, quantity, status,
-    terminal, cumulative, exited, ts_event, ts_first_event, updated_at, parent_order_id
-FROM orders WHERE ?1 IS NULL OR trading_day = ?1 ORDER BY ts_first_event, broker_order_id";
+    terminal, cumulative, exited, ts_event, ts_first_event, updated_at, parent_order_id,
+    COALESCE(carried_to, trading_day) AS counts_on
+FROM orders WHERE ?1 IS NULL OR counts_on = ?1 ORDER BY ts_first_event, broker_order_id";
 
 fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
     Ok(OrderRow {
         account: row.get("account")?,
         day: row.get("trading_day")?,
+        counts_on: row.get("counts_on")?,
         id: row.get("broker_order_id")?,
         role: row.get("role")?,
         client_order_id: row.get("client_order_id")?,
@@ -82,7 +84,10 @@ fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
 
 const EVENTS: &str = "
 SELECT account, trading_day, broker_order_id, fingerprint, status, cumulative, ts_event, ts_init
-FROM order_events WHERE ?1 IS NULL OR trading_day = ?1 ORDER BY ts_init, rowid";
+FROM order_events AS e WHERE ?1 IS NULL OR ?1 = (
+    SELECT COALESCE(o.carried_to, o.trading_day) FROM orders AS o WHERE o.account = e.account
+        AND o.trading_day = e.trading_day AND o.broker_order_id = e.broker_order_id)
+ORDER BY ts_init, rowid";
 
 fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
     Ok(EventRow {
@@ -117,7 +122,9 @@ fn trade(row: &Row<'_>) -> rusqlite::Result<TradeRow> {
 const MAPPINGS: &str = "
 SELECT trading_day, leader_account, leader_order_id, follower_id, outcome, reason, target_quantity, inputs,
     filled_quantity, updated_at
-FROM copy_mappings WHERE ?1 IS NULL OR trading_day = ?1";
+FROM copy_mappings AS m WHERE ?1 IS NULL OR ?1 = (
+    SELECT COALESCE(l.carried_to, l.trading_day) FROM orders AS l WHERE l.account = m.leader_account
+        AND l.trading_day = m.trading_day AND l.broker_order_id = m.leader_order_id)";
 
 fn mapping(row: &Row<'_>) -> rusqlite::Result<MappingRow> {
     let inputs: Option<String> = row.get("inputs")?;
@@ -138,8 +145,10 @@ SELECT client_order_id, kind, serial, part, trading_day, leader_account, leader_
     account, event_fingerprint, purpose, state, segment, security_id, side, quantity, after_market, broker_order_id,
     refusal_http IS NOT NULL OR refusal_code IS NOT NULL OR refusal_text IS NOT NULL AS is_refused, ts_decided, ts_committed,
     ts_sent,
-    created_at, updated_at
-FROM intents WHERE ?1 IS NULL OR trading_day = ?1 ORDER BY created_at, client_order_id, serial";
+    created_at, updated_at, COALESCE((
+        SELECT l.carried_to FROM orders AS l WHERE l.account = i.leader_account AND l.trading_day = i.trading_day
+            AND l.broker_order_id = i.leader_order_id), trading_day) AS counts_on
+FROM intents AS i WHERE ?1 IS NULL OR counts_on = ?1 ORDER BY created_at, client_order_id, serial";
 
 fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
     Ok(IntentRow {
@@ -148,6 +157,7 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
         serial: row.get("serial")?,
         part: row.get("part")?,
         day: row.get("trading_day")?,
+        counts_on: row.get("counts_on")?,
         mirror: mirror(row)?,
         leg: row.get("leg")?,
         slice: row.get("slice")?,
@@ -171,7 +181,9 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<IntentRow> {
 }
 
 const GAPS: &str = "
-SELECT trading_day, leader_account, leader_order_id, follower_id FROM copy_gaps WHERE ?1 IS NULL OR trading_day = ?1";
+SELECT trading_day, leader_account, leader_order_id, follower_id FROM copy_gaps AS g WHERE ?1 IS NULL OR ?1 = (
+    SELECT COALESCE(l.carried_to, l.trading_day) FROM orders AS l WHERE l.account = g.leader_account
+        AND l.trading_day = g.trading_day AND l.broker_order_id = g.leader_order_id)";
 
 fn gap(row: &Row<'_>) -> rusqlite::Result<GapRow> {
     Ok(GapRow { mirror: mirror(row)? })

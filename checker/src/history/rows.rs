@@ -26,6 +26,8 @@ pub(crate) fn masked(account: &str) -> String {
 pub(crate) struct OrderRow {
     pub(crate) account: String,
     pub(crate) day: String,
+    /// The day on which it trades: its own, or the one into which it was carried.
+    pub(crate) counts_on: String,
     pub(crate) id: String,
     pub(crate) role: String,
     pub(crate) client_order_id: Option<String>,
@@ -146,6 +148,8 @@ pub(crate) struct IntentRow {
     pub(crate) serial: i64,
     pub(crate) part: Option<String>,
     pub(crate) day: String,
+    /// As that of the leader's order.
+    pub(crate) counts_on: String,
     pub(crate) mirror: MirrorKey,
     pub(crate) leg: i64,
     pub(crate) slice: i64,

@@ -165,3 +165,40 @@ fn the_days_close_is_that_of_its_session() {
     assert_eq!(close(NseFno, "2026-11-08 11:00:00"), Some(at("2026-11-08 19:15:00")), "Muhurat");
     assert_eq!(close(NseCurrency, "2026-11-23 11:00:00"), None, "no hours are known");
 }
+
+#[test]
+fn p29_an_order_for_the_next_session_waits_until_one_has_ended() {
+    let calendar = calendar();
+    for (segment, entered, day, waits) in [
+        // Friday's evening, over the weekend into Monday, whatever the hour of the start; and no further.
+        (NseFno, "2026-11-27 20:00:00", "2026-11-28", true),
+        (NseFno, "2026-11-27 20:00:00", "2026-11-30", true),
+        (NseFno, "2026-11-27 20:00:00", "2026-12-01", false),
+        // Before the session it is of the day itself.
+        (NseFno, "2026-12-01 08:00:00", "2026-12-02", false),
+        (NseFno, "2026-12-01 15:39:59", "2026-12-02", false),
+        (NseFno, "2026-12-01 15:40:00", "2026-12-02", true),
+        // Over a holiday, and into a Sunday with a session of its own.
+        (NseFno, "2026-11-23 18:00:00", "2026-11-25", true),
+        (NseFno, "2026-11-06 18:00:00", "2026-11-08", true),
+        (NseFno, "2026-11-06 18:00:00", "2026-11-09", false),
+        // A segment that never trades.
+        (NseCurrency, "2026-11-27 20:00:00", "2026-12-01", true),
+    ] {
+        let (entered_at, day) = (at(entered), TradingDay::from(date(day)));
+        assert_eq!(calendar.waits_into(segment, entered_at, day), waits, "{entered} into {day}");
+    }
+}
+
+#[test]
+fn the_brokers_books_count_as_turned_from_nine_on_a_day_of_trading() {
+    let calendar = calendar();
+    for (moment, turned) in [
+        ("2026-12-01 08:59:59", false),
+        ("2026-12-01 09:00:00", true),
+        ("2026-11-28 10:00:00", false),
+        ("2026-11-08 10:00:00", true),
+    ] {
+        assert_eq!(calendar.books_have_turned(NseFno, at(moment)), turned, "{moment}");
+    }
+}

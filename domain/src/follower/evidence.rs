@@ -194,6 +194,7 @@ impl FollowerBook {
             client_of: &self.client_of,
             external: &self.external,
             settle,
+            calendar: &self.settings.calendar,
         };
         let missing = absence::missing(&read, &around);
         let absence::News { lost, found } = self.lost.note(&read, &missing, settle);

@@ -5,6 +5,7 @@
 //! (through `reconciliation`), P18 (through [`crate::pacing`]), P26 (every leader order gets an outcome).
 
 mod aside;
+mod carrying;
 mod control;
 mod cover;
 mod driving;
@@ -141,8 +142,10 @@ pub struct FollowerBook {
     reservations: HashMap<ClientOrderId, Reservation>,
     /// Copies of earlier days that are held still, signed.
     carried: HashMap<InstrumentKey, i64>,
-    /// Leader orders of which a copy of an earlier day may rest at the broker still.
+    /// Leader orders of which a copy of an earlier day may rest at the broker still, and that were not carried over.
     resting: BTreeSet<BrokerOrderId>,
+    /// Leader orders that were carried over, and of which this life has not heard yet.
+    unheard: BTreeSet<BrokerOrderId>,
     /// Whether the leader is heard; what he does not tell, he may have taken back.
     hears_leader: bool,
     /// Whether the leader's positions were told to this life.
@@ -205,6 +208,7 @@ impl FollowerBook {
             reservations: HashMap::new(),
             carried: HashMap::new(),
             resting: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             hears_leader: true,
             knows_leader: false,
             unproven: Vec::new(),

@@ -6,16 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveTime;
-
 use super::{Effect, FollowerBook, Opening, Record};
 use crate::account::PositionReport;
 use crate::instrument::InstrumentKey;
 use crate::time::Timestamp;
-
-/// From then on, on a day on which its segment trades, what a position calls carried was carried into that day. Nothing
-/// trades before (`dhanhq-v2.md` section 12.1).
-const BOOKS_TURNED: (u32, u32) = (9, 0);
 
 /// Whose positions tell of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,10 +48,7 @@ impl FollowerBook {
     /// Whether positions read at a moment tell of that day, and not of the one before. Where the calendar knows no session
     /// the broker may see no reason to turn them.
     pub(super) fn have_turned(&self, instrument: InstrumentKey, read_at: Timestamp) -> bool {
-        let (hour, minute) = BOOKS_TURNED;
-        let is_late =
-            NaiveTime::from_hms_opt(hour, minute, 0).is_none_or(|turned| read_at.ist().time() >= turned);
-        is_late && self.settings.calendar.close_of_day(instrument.segment, read_at).is_some()
+        self.settings.calendar.books_have_turned(instrument.segment, read_at)
     }
 
     /// Takes in what an account's positions say of what was held before today.

@@ -30,6 +30,9 @@ impl FollowerBook {
         let id = order.broker_order_id.clone();
         let instrument = order.terms.instrument;
         let fingerprint = order.fingerprint();
+        if self.is_another_under_its_id(&order) {
+            return self.refuse_another(order, effects);
+        }
         if !self.mirrors.contains_key(&id) {
             self.mirrors.put(id.clone(), Mirror::new(Arc::clone(&order)));
         }
@@ -41,8 +44,7 @@ impl FollowerBook {
         if !same_news && let Some(line) = self.lines.get_mut(&instrument) {
             line.unsettle(&id);
         }
-        let is_of_before = order.ts_first_event.trading_day() < now.trading_day();
-        let decision = if is_of_before && self.resting.contains(&id) {
+        let decision = if self.may_be_copied_already(&order, now) {
             Decision::Deny(DeniedReason::RestsFromBefore)
         } else {
             self.size(&id, decision)

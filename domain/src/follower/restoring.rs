@@ -15,13 +15,13 @@ use crate::pacing::Purpose;
 use crate::time::Timestamp;
 
 impl FollowerBook {
-    /// Takes back which leader orders were copied on an earlier day by orders that may rest at the broker still, as
-    /// after-market and forever orders do: under the keys of today another copy would double them (P2, P29).
+    /// Takes back which leader orders were copied on an earlier day by orders that may rest at the broker still and were not
+    /// carried over into this one: under the keys of today another copy would double them (P2, P29).
     pub fn restore_resting(&mut self, orders: impl IntoIterator<Item = BrokerOrderId>) {
         self.resting.extend(orders);
     }
 
-    /// Takes back the mirrors of the day. What was being sent is unknown now (P1). What waited waits again, once the
+    /// Takes back the mirrors of the day, and those that were carried into it: these keep the keys of their own. What was being sent is unknown now (P1). What waited waits again, once the
     /// leader's present state is known (P12): he may have taken it back meanwhile. Nothing is opened before the account's
     /// own books were read (P20).
     pub fn restore(&mut self, mirrors: Vec<Mirror>, now: Timestamp) -> Vec<Effect> {
@@ -36,8 +36,11 @@ impl FollowerBook {
             mirror.is_stopped |= mirror.outcome != Outcome::Detached && self.is_stopped_for_good(&mirror);
             let id = mirror.leader.broker_order_id.clone();
             let mut lost: Vec<(ClientOrderId, u32)> = Vec::new();
+            if mirror.leader.trading_day < now.trading_day() {
+                self.unheard.insert(id.clone());
+            }
             for child in &mirror.children {
-                self.take_back(&id, child);
+                self.take_back(&id, child, now);
                 // What nobody has heard of since it was made durable may have left at the last moment (P18).
                 let is_open = child.state.is_unanswered();
                 let is_asking = child.request.as_ref().is_some_and(|request| request.state.is_unanswered());
@@ -88,7 +91,7 @@ impl FollowerBook {
         effects
     }
 
-    fn take_back(&mut self, id: &BrokerOrderId, child: &Child) {
+    fn take_back(&mut self, id: &BrokerOrderId, child: &Child, now: Timestamp) {
         self.leader_of.insert(child.client_order_id.clone(), id.clone());
         if let Some(broker_order_id) = &child.broker_order_id {
             self.client_of.insert(broker_order_id.clone(), child.client_order_id.clone());
@@ -106,7 +109,8 @@ impl FollowerBook {
         line.refuses_overlap |= child.is_retired
             && child.purpose == Purpose::Exit
             && matches!(child.state, ChildState::Refused | ChildState::Rejected);
-        self.orders_today += u32::from(child.ts_sent.is_some());
+        let is_of_today = child.ts_sent.is_some_and(|sent| sent.trading_day() == now.trading_day());
+        self.orders_today += u32::from(is_of_today);
     }
 
     /// What became of each order was counted in the life that heard it. Those in a row that the broker did not take since

@@ -1,6 +1,6 @@
 //! All leader orders of one trading day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::LeaderOrder;
@@ -9,7 +9,8 @@ use super::forever::Forever;
 use super::legs::{Exits, LinkedLeg, asked_of_legs};
 use crate::ids::BrokerOrderId;
 use crate::order::{
-    BrokerStatus, EvidenceSource, ExitLegs, ForeverReport, Leg, OrderForm, OrderReport, Product, SuperReport,
+    BrokerStatus, EvidenceSource, ExitLegs, ForeverReport, Leg, OrderForm, OrderReport, OrderTerms, Product,
+    SuperReport,
 };
 use crate::time::{Timestamp, TradingDay};
 
@@ -43,10 +44,14 @@ pub struct LeaderBook {
     parents: BTreeMap<BrokerOrderId, BrokerOrderId>,
     /// What an earlier life knew of orders that this one has not seen yet.
     remembered: BTreeMap<BrokerOrderId, Arc<LeaderOrder>>,
+    /// What was carried over and the last order book did not show.
+    unseen: BTreeSet<BrokerOrderId>,
 }
 
 #[derive(Debug)]
 struct Entry {
+    /// Its own: that of the book, or an earlier one from which it was carried over.
+    trading_day: TradingDay,
     evidence: Evidence,
     exits: Exits,
     /// Decided at first sight, never later.
@@ -78,15 +83,17 @@ impl LeaderBook {
             legs: BTreeMap::new(),
             parents: BTreeMap::new(),
             remembered: BTreeMap::new(),
+            unseen: BTreeSet::new(),
         }
     }
 
-    /// What an earlier life made of the day's orders, to be told before any evidence. It makes no order by itself: what the
-    /// broker shows does. But what it shows of a fired stop is a limit, and that this was no change of the leader's, when
-    /// an order was first seen and which forever order left it only the record tells.
+    /// What an earlier life made of the day's orders, and of those that were carried into it, to be told before any
+    /// evidence. It makes no order by itself: what the broker shows does. But what it shows of a fired stop is a limit, and
+    /// that this was no change of the leader's, when an order was first seen, of which day it is and which forever order
+    /// left it only the record tells.
     pub fn remember(&mut self, orders: impl IntoIterator<Item = Arc<LeaderOrder>>) {
-        let today = orders.into_iter().filter(|order| order.trading_day == self.trading_day);
-        self.remembered.extend(today.map(|order| (order.broker_order_id.clone(), order)));
+        let known = orders.into_iter().filter(|order| order.trading_day <= self.trading_day);
+        self.remembered.extend(known.map(|order| (order.broker_order_id.clone(), order)));
     }
 
     /// The day this book is of.
@@ -137,9 +144,10 @@ impl LeaderBook {
         orders.chain(self.forevers.iter().filter(|(_, forever)| forever.state.is_none()).map(|(id, _)| id))
     }
 
-    /// Takes one piece of evidence in. What is of an earlier day tells nothing of this one (P29).
+    /// Takes one piece of evidence in. What is of an earlier day tells nothing of this one (P29), save of what was carried
+    /// over: its last words of the evening may come in the morning.
     pub fn merge(&mut self, report: &OrderReport, now: Timestamp) -> Merge {
-        if !report.is_of(self.trading_day) {
+        if !report.is_of(self.trading_day) && !self.is_carried(report) {
             return Merge::Unchanged;
         }
         if let Some(kind) = LegKind::of(report) {
@@ -191,14 +199,65 @@ impl LeaderBook {
 
     /// Takes a row of the list of forever orders in, read at `now`.
     pub fn merge_forever(&mut self, report: &ForeverReport, now: Timestamp) -> Merge {
-        if !report.is_of(self.trading_day) {
+        if !report.is_of(self.trading_day) && !self.is_carried(&report.order) {
             return Merge::Unchanged;
         }
-        let forever = self.forevers.entry(report.order.broker_order_id.clone()).or_default();
+        let id = &report.order.broker_order_id;
+        let known = self.remembered.get(id).filter(|known| self.is_of(known, &report.order));
+        let day = known.map_or(self.trading_day, |known| known.trading_day);
+        let forever = self.forevers.entry(id.clone()).or_default();
         forever.add(report, now);
         let left = |id: &BrokerOrderId| self.orders.get(id).map(|entry| &entry.evidence);
-        let Some(order) = forever.conclude(self.trading_day, left) else { return Merge::Unchanged };
+        let Some(order) = forever.conclude(day, left) else { return Merge::Unchanged };
         replace(&mut forever.state, order).map_or(Merge::Unchanged, Merge::Changed)
+    }
+
+    /// Orders that were carried over, wait by all that is known, and that a complete order book does not show which was read
+    /// once the broker's books had turned: not now, and not the last time. They wait no more, and nobody says what became of
+    /// them; they count as cancelled. Here are their new states.
+    pub fn end_unseen(
+        &mut self,
+        shown: &BTreeSet<&BrokerOrderId>,
+        have_turned: impl Fn(&OrderTerms) -> bool,
+        now: Timestamp,
+    ) -> Vec<Arc<LeaderOrder>> {
+        let waiting = self.carried().filter(|order| is_waiting(order) && have_turned(&order.terms));
+        let unseen: BTreeSet<BrokerOrderId> =
+            waiting.map(|order| &order.broker_order_id).filter(|id| !shown.contains(id)).cloned().collect();
+        let again: Vec<BrokerOrderId> = unseen.intersection(&self.unseen).cloned().collect();
+        self.unseen = unseen;
+        let ended = again.into_iter().filter_map(|id| {
+            let known = self.get(&id).or_else(|| self.remembered.get(&id)).cloned()?;
+            self.take_in(&ended_unseen(&known, now), now);
+            self.conclude(&id)
+        });
+        ended.collect()
+    }
+
+    /// Orders of earlier days, as they are known: by this life, or by the record.
+    fn carried(&self) -> impl Iterator<Item = &Arc<LeaderOrder>> {
+        let heard = self.orders.values().filter_map(|entry| entry.state.as_ref());
+        let unheard = self.remembered.values().filter(|known| {
+            let id = &known.broker_order_id;
+            !self.orders.contains_key(id) && !self.forevers.contains_key(id)
+        });
+        heard.chain(unheard).filter(|order| order.trading_day < self.trading_day)
+    }
+
+    /// Whether a report is of an order that was carried over.
+    fn is_carried(&self, report: &OrderReport) -> bool {
+        let id = &report.broker_order_id;
+        let known = self.get(id).or_else(|| self.remembered.get(id));
+        known.is_some_and(|known| known.trading_day < self.trading_day && self.is_of(known, report))
+    }
+
+    /// Whether a report under an order's id is of that order. Within a day it always is; one of an earlier day may have come
+    /// again for another order.
+    fn is_of(&self, known: &LeaderOrder, report: &OrderReport) -> bool {
+        let (then, now) = (&known.terms, &report.terms);
+        let asks_for_the_same =
+            (then.instrument, then.side, then.product) == (now.instrument, now.side, now.product);
+        known.trading_day == self.trading_day || asks_for_the_same
     }
 
     /// A leg makes no order: it belongs to one.
@@ -231,11 +290,13 @@ impl LeaderBook {
         let mut forevers = self.forevers.iter_mut().filter(|_| may_be_child);
         let forever_parent = forevers.find_map(|(id, forever)| forever.takes(report).then(|| id.clone()));
         let known = self.remembered.remove(&report.broker_order_id);
+        let known = known.filter(|known| self.is_of(known, report));
         let mut evidence = Evidence::first(report, now);
         if let Some(known) = &known {
             evidence.recall(known);
         }
         let entry = Entry {
+            trading_day: known.as_ref().map_or(self.trading_day, |known| known.trading_day),
             evidence,
             exits: Exits::default(),
             forever_parent: forever_parent.or_else(|| known.and_then(|known| known.forever_parent.clone())),
@@ -251,7 +312,7 @@ impl LeaderBook {
         let legs = if entry.has_legs() { self.legs_of(id) } else { Vec::new() };
         let form = entry.form(&legs)?;
         let beside = Beside {
-            trading_day: self.trading_day,
+            trading_day: entry.trading_day,
             form,
             exited: entry.exits.exited(&legs),
             forever_parent: entry.forever_parent.clone(),
@@ -338,6 +399,33 @@ impl From<LegKind> for Leg {
             LegKind::Stop => Self::StopLoss,
             LegKind::Target => Self::Target,
         }
+    }
+}
+
+/// Whether it waits for its session.
+fn is_waiting(order: &LeaderOrder) -> bool {
+    order.terms.after_market && order.cumulative.is_zero() && !order.status.is_terminal()
+}
+
+/// What the broker would say of an order that he does not show any more.
+fn ended_unseen(known: &LeaderOrder, now: Timestamp) -> OrderReport {
+    OrderReport {
+        account: known.account.clone(),
+        broker_order_id: known.broker_order_id.clone(),
+        exchange_order_id: None,
+        tag: known.tag.clone(),
+        terms: known.terms.clone(),
+        status: BrokerStatus::Cancelled,
+        cumulative: known.cumulative,
+        average_price: known.average_price,
+        reason: Some("the broker's order book does not show it any more".into()),
+        leg: known.leg,
+        parent: None,
+        last_price: None,
+        ts_created: Some(known.ts_first_event),
+        ts_exchange: None,
+        ts_event: now,
+        source: EvidenceSource::Book,
     }
 }
 

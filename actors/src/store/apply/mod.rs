@@ -72,6 +72,7 @@ pub(super) fn write(connection: &Connection, stored: &mut Stored, write: &Write)
         Write::Gap(gap) => gaps::upsert(connection, gap)?,
         Write::Intent(intent) => intents::insert(connection, intent)?,
         Write::IntentChange(change) => intents::change(connection, change)?,
+        Write::CarriedOver(row) => orders::carry_over(connection, row)?,
         Write::Settled(row) => intents::settle(connection, row)?,
         Write::ChildNote(note) => intents::note(connection, note)?,
         Write::Drift(row) => standing::drift(connection, row)?,

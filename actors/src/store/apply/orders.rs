@@ -1,6 +1,6 @@
 //! Order states and fills.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 use tandem_domain::ids::{ClientOrderId, DhanClientId};
 use tandem_domain::order::{BrokerStatus, Leg, OrderReport, OrderTerms, TradeReport};
@@ -11,7 +11,7 @@ use tandem_domain::time::{Timestamp, TradingDay};
 use super::form_text;
 use crate::store::codes::{OrderRole, leg_word, source_word};
 use crate::store::redact::plain_text;
-use crate::store::rows::{AccountOrder, LeaderEvent};
+use crate::store::rows::{AccountOrder, CarriedOver, LeaderEvent};
 
 const INSERT_EVENT: &str = "
 INSERT INTO order_events (account, trading_day, broker_order_id, fingerprint, role, status, order_type, time_in_force,
@@ -26,9 +26,9 @@ const UPSERT_ORDER: &str = "
 INSERT INTO orders (account, trading_day, broker_order_id, role, client_order_id, exchange_order_id, tag, segment,
     security_id, side, product, order_type, time_in_force, quantity, disclosed, price, trigger_price, after_market, leg,
     status, terminal, cumulative, average_price, reason, source, ts_event, ts_first_event, ts_exchange, first_seen_at,
-    updated_at, form, parent_order_id, exited, last_price)
+    updated_at, form, parent_order_id, exited, last_price, carried_to)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24,
-    ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)
+    ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35)
 ON CONFLICT (account, trading_day, broker_order_id) DO UPDATE SET
     role = CASE WHEN role = 'external' THEN excluded.role ELSE role END,
     client_order_id = COALESCE(client_order_id, excluded.client_order_id),
@@ -49,6 +49,37 @@ ON CONFLICT (account, trading_day, broker_order_id) DO UPDATE SET
     first_seen_at = MIN(first_seen_at, excluded.first_seen_at), updated_at = MAX(updated_at, excluded.updated_at)
 WHERE excluded.role <> 'leader' OR excluded.ts_event >= ts_event";
 
+// An order of ours is of the day of its intent, and carried with the leader order that it copies.
+const DAY_OF_COPY: &str = "
+SELECT i.trading_day, l.carried_to FROM intents AS i CROSS JOIN orders AS l ON l.account = i.leader_account
+    AND l.trading_day = i.trading_day AND l.broker_order_id = i.leader_order_id
+WHERE i.client_order_id = ?1 AND i.serial = 0";
+
+// And what belongs to another order is of that one's.
+const DAY_OF_PARENT: &str = "
+SELECT trading_day, carried_to FROM orders
+WHERE account = ?1 AND trading_day = ?3 AND broker_order_id = ?2 AND role = 'follower'
+UNION ALL
+SELECT trading_day, carried_to FROM orders
+WHERE carried_to = ?3 AND account = ?1 AND broker_order_id = ?2 AND role = 'follower'
+LIMIT 1";
+
+const CARRY_LEADERS: &str = "
+UPDATE orders SET carried_to = ?4
+WHERE account = ?1 AND trading_day = ?2 AND broker_order_id = ?3 AND COALESCE(carried_to, trading_day) < ?4";
+
+const CARRY_COPIES: &str = "
+UPDATE orders SET carried_to = ?4 WHERE COALESCE(carried_to, trading_day) < ?4 AND client_order_id IN (
+    SELECT client_order_id FROM intents
+    WHERE leader_account = ?1 AND trading_day = ?2 AND leader_order_id = ?3 AND serial = 0)";
+
+const CARRY_LEGS: &str = "
+UPDATE orders SET carried_to = ?4 WHERE COALESCE(carried_to, trading_day) < ?4 AND rowid IN (
+    SELECT leg.rowid FROM intents AS i CROSS JOIN orders AS o ON o.client_order_id = i.client_order_id
+    CROSS JOIN orders AS leg ON leg.account = o.account AND leg.trading_day = o.trading_day
+        AND leg.parent_order_id = o.broker_order_id
+    WHERE i.leader_account = ?1 AND i.trading_day = ?2 AND i.leader_order_id = ?3 AND i.serial = 0)";
+
 const INSERT_TRADE: &str = "
 INSERT INTO trades (account, trading_day, broker_order_id, trade_id, segment, security_id, side, product, quantity, price,
     ts_event, ts_init)
@@ -59,6 +90,8 @@ ON CONFLICT (account, trading_day, broker_order_id, trade_id) DO NOTHING";
 struct State<'a> {
     account: &'a DhanClientId,
     trading_day: String,
+    /// Of a new row alone: what is there was told when its day began.
+    carried_to: Option<String>,
     broker_order_id: &'a str,
     fingerprint: i64,
     role: OrderRole,
@@ -89,6 +122,7 @@ pub(super) fn leader_event(connection: &Connection, event: &LeaderEvent) -> rusq
     let state = State {
         account: &order.account,
         trading_day: order.trading_day.to_string(),
+        carried_to: None,
         broker_order_id: order.broker_order_id.as_str(),
         fingerprint: order.fingerprint(),
         role: OrderRole::Leader,
@@ -118,9 +152,11 @@ pub(super) fn leader_event(connection: &Connection, event: &LeaderEvent) -> rusq
 pub(super) fn account_order(connection: &Connection, order: &AccountOrder) -> rusqlite::Result<()> {
     let report = &order.report;
     let form = form_text(&report.terms)?;
+    let (trading_day, carried_to) = day_of(connection, order)?;
     let state = State {
         account: &report.account,
-        trading_day: order.trading_day.to_string(),
+        trading_day,
+        carried_to,
         broker_order_id: report.broker_order_id.as_str(),
         fingerprint: fingerprint(report, form.as_deref()),
         role: order.role,
@@ -207,7 +243,36 @@ fn record(connection: &Connection, state: &State<'_>) -> rusqlite::Result<()> {
         state.parent,
         state.exited.get(),
         state.last_price.map(Price::units),
+        state.carried_to,
     ])?;
+    Ok(())
+}
+
+/// The day of an order, and the one into which it was carried.
+fn day_of(connection: &Connection, order: &AccountOrder) -> rusqlite::Result<(String, Option<String>)> {
+    let (report, given) = (&order.report, order.trading_day.to_string());
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let known = match (&order.client_order_id, &report.parent) {
+        _ if order.role != OrderRole::Follower => None,
+        (Some(client_order_id), _) => {
+            connection.prepare_cached(DAY_OF_COPY)?.query_row([client_order_id.as_str()], read).optional()?
+        }
+        (None, Some(parent)) => connection
+            .prepare_cached(DAY_OF_PARENT)?
+            .query_row(params![report.account.as_str(), parent.as_str(), given], read)
+            .optional()?,
+        (None, None) => None,
+    };
+    Ok(known.unwrap_or((given, None)))
+}
+
+/// Everything that hangs at a leader order goes with it. Carried once, it is not carried again.
+pub(super) fn carry_over(connection: &Connection, row: &CarriedOver) -> rusqlite::Result<()> {
+    let (day, to) = (row.trading_day.to_string(), row.to.to_string());
+    for sql in [CARRY_LEADERS, CARRY_COPIES, CARRY_LEGS] {
+        let key = params![row.account.as_str(), day, row.broker_order_id.as_str(), to];
+        connection.prepare_cached(sql)?.execute(key)?;
+    }
     Ok(())
 }
 

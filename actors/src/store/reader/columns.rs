@@ -27,6 +27,21 @@ pub(super) const ORDER_COLUMNS: &str = "
     o.ts_first_event, o.ts_exchange, o.first_seen_at, o.updated_at, o.form, o.parent_order_id, o.exited,
     o.last_price";
 
+/// Whether `orders AS o`, of those of which something is so, is of day `?1`: its own, or the one into which it was carried
+/// last (P29). Two look-ups, for one condition with both in it would go through all days.
+macro_rules! of_day {
+    ($of:literal) => {
+        concat!(
+            "o.rowid IN (SELECT rowid FROM orders WHERE ",
+            $of,
+            " AND trading_day = ?1 AND carried_to IS NULL UNION ALL SELECT rowid FROM orders WHERE ",
+            $of,
+            " AND carried_to = ?1)"
+        )
+    };
+}
+pub(super) use of_day;
+
 /// Legs of super orders are rows of their own and no orders anybody placed. A child that a fired forever order left has a
 /// parent too, and is an order.
 pub(super) const NO_LEG: &str = "(o.parent_order_id IS NULL OR o.leg NOT IN ('stop_loss', 'target'))";

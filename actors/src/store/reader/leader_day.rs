@@ -8,7 +8,7 @@ use tandem_domain::leader::LeaderOrder;
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use super::Reader;
-use super::columns::{NO_LEG, ORDER_COLUMNS, account, account_order, day, leader_order, time};
+use super::columns::{NO_LEG, ORDER_COLUMNS, account, account_order, day, leader_order, of_day, time};
 use crate::store::error::ReaderError;
 use crate::store::rows::AccountOrder;
 
@@ -32,12 +32,12 @@ impl Reader {
     /// Every day on which orders of a leader were recorded, and whose; the newest first. What a square-off ordered in a
     /// follower's account is no leader's.
     pub fn leader_days(&self) -> Result<Vec<(TradingDay, DhanClientId)>, ReaderError> {
-        let sql = "SELECT DISTINCT trading_day, account FROM orders WHERE role = 'leader'
-            AND tag IS NOT ?1 ORDER BY trading_day DESC, account";
+        let sql = "SELECT DISTINCT COALESCE(carried_to, trading_day) AS trading_day, account FROM orders WHERE role = 'leader'
+            AND tag IS NOT ?1 ORDER BY 1 DESC, account";
         self.rows(sql, [Tag::SQUARE_OFF], |row| Ok((day(row, "trading_day")?, account(row, "account")?)))
     }
 
-    /// Every state of the leader's orders of a day, in the order in which they became known; legs of super orders apart.
+    /// Every state of the leader's orders of a day, those carried into it among them, in the order in which they became known; legs of super orders apart.
     pub fn leader_states(
         &self,
         of: TradingDay,
@@ -46,8 +46,9 @@ impl Reader {
         let sql = format!(
             "SELECT {STATE_COLUMNS} FROM orders AS o JOIN order_events AS e ON e.account = o.account
                  AND e.trading_day = o.trading_day AND e.broker_order_id = o.broker_order_id
-             WHERE o.trading_day = ?1 AND o.account = ?2 AND o.role = 'leader' AND {NO_LEG}
-             ORDER BY e.ts_init, e.ts_event, e.rowid"
+             WHERE {} AND o.account = ?2 AND o.role = 'leader' AND {NO_LEG}
+             ORDER BY e.ts_init, e.ts_event, e.rowid",
+            of_day!("role = 'leader'")
         );
         self.rows(&sql, params![of.to_string(), leader.as_str()], |row| {
             Ok(RecordedState { order: leader_order(row)?, known_at: time(row, "ts_init")? })

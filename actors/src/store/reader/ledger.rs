@@ -12,7 +12,7 @@ use tandem_domain::order::Product;
 use tandem_domain::time::{Timestamp, TradingDay};
 
 use super::Reader;
-use super::columns::{broker_order_id, instrument, quantity, time, word, word_or_none};
+use super::columns::{broker_order_id, instrument, of_day, quantity, time, word, word_or_none};
 use super::standing::copied_conversions;
 use crate::store::error::ReaderError;
 
@@ -57,8 +57,9 @@ pub fn units_held(carried: &[Carried], today: TradingDay) -> BTreeMap<Instrument
 
 /// What one row of `orders` did to the position: a super order's exits are taken off its entry. `CLOSED` says that one of
 /// them has filled in full (`dhanhq-v2.md` section 3.1), reported or not. What a fired forever order left is in the
-/// forever order's own row.
-const FILLS: &str = "
+/// forever order's own row. What was carried over counts on the day into which it was carried last.
+const FILLS: &str = concat!(
+    "
 SELECT o.segment, o.security_id, o.product,
        SUM(CASE o.side WHEN 'BUY' THEN 1 ELSE -1 END * (o.cumulative - MAX(
            CASE o.status WHEN 'CLOSED' THEN o.cumulative ELSE 0 END,
@@ -66,8 +67,11 @@ SELECT o.segment, o.security_id, o.product,
                WHERE l.account = o.account AND l.trading_day = o.trading_day
                    AND l.parent_order_id = o.broker_order_id AND l.leg IN ('stop_loss', 'target')), 0)))) AS units
 FROM orders AS o
-WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'follower' AND o.client_order_id IS NOT NULL
-GROUP BY o.segment, o.security_id, o.product ORDER BY o.product";
+WHERE o.role = 'follower' AND o.client_order_id IS NOT NULL AND ",
+    of_day!("account = ?2"),
+    "
+GROUP BY o.segment, o.security_id, o.product ORDER BY o.product"
+);
 
 /// The newest day before ?3 on which follower ?1 with account ?2 was armed: positions were read, which openings follow
 /// from, or anything was placed.
@@ -140,15 +144,16 @@ pub(super) fn fill_points(
     connection: &Connection,
     of: TradingDay,
 ) -> rusqlite::Result<HashMap<BrokerOrderId, Vec<FillPoint>>> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(concat!(
         "SELECT e.broker_order_id, e.cumulative, e.exited, MIN(e.ts_event) AS ts_event
          FROM orders AS o CROSS JOIN order_events AS e ON e.account = o.account AND e.trading_day = o.trading_day
             AND e.broker_order_id = o.broker_order_id
-         WHERE o.trading_day = ?1 AND o.role = 'leader' AND o.leg NOT IN ('stop_loss', 'target')
-            AND e.role = 'leader' AND e.cumulative > 0
+         WHERE ",
+        of_day!("role = 'leader'"),
+        " AND o.leg NOT IN ('stop_loss', 'target') AND e.role = 'leader' AND e.cumulative > 0
          GROUP BY e.account, e.broker_order_id, e.cumulative, e.exited
-         ORDER BY e.broker_order_id, e.cumulative, e.exited",
-    )?;
+         ORDER BY e.broker_order_id, e.cumulative, e.exited"
+    ))?;
     let mut points: HashMap<_, Vec<_>> = HashMap::new();
     let mut rows = statement.query([of.to_string()])?;
     while let Some(row) = rows.next()? {
@@ -168,7 +173,7 @@ type Holdings = BTreeMap<InstrumentKey, BTreeMap<Option<Product>, i64>>;
 fn fills(connection: &Connection, account: &DhanClientId, of: TradingDay) -> rusqlite::Result<Holdings> {
     let mut left = Holdings::new();
     let mut statement = connection.prepare_cached(FILLS)?;
-    let mut rows = statement.query(params![account.as_str(), of.to_string()])?;
+    let mut rows = statement.query(params![of.to_string(), account.as_str()])?;
     while let Some(row) = rows.next()? {
         let holdings = left.entry(instrument(row)?).or_default();
         holdings.insert(Some(word(row, "product")?), row.get("units")?);

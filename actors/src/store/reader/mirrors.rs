@@ -14,7 +14,7 @@ use tandem_domain::time::{Timestamp, TradingDay};
 use super::Reader;
 use super::columns::{
     NO_LEG, ORDER_COLUMNS, account, account_order, broker_order_id, convert, day, follower, id_or_none,
-    leader_order, mirror_key, quantity, terms, time, time_or_none, word, word_or_none,
+    leader_order, mirror_key, of_day, quantity, terms, time, time_or_none, word, word_or_none,
 };
 use super::ledger::fill_points;
 use crate::store::codes::purpose_from_word;
@@ -51,17 +51,19 @@ pub struct ExternalOrder {
 /// The leaders' orders of a day, each to be joined with its rows: the tables are kept in the order of the leader's orders
 /// (a fan-out is written side by side), so a follower's rows are looked up order by order.
 const LEADER_ORDERS_THEN: &str = "orders AS o CROSS JOIN";
-const OF_THE_DAY: &str = "o.trading_day = ?1 AND o.role = 'leader'";
+const OF_THE_DAY: &str = of_day!("role = 'leader'");
 const INTENTS_OF_FOLLOWER: &str =
     "intents AS i ON i.trading_day = o.trading_day AND i.leader_account = o.account
     AND i.leader_order_id = o.broker_order_id AND i.follower_id = ?2";
 
 /// Our ids of a follower's child orders.
-const CHILDREN: &str = "
-    SELECT i.client_order_id FROM orders AS o
+const CHILDREN: &str = concat!(
+    "SELECT i.client_order_id FROM orders AS o
     CROSS JOIN intents AS i ON i.trading_day = o.trading_day AND i.leader_account = o.account
         AND i.leader_order_id = o.broker_order_id AND i.follower_id = ?2
-    WHERE o.trading_day = ?1 AND o.role = 'leader' AND i.kind = 'place'";
+    WHERE i.kind = 'place' AND ",
+    of_day!("role = 'leader'")
+);
 
 /// What an order's own columns of the same names would hide has a name of its own.
 pub(super) const MAPPING_COLUMNS: &str = "
@@ -78,7 +80,7 @@ pub(super) const INTENT_COLUMNS: &str = "
     i.form, i.is_retired, i.has_fired";
 
 impl Reader {
-    /// All mirrors of a follower on a day, in the order in which the leader's orders were first seen, as of one moment.
+    /// All mirrors of a follower on a day, those carried into it among them, in the order in which the leader's orders were first seen, as of one moment.
     pub fn mirrors(&self, day: TradingDay, follower: &FollowerId) -> Result<Vec<MirrorRows>, ReaderError> {
         self.look(|connection| {
         // One transaction: all queries see the same commits.
@@ -145,12 +147,14 @@ impl Reader {
             }
         }
 
-        let sql = "SELECT g.trading_day, g.leader_account, g.leader_order_id, g.follower_id, g.kind, g.units, g.result,
+        let sql = format!(
+            "SELECT g.trading_day, g.leader_account, g.leader_order_id, g.follower_id, g.kind, g.units, g.result,
                 g.text, g.updated_at
              FROM orders AS o CROSS JOIN copy_gaps AS g ON g.trading_day = o.trading_day
                 AND g.leader_account = o.account AND g.leader_order_id = o.broker_order_id AND g.follower_id = ?2
-             WHERE o.trading_day = ?1 AND o.role = 'leader' ORDER BY g.opened_at, g.kind";
-        let mut statement = snapshot.prepare_cached(sql)?;
+             WHERE {OF_THE_DAY} ORDER BY g.opened_at, g.kind"
+        );
+        let mut statement = snapshot.prepare_cached(&sql)?;
         for gap in statement.query_map(parameters, gap)? {
             let gap = gap?;
             if let Some(&place) = places.get(&gap.key) {
@@ -161,7 +165,7 @@ impl Reader {
         })
     }
 
-    /// The leader's orders of a day, in the order in which they were first seen. Legs of his super orders are part of
+    /// The leader's orders of a day, those carried into it among them, in the order in which they were first seen. Legs of his super orders are part of
     /// their entries and not among them.
     pub fn leader_orders(
         &self,
@@ -170,10 +174,9 @@ impl Reader {
     ) -> Result<Vec<Arc<LeaderOrder>>, ReaderError> {
         let sql = format!(
             "SELECT {ORDER_COLUMNS} FROM orders AS o
-             WHERE o.account = ?1 AND o.trading_day = ?2 AND o.role = 'leader' AND {NO_LEG}
-             ORDER BY o.first_seen_at"
+             WHERE o.account = ?2 AND {OF_THE_DAY} AND {NO_LEG} ORDER BY o.first_seen_at"
         );
-        self.rows(&sql, [leader.to_string(), day.to_string()], leader_order)
+        self.rows(&sql, [day.to_string(), leader.to_string()], leader_order)
     }
 
     /// The leader's orders of a day for which nothing was decided yet for this follower: to be planned at start (P26).

@@ -15,6 +15,7 @@ mod status;
 mod story;
 mod trading;
 mod unproven;
+mod waiting;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(super) use status::CONFIGURED_FOLLOWERS;
 pub use status::{DayCounts, OutcomeCount};
 pub use story::{Found, MirrorStory, OrderEvent, Request, Story};
 pub(super) use trading::{TRADING_COLUMNS, trading};
+pub use waiting::Waiting;
 
 use super::error::{OpenError, ReaderError};
 use super::handle::Shared;

@@ -10,7 +10,7 @@ use tandem_domain::time::TradingDay;
 
 use super::Reader;
 use super::columns::{
-    NO_LEG, ORDER_COLUMNS, account_order, follower, id_or_none, instrument, mirror_key, money, price,
+    NO_LEG, ORDER_COLUMNS, account_order, follower, id_or_none, instrument, mirror_key, money, of_day, price,
     quantity, time, time_or_none, word, word_or_none,
 };
 use crate::store::audit::{self, AuditHead, AuditReport};
@@ -100,10 +100,11 @@ impl Reader {
         Ok(counts.into_iter().next().unwrap_or_default())
     }
 
-    /// Orders of a day that may still trade, whosever they are.
+    /// Orders of a day that may still trade, whosever they are; those carried into it among them.
     pub fn active_orders(&self, day: TradingDay) -> Result<Vec<AccountOrder>, ReaderError> {
         let sql = format!(
-            "SELECT {ORDER_COLUMNS} FROM active_orders AS o WHERE o.trading_day = ?1 ORDER BY o.account, o.first_seen_at"
+            "SELECT {ORDER_COLUMNS} FROM orders AS o WHERE o.terminal = 0 AND {} ORDER BY o.account, o.first_seen_at",
+            of_day!("terminal = 0")
         );
         self.rows(&sql, [day.to_string()], account_order)
     }

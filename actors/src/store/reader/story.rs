@@ -291,8 +291,8 @@ fn mirror(
     );
     let events = rows(connection, &sql, key, event)?;
     let sql = format!(
-        "SELECT t.* FROM orders AS o CROSS JOIN trades AS t ON t.account = o.account AND t.trading_day = o.trading_day
-            AND t.broker_order_id = o.broker_order_id WHERE o.rowid IN ({ORDERS}) ORDER BY t.ts_init, t.ts_event, t.trade_id"
+        "SELECT t.* FROM orders AS o CROSS JOIN trades AS t ON t.account = o.account
+            AND t.trading_day = COALESCE(o.carried_to, o.trading_day) AND t.broker_order_id = o.broker_order_id WHERE o.rowid IN ({ORDERS}) ORDER BY t.ts_init, t.ts_event, t.trade_id"
     );
     let trades = rows(connection, &sql, key, |row| Ok((trade(row)?, time(row, "ts_init")?)))?;
     let sql = format!("SELECT * FROM copy_gaps WHERE {OF_MIRROR} ORDER BY opened_at, kind");
@@ -303,7 +303,8 @@ fn mirror(
     let mut incidents =
         rows(connection, sql, [key.3], |row| Ok((incident(row)?, time_or_none(row, "closed_at")?)))?;
     incidents.retain(|(incident, _)| {
-        let is_of_day = incident.opened_at.trading_day() == mapping.key.trading_day;
+        // What was carried over may have come to something on a later day than its own.
+        let is_of_day = incident.opened_at.trading_day() >= mapping.key.trading_day;
         is_of_day && names.iter().any(|name| says(&incident.id, name) || says(&incident.text, name))
     });
     Ok(MirrorStory { mapping, decided_at, comparison, requests, orders, events, trades, gaps, incidents })

@@ -13,6 +13,7 @@ use super::ledger::{NEWEST_DAY, named};
 use crate::store::codes::IntentKind;
 use crate::store::error::ReaderError;
 
+// What was carried over is in doubt in its mirror, and asked of the broker's book.
 // What an operator has looked at is not asked again: its incident is over, though nothing is proven.
 const UNPROVEN: &str = "
 SELECT trading_day, client_order_id, serial, kind, segment, security_id FROM intents AS i
@@ -20,6 +21,10 @@ WHERE follower_id = ?1 AND account = ?2 AND trading_day < ?3 AND state IN ('SEND
     SELECT 1 FROM incidents AS n
     WHERE n.kind = 'unresolved_yesterday' AND n.follower_id = i.follower_id AND n.closed_at IS NOT NULL
         AND n.opened_at > i.created_at AND n.id LIKE '%/' || i.segment || ':' || i.security_id)
+    AND NOT EXISTS (
+    SELECT 1 FROM orders AS l
+    WHERE l.account = i.leader_account AND l.trading_day = i.trading_day AND l.broker_order_id = i.leader_order_id
+        AND l.carried_to = ?3)
 ORDER BY trading_day, client_order_id, serial";
 
 /// What account ?1 of follower ?2 held of an instrument over the night after day ?3 by the rows of that day: what it began
@@ -34,7 +39,9 @@ SELECT COALESCE((SELECT copied_units + own_units FROM ledger_openings
                    WHERE l.account = o.account AND l.trading_day = o.trading_day
                        AND l.parent_order_id = o.broker_order_id AND l.leg IN ('stop_loss', 'target')), 0))))
            FROM orders AS o
-           WHERE o.account = ?1 AND o.trading_day = ?3 AND o.segment = ?4 AND o.security_id = ?5
+           WHERE o.rowid IN (SELECT rowid FROM orders WHERE account = ?1 AND trading_day = ?3 AND carried_to IS NULL
+                   UNION ALL SELECT rowid FROM orders WHERE carried_to = ?3 AND account = ?1)
+               AND o.segment = ?4 AND o.security_id = ?5
                AND o.role IN ('follower', 'external') AND o.product <> 'INTRADAY'
                AND NOT (o.leg IN ('stop_loss', 'target') AND o.parent_order_id IS NOT NULL)), 0)
      + COALESCE((SELECT SUM(copied_units * ((copied_from = 'INTRADAY') - (copied_to = 'INTRADAY'))) FROM conversions

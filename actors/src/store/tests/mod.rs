@@ -3,6 +3,7 @@
 mod accounts;
 mod auditing;
 mod backing_up;
+mod carrying;
 mod changes;
 mod fixtures;
 mod gaps;

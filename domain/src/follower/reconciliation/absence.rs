@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use crate::calendar::Calendar;
 use crate::flaw::flawed;
 use crate::follower::external::External;
 use crate::ids::{BrokerOrderId, ClientOrderId};
@@ -96,6 +97,7 @@ pub(in crate::follower) struct Surroundings<'a> {
     /// Orders of others, and when each was first seen.
     pub(in crate::follower) external: &'a HashMap<BrokerOrderId, External>,
     pub(in crate::follower) settle: Duration,
+    pub(in crate::follower) calendar: &'a Calendar,
 }
 
 /// What a read proved.
@@ -123,6 +125,10 @@ pub(in crate::follower) fn judge(
         let Some(child) = child_of(client_order_id, around).filter(|child| !child.is_forever()) else {
             continue;
         };
+        // Nor does that of an order of another day, in a book of this one (P29).
+        if doubt.sent_from.trading_day() != read.started_at.trading_day() && !flawed!(YesterdaySentAgain) {
+            continue;
+        }
         if read.started_at < doubt.sent_until.plus(around.settle) && !flawed!(AbsentTooEarly) {
             continue;
         }
@@ -153,8 +159,15 @@ pub(in crate::follower) fn missing(read: &BookRead, around: &Surroundings<'_>) -
         let Some(child) = child_of(client_order_id, around).filter(|child| !child.is_forever()) else {
             return false;
         };
-        // The broker's book is today's only; what was taken just now may not show yet.
-        let of_another_day = child.key.trading_day != read.started_at.trading_day();
+        // The broker's book is today's only: of what was sent before, it shows what waits, and before it has turned nobody
+        // knows whether it does. What was taken just now may not show yet.
+        let day = child.ts_sent.map_or(child.key.trading_day, Timestamp::trading_day);
+        let waits = || {
+            child.is_live()
+                && child.terms.after_market
+                && around.calendar.books_have_turned(child.terms.instrument.segment, read.started_at)
+        };
+        let of_another_day = day != read.started_at.trading_day() && !waits();
         let recent = child.ts_sent.is_some_and(|sent| sent.plus(around.settle) > read.started_at);
         !(of_another_day || recent || shown.contains(broker_order_id))
     };

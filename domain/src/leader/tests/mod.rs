@@ -1,7 +1,10 @@
 //! Tables for the surprising merges, and the property of the module: a permutation of frames then a snapshot.
 
+mod carried;
 mod forevers;
 mod supers;
+
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
