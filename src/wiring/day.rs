@@ -6,7 +6,7 @@ use tandem_actors::alerts::AlertText;
 use tandem_actors::clock::Clock;
 use tandem_actors::instruments::Instruments;
 use tandem_actors::store::{Store, StoreHandle, Write};
-use tandem_domain::time::TradingDay;
+use tandem_domain::time::{Timestamp, TradingDay};
 use tracing::info;
 
 use super::carrying::carry_over;
@@ -27,17 +27,30 @@ const CLOCK_SET: &str = "clock_set";
 /// Done when the clock has come to a later trading day. A day only grows (P28).
 pub(super) async fn over(clock: &Clock, store: &StoreHandle) {
     let day = clock.now().trading_day();
-    let mut was_overruled = false;
+    let mut overruling = Overruling::default();
     while clock.now().trading_day() <= day {
-        let is_overruled = clock.is_overruled();
-        if is_overruled != was_overruled {
-            let (alert, now) = (clock_is_overruled(), clock.now());
-            let told =
-                if is_overruled { Write::IncidentOpen(alert.row(None, now)) } else { alert.end(None, now) };
+        if let Some(told) = overruling.look(clock.is_overruled(), clock.now()) {
             record_quietly(store, vec![told]);
         }
-        was_overruled = is_overruled;
         actix_rt::time::sleep(LOOK).await;
+    }
+}
+
+/// Whether the machine's clock was overruled at the last look, and a person told.
+#[derive(Default)]
+struct Overruling {
+    is_told: bool,
+}
+
+impl Overruling {
+    /// What is to be put on record of this look.
+    fn look(&mut self, is_overruled: bool, now: Timestamp) -> Option<Write> {
+        let was_told = std::mem::replace(&mut self.is_told, is_overruled);
+        match (was_told, is_overruled) {
+            (false, true) => Some(Write::IncidentOpen(clock_is_overruled().row(None, now))),
+            (true, false) => Some(clock_is_overruled().end(None, now)),
+            _ => None,
+        }
     }
 }
 
@@ -85,5 +98,37 @@ impl Ground {
         );
         let alert = AlertText { kind: NOT_BEGUN, subject: NOT_BEGUN.to_owned(), text };
         record_quietly(&store.handle, vec![Write::IncidentOpen(alert.row(None, self.clock.now()))]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the record has after the looks: opened (true) or ended (false), and of which incident.
+    fn told(looks: &[bool]) -> Vec<(bool, String)> {
+        let (mut overruling, now) = (Overruling::default(), Timestamp::from_micros(1_796_000_000_000_000));
+        let writes = looks.iter().filter_map(|is_overruled| overruling.look(*is_overruled, now));
+        let named = |write| match write {
+            Write::IncidentOpen(row) => (&*row.kind == CLOCK_SET, row.id.to_string()),
+            Write::IncidentClose { id, .. } => (false, id.to_string()),
+            other => panic!("{other:?}"),
+        };
+        writes.map(named).collect()
+    }
+
+    #[test]
+    fn p28_a_clock_that_was_set_is_told_of_once_and_until_both_agree() {
+        assert_eq!(told(&[false, false]), [], "it goes right");
+        let (opened, ended) = match &*told(&[false, true, true, true, false, false]) {
+            [opened, ended] => (opened.clone(), ended.clone()),
+            others => panic!("{others:?}"),
+        };
+        assert!(opened.0 && !ended.0);
+        assert_eq!(opened.1, ended.1, "it is the same that ends");
+        assert!(opened.1.ends_with("/clock_set/-/clock_set"), "{}", opened.1);
+        // Set once more, it is told once more.
+        let kinds: Vec<bool> = told(&[true, false, true]).into_iter().map(|(is_open, _)| is_open).collect();
+        assert_eq!(kinds, [true, false, true]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tandem_domain::instrument::{InstrumentKey, OptionType};
 use tandem_domain::order::{OrderTerms, Product, Side};
 use tandem_domain::quantity::Quantity;
-use tandem_sim::{Fault, Mute, Operation};
+use tandem_sim::{AnswerFault, Fault, Mute, Operation};
 
 use crate::harness::{ASHA, Broker, Daemon, LEADER, Setup, Stage, account, buy, limit, sell, until};
 
@@ -235,6 +235,28 @@ fn d23_a_conversion_of_the_leaders_is_copied() {
     broker.quiet();
     assert_eq!((broker.net(ASHA, option), broker.position(ASHA, option, Product::Margin)), (0, 0));
     daemon.end_at_rest(&broker);
+}
+
+#[test]
+fn d23_a_conversion_that_fails_is_told_and_not_tried_again() {
+    let Stage { broker, mut daemon } = Setup::new()
+        .set("sizing.remainder = false")
+        .set("recovery.settle_ms = 1000")
+        .set("risk.positions_poll_ms = 200")
+        .set(r#"copy.conversions = "copy""#)
+        .stage();
+    daemon.expects("leader_converted");
+    daemon.expects("convert them by hand");
+    let option = broker.option();
+    broker.spoil(ASHA, Operation::Convert, 1, AnswerFault::ErrorBefore { status: 500 });
+    converted(&broker, &daemon, option);
+    daemon.until_incident("conversion_failed", "asha");
+    broker.pass(Duration::from_mins(1));
+    broker.quiet();
+    assert_eq!(broker.requests(ASHA, Operation::Convert).len(), 1);
+    assert_eq!(daemon.incidents_of("conversion_failed"), (1, 0));
+    assert_eq!(broker.position(ASHA, option, Product::Intraday), 130);
+    daemon.end();
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod capping;
 mod changing;
 mod choosing;
 mod damage;
+mod doubts;
 mod exits;
 mod filling;
 mod halting;

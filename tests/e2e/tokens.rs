@@ -258,3 +258,30 @@ fn p25_no_secret_is_told_whatever_happens() {
     assert!(!log.contains(wrong));
     daemon.end();
 }
+
+#[test]
+fn a_renewed_token_that_cannot_be_written_is_used_and_told_of_until_one_is_written() {
+    let Stage { broker, mut daemon } = renewing("token_renewal = \"broker\"").stage();
+    for text in ["access token", LOST, "a read of the account failed", "could not be read", "asha.token"] {
+        daemon.tolerates(text);
+    }
+    daemon.expects("its file cannot be written");
+    // Nothing can be renamed to the name of a folder.
+    let path = daemon.folder().join("asha.token");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    broker.pass(31 * MINUTE);
+    daemon.until_incident("token_not_written", "asha");
+    // It is in force: the one before is dead at the broker's.
+    let option = broker.option();
+    let order = broker.lead(buy(option, 260));
+    daemon.until_filled(&order, "asha", 130);
+
+    fs::remove_dir(&path).unwrap();
+    broker.pass(31 * MINUTE);
+    until_over(&daemon, "token_not_written");
+    assert_eq!(daemon.incidents_of("token_not_written"), (0, 1));
+    assert!(!daemon.secret("asha.token").is_empty());
+    daemon.end();
+}

@@ -221,3 +221,44 @@ fn f1_what_waits_to_open_waits_on_while_nobody_hears_the_leader() {
     assert_eq!(broker.only_order(ASHA).terms, limit("91.00", buy(option, 130)));
     daemon.end_at_rest(&broker);
 }
+
+#[test]
+fn e5_an_address_that_the_broker_does_not_know_is_told_at_once() {
+    let elsewhere = std::net::Ipv4Addr::new(127, 9, 9, 9);
+    let setup = Setup::new().sim(move |sim| sim.accounts[1].whitelisted_ip = Some(elsewhere.into()));
+    let Stage { broker, mut daemon } = setup.stage();
+    daemon.expects("the broker refuses orders from this address");
+    daemon.expects("order refused");
+    daemon.expects("the broker refused the copy");
+    let option = broker.option();
+    for _ in 0..2 {
+        let order = broker.lead(buy(option, 130));
+        daemon.until_intent(&order, "asha", "REFUSED");
+    }
+    daemon.until_incident("static_ip_refused", "asha");
+    broker.quiet();
+    assert_eq!(daemon.incidents_of("static_ip_refused"), (1, 0), "once");
+    assert!(broker.orders(ASHA).is_empty());
+    assert_eq!(broker.placements(ASHA).len(), 2, "none is tried again");
+    daemon.end();
+}
+
+#[test]
+fn what_the_leader_holds_is_waited_for_no_longer_than_a_while_and_told_of_until_it_is_read() {
+    let setup = Setup::new().given(|broker| {
+        broker.spoil(LEADER, Operation::Positions, 10_000, AnswerFault::ErrorBefore { status: 500 });
+    });
+    let Stage { broker, mut daemon } = setup.stage();
+    daemon.expects("the leader's positions cannot be read");
+    daemon.tolerates("the leader's positions could not be read");
+    until_told(&daemon, "leader_positions_unknown", None);
+    // Copying goes on.
+    let order = broker.lead(buy(broker.option(), 260));
+    daemon.until_filled(&order, "asha", 130);
+    broker.inject(LEADER, Fault::Clear);
+    until("it is over", || {
+        broker.pass(Duration::from_secs(1));
+        (daemon.incidents_of("leader_positions_unknown") == (0, 1)).then_some(())
+    });
+    daemon.end_at_rest(&broker);
+}

@@ -410,3 +410,24 @@ fn f19_what_was_in_doubt_at_midnight_and_never_arrived_stays_in_doubt_and_is_not
     assert_eq!(states, ["UNKNOWN"]);
     daemon.end();
 }
+
+#[test]
+fn f20_copies_that_an_evening_left_against_the_leader_are_told() {
+    let Stage { broker, mut daemon } = Setup::new().sim(|sim| sim.token_hours = 48).stage();
+    daemon.expects("no order can close them");
+    let option = broker.option();
+    let bought = broker.lead(buy(option, 130));
+    daemon.until_filled(&bought, "asha", 65);
+    broker.quiet();
+    daemon.kill();
+    // He leaves while nobody looks, and nobody looks again on that day.
+    broker.lead(sell(option, 130));
+    broker.pass_until(NEXT_DAY);
+    daemon.start();
+    daemon.until_live(2);
+    daemon.until_incident("carried_left", "asha");
+    broker.quiet();
+    assert_eq!(broker.position(ASHA, option, Product::Margin), 65, "it is for a person");
+    assert_eq!(daemon.incidents_of("carried_left"), (1, 0), "once");
+    daemon.end();
+}
