@@ -140,7 +140,7 @@ impl ReadRetry {
     /// Notes what a read of a list came to: one with a row that cannot be read does not tell all, and counts as no answer.
     pub fn note_book<T>(&mut self, outcome: &Result<Book<T>, ReadError>) -> Option<Duration> {
         match outcome {
-            Ok(book) if !book.is_complete() => self.log.failed(read_retry(), jitter_pct()),
+            Ok(book) if !book.is_complete() => self.unusable(),
             whole_or_none => self.note(whole_or_none),
         }
     }
@@ -163,7 +163,12 @@ impl ReadRetry {
         }
     }
 
-    /// The same for an answer that does not tell all.
+    /// Notes an answer that does not tell all. Says when to ask again before its turn.
+    pub fn unusable(&mut self) -> Option<Duration> {
+        self.log.failed(read_retry(), jitter_pct())
+    }
+
+    /// The same of what nothing can go on without.
     pub fn unusable_but_needed(&mut self) -> Duration {
         self.log.failed_but_needed(read_retry(), jitter_pct())
     }

@@ -45,6 +45,18 @@ const CAPITAL_REFRESH_INTERVAL: Duration = Duration::from_secs(29);
 /// others from copying (P19). A later one is told everything again when it is.
 const FOLLOWERS_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long it waits for the leader's capital. Then what he opens is denied, by the followers who need that figure, and what he
+/// closes is followed: closing needs no ratio, and late is better than never.
+const LEADER_PATIENCE: Duration = Duration::from_secs(20);
+
+/// For whom the first going live still waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    WithAll,
+    WithLeader,
+    Ended,
+}
+
 /// One follower's policy.
 #[derive(Debug, Clone)]
 pub struct FollowerPolicy {
@@ -102,8 +114,7 @@ pub struct Sizer {
     /// Accounts whose funds were read, or tried to be.
     heard_from: BTreeSet<DhanClientId>,
     ready: BTreeSet<FollowerId>,
-    /// Whether followers that are not ready were waited for long enough.
-    is_out_of_patience: bool,
+    patience: Patience,
     /// Whether the leader's stream was told to go live; what it says before is said again after.
     is_live: bool,
     refresh: Refresh,
@@ -161,17 +172,20 @@ impl Sizer {
             addresses: None,
             heard_from: BTreeSet::new(),
             ready: BTreeSet::new(),
-            is_out_of_patience: false,
+            patience: Patience::WithAll,
             is_live: false,
             refresh: Refresh::default(),
         }
     }
 
+    /// Who is told what follows; none where another life of this actor tells.
+    fn addresses(&self) -> Option<&Addresses> {
+        let is_present = self.params.fence.load(Ordering::Acquire) == self.vitals.generation;
+        self.addresses.as_deref().filter(|_| is_present)
+    }
+
     fn plan(&self, change: &LeaderOrderChanged, instrument: Option<&Instrument>) {
-        if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
-            return;
-        }
-        let Some(addresses) = &self.addresses else { return };
+        let Some(addresses) = self.addresses() else { return };
         let instrument = instrument.cloned().map(Arc::new);
         for (policy, to) in self.params.followers.iter().zip(&addresses.followers) {
             to.orders.tell(Plan {
@@ -271,15 +285,29 @@ impl Sizer {
     }
 
     fn go_live_when_ready(&mut self) {
-        let Some(addresses) = &self.addresses else { return };
         let are_followers_ready = self
             .params
             .followers
             .iter()
             .all(|policy| self.ready.contains(&policy.id) && self.heard_from.contains(&policy.account));
-        if self.is_loaded && self.is_leader_known() && (are_followers_ready || self.is_out_of_patience) {
-            self.is_live = true;
+        let is_everybody_ready = are_followers_ready || self.patience != Patience::WithAll;
+        let is_leader_given_up =
+            self.patience == Patience::Ended && self.heard_from.contains(&self.params.leader);
+        let is_leader_ready = self.is_leader_known() || is_leader_given_up;
+        if self.is_loaded
+            && is_everybody_ready
+            && is_leader_ready
+            && let Some(addresses) = self.addresses()
+        {
             addresses.leader.tell(GoLive);
+            self.is_live = true;
+        }
+    }
+
+    fn lose_patience(&mut self, patience: Patience) {
+        self.patience = patience;
+        if !self.is_live {
+            self.go_live_when_ready();
         }
     }
 
@@ -342,7 +370,7 @@ impl Sizer {
         FollowerOrderActor: Handler<M>,
     {
         self.vitals.received();
-        let Some(addresses) = self.addresses.as_ref().filter(|_| self.is_live) else { return };
+        let Some(addresses) = self.addresses().filter(|_| self.is_live) else { return };
         for to in &addresses.followers {
             to.orders.tell(said.clone());
         }
@@ -361,12 +389,8 @@ impl Actor for Sizer {
             Ok(Err(error)) => sizer.give_up(&error, ctx),
             Err(error) => sizer.give_up(&error, ctx),
         }));
-        ctx.run_later(FOLLOWERS_PATIENCE, |sizer, _| {
-            sizer.is_out_of_patience = true;
-            if !sizer.is_live {
-                sizer.go_live_when_ready();
-            }
-        });
+        ctx.run_later(FOLLOWERS_PATIENCE, |sizer, _| sizer.lose_patience(Patience::WithLeader));
+        ctx.run_later(LEADER_PATIENCE, |sizer, _| sizer.lose_patience(Patience::Ended));
     }
 }
 

@@ -116,6 +116,8 @@ impl Birth {
 pub trait Household: 'static {
     /// The actors, in order of start.
     fn actors(&self) -> Vec<ActorName>;
+    /// Nothing of a life of an actor that is older than this may send from now on.
+    fn fence(&self, actor: &ActorName, generation: u32);
     /// Starts one life of an actor; nothing of an older one may write or send from now on. None for an actor that is not
     /// one of [`Household::actors`].
     fn start(&mut self, birth: Birth) -> Option<Recipient<Ping>>;
@@ -328,6 +330,9 @@ impl<H: Household + Unpin> Supervisor<H> {
         child.end();
         let (name, generation) = (child.name.clone(), child.generation);
         let verdict = child.log.on_death(since_start, jitter_pct(since_start));
+        // Now, and not with the next life: there may be none, and this one may only look dead.
+        self.params.store.set_generation(&name.to_string(), generation + 1);
+        self.house.fence(&name, generation + 1);
         self.house.tell_of_loss(&name);
         self.record_restart(&name, generation, how);
         if name == ActorName::Store {

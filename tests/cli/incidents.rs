@@ -161,3 +161,18 @@ fn each_kind_is_named_by_a_test_of_the_program() {
         assert!(KINDS.iter().any(|(kind, _)| kind == excused), "there is no {excused}");
     }
 }
+
+#[test]
+fn the_readme_says_what_to_do_about_each_kind() {
+    let readme = include_str!("../../README.md");
+    let table = readme.split("\n| `alert` |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let mut listed: Vec<&str> = table
+        .lines()
+        .filter_map(|row| row.strip_prefix("| ")?.split(" | ").next())
+        .flat_map(|kinds| kinds.split('`').skip(1).step_by(2))
+        .collect();
+    let mut known: Vec<&str> = KINDS.iter().map(|(kind, _)| *kind).collect();
+    listed.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(listed, known);
+}

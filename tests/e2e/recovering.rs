@@ -209,19 +209,26 @@ fn f1_a_stream_cut_while_he_places_changes_and_cancels() {
 
     broker.inject(LEADER, Fault::StreamRefuseLogin { how: Some(LoginRefusal::Reset) });
     broker.inject(LEADER, Fault::StreamClose);
-    let young = broker.lead(limit("92.00", buy(option, 130)));
+    let old = broker.lead(limit("93.00", buy(option, 130)));
     broker.change(LEADER, &to_change, &to_price("89.00"));
     broker.cancel(LEADER, &to_cancel);
     let sold = broker.lead(sell(option, 260));
+    broker.pass(Duration::from_secs(31));
+    let young = broker.lead(limit("92.00", buy(option, 130)));
     broker.inject(LEADER, Fault::StreamRefuseLogin { how: None });
     daemon.until_live(2);
 
     daemon.until_filled(&sold, "asha", 130);
+    // What works still is caught up with, whatever its age.
+    daemon.until_outcome(&old, "asha", "sent");
     daemon.until_outcome(&young, "asha", "sent");
     broker.quiet();
     let live: Vec<_> =
         broker.orders(ASHA).into_iter().filter(|copy| !copy.is_terminal()).map(|copy| copy.terms).collect();
-    assert_eq!(live, [limit("89.00", buy(option, 130)), limit("92.00", buy(option, 65))]);
+    assert_eq!(
+        live,
+        [("89.00", 130), ("93.00", 65), ("92.00", 65)].map(|(price, units)| limit(price, buy(option, units)))
+    );
     assert_eq!(broker.net(ASHA, option), 195);
     daemon.end();
 }

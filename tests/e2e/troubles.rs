@@ -155,6 +155,21 @@ fn a_leaders_book_that_cannot_be_read_is_told_of_and_his_stream_is_copied_on() {
     daemon.end();
 }
 
+/// Which order it is not even its row tells.
+#[test]
+fn a_row_of_the_leaders_book_that_nobody_can_read_is_told_of() {
+    let Stage { broker, mut daemon } = Setup::new().stage();
+    daemon.expects("the leader's order book cannot be read");
+    daemon.tolerates("could not be read");
+    broker.spoil(LEADER, Operation::Read, 10_000, AnswerFault::OddRow);
+    until_told(&daemon, "leader_unread", None);
+    let order = broker.lead(buy(broker.option(), 260));
+    daemon.until_filled(&order, "asha", 130);
+    broker.inject(LEADER, Fault::Clear);
+    until_over(&daemon, "leader_unread");
+    daemon.end();
+}
+
 #[test]
 fn orders_that_are_refused_often_are_told_of_once_and_none_is_tried_again() {
     let Stage { broker, mut daemon } = Setup::new().stage();

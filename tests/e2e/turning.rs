@@ -8,7 +8,7 @@ use tandem_domain::instrument::{InstrumentKey, OptionType};
 use tandem_domain::order::{Leg, OrderTerms, Product};
 use tandem_domain::price::Price;
 use tandem_sim::exchange::ForeverChange;
-use tandem_sim::{AnswerFault, Fault, Mute};
+use tandem_sim::{AnswerFault, Fault, Mute, Operation};
 
 use crate::harness::{
     ASHA, Broker, Daemon, LEADER, Setup, Stage, account, buy, forever, limit, sell, to_price, until,
@@ -52,6 +52,35 @@ fn f20_the_day_rolls_while_it_runs() {
     assert_eq!(opened, [("2026-12-02".to_owned(), 650, 325)], "the day begins from what was held over night");
     let masters: Vec<u32> = daemon.table("SELECT COUNT(DISTINCT day) FROM instruments", |row| row.get(0));
     assert_eq!(masters, [1], "the master of the new day stands for the old one's");
+    daemon.end();
+}
+
+/// Without the leader's capital nothing can be sized on a new day; what he closes needs no size.
+#[test]
+fn f20_a_leader_whose_funds_cannot_be_read_in_the_morning_is_followed_out() {
+    let Stage { broker, mut daemon } = Setup::new().sim(|sim| sim.token_hours = 48).stage();
+    daemon.expects("the leader's funds cannot be read");
+    daemon.tolerates("could not be read");
+    let option = broker.option();
+    let bought = broker.lead(buy(option, 650));
+    daemon.until_filled(&bought, "asha", 325);
+    broker.quiet();
+    broker.spoil(LEADER, Operation::Funds, 100_000, AnswerFault::ErrorBefore { status: 500 });
+    broker.pass_until("2026-12-02 00:00:01");
+    daemon.until_log(TURNED);
+    until("it is told", || (daemon.incidents_of("leader_unread") == (1, 0)).then_some(()));
+    daemon.until_live(2);
+    broker.pass_until(NEXT_DAY);
+
+    let entry = broker.lead(buy(option, 130));
+    daemon.until_refused(&entry, "asha", "skipped", "capital_unknown");
+    let exit = broker.lead(sell(option, 260));
+    daemon.until_filled(&exit, "asha", 130);
+
+    broker.inject(LEADER, Fault::Clear);
+    until("it is over", || (daemon.incidents_of("leader_unread") == (0, 1)).then_some(()));
+    let entry = broker.lead(buy(option, 130));
+    daemon.until_filled(&entry, "asha", 65);
     daemon.end();
 }
 

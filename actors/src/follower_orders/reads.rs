@@ -152,8 +152,8 @@ impl FollowerOrderActor {
             crate::fault_point!(FollowerBookRead, ctx);
             actor.answer_probe(&book);
             let retry = actor.retries.book.note_book(&book);
-            actor.tell_of_unread();
             actor.on_book(book, started_at, ctx);
+            actor.tell_of_unread();
             actor.on_book_seen();
             if std::mem::take(&mut actor.read_again) {
                 actor.read_book_now(ctx);
@@ -190,11 +190,16 @@ impl FollowerOrderActor {
         let filled_before = self.filled_units();
         let complete = book.is_complete();
         self.step(Event::Book(BookRead { started_at, orders: book.rows, complete }), ctx);
+        // A list that is wanted no more is not asked for again: what came of it before says nothing of now.
         if self.book.as_ref().is_some_and(FollowerBook::has_live_supers) {
             self.read_supers(ctx);
+        } else {
+            self.retries.supers.answered();
         }
         if self.book.as_ref().is_some_and(FollowerBook::has_live_forevers) {
             self.read_forevers(ctx);
+        } else {
+            self.retries.forevers.answered();
         }
         // At the start, after each login of the stream and on a period, too: it may tell what the order book does not.
         let is_due = self.trades_begun.is_none_or(|begun| begun.elapsed() >= self.params.polls.idle_book);

@@ -226,6 +226,7 @@ impl LeaderStream {
                 Err(error) => stream.retries.funds.failed_but_needed(error),
             };
             stream.on_funds(funds, ctx);
+            stream.tell_of_unread();
             ctx.run_later(next, Self::read_funds);
         }));
     }

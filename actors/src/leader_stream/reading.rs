@@ -107,6 +107,26 @@ impl Retries {
         most.is_some_and(|most| most >= outage_tries())
     }
 
+    /// What was asked for in vain most often of that which copying stands on: how often, what it is, and what its lack means.
+    /// The lists of legs are part of it while a snapshot is merged.
+    fn most_wanted(&self, is_merging: bool) -> (u32, &'static str, &'static str) {
+        let book = "What his stream does not tell is not copied";
+        let legs = |retry: &ReadRetry| if is_merging { retry.failures() } else { 0 };
+        [
+            (self.orders.failures(), Listing::Orders.as_str(), book),
+            (legs(&self.supers), Listing::Supers.as_str(), "Nothing is copied before it is read"),
+            (legs(&self.forevers), Listing::Forevers.as_str(), "Nothing is copied before it is read"),
+            (
+                self.funds.failures(),
+                "funds",
+                "On a day that begins so nothing is opened for who sizes by capital; what he closes is followed",
+            ),
+        ]
+        .into_iter()
+        .max_by_key(|(failures, ..)| *failures)
+        .unwrap_or_default()
+    }
+
     const fn of(&mut self, listing: Listing) -> &mut ReadRetry {
         match listing {
             Listing::Supers => &mut self.supers,
@@ -200,30 +220,30 @@ impl LeaderStream {
     }
 
     fn on_answer(&mut self, answer: Answer, begun: Begun, ctx: &mut Context<Self>) {
-        let listing = match answer {
+        let (listing, is_told) = match answer {
             Answer::Supers(Ok(book)) => {
                 self.on_supers(&book, begun, ctx);
-                Listing::Supers
+                (Listing::Supers, names_all(&book))
             }
             Answer::Forevers(Ok(book)) => {
                 self.on_forevers(&book, begun, ctx);
-                Listing::Forevers
+                (Listing::Forevers, names_all(&book))
             }
             Answer::Orders(Ok(book)) => {
                 self.on_orders(&book, begun, ctx);
-                Listing::Orders
+                (Listing::Orders, names_all(&book))
             }
             Answer::Supers(Err(error)) => return self.on_read_failed(&error, Listing::Supers, ctx),
             Answer::Forevers(Err(error)) => return self.on_read_failed(&error, Listing::Forevers, ctx),
             Answer::Orders(Err(error)) => return self.on_read_failed(&error, Listing::Orders, ctx),
         };
-        self.retries.of(listing).answered();
-        if listing == Listing::Orders {
-            let mut unread = std::mem::take(&mut self.retries.unread);
-            let (subject, now) = (self.params.account.account.masked(), self.params.clock.now());
-            unread.over(&self.voice(), UNREAD, &subject, now);
-            self.retries.unread = unread;
+        if is_told {
+            self.retries.of(listing).answered();
+        } else {
+            // It is asked for again at its turn, with the rest.
+            self.retries.of(listing).unusable();
         }
+        self.tell_of_unread();
         let last = self.reading.take();
         self.read_next(last, ctx);
     }
@@ -342,7 +362,7 @@ impl LeaderStream {
         } else if let Some(wait) = self.retries.of(listing).failed(error) {
             ctx.run_later(wait, move |stream, ctx| stream.wish(listing.wish(), ctx));
         }
-        self.tell_of_unread(listing, error);
+        self.tell_of_unread();
         self.mind_the_clock();
         if !is_needed {
             let last = self.reading.take();
@@ -360,22 +380,27 @@ impl LeaderStream {
         }
     }
 
-    /// A person is told once the order book was asked for in vain often enough.
-    fn tell_of_unread(&mut self, listing: Listing, error: &ReadError) {
-        let failures = self.retries.of(listing).failures();
-        let alerting = Trouble::ReadUnanswered.policy().alerting;
-        if listing != Listing::Orders || !alerting.is_due_after(failures) {
-            return;
-        }
-        let text = format!(
-            "the leader's order book cannot be read ({error}): what his stream does not tell is not copied; it is asked for \
-             again for ever, see the log for what the broker answers"
-        );
-        let alert = AlertText { kind: UNREAD, subject: self.params.account.account.masked(), text };
+    /// A person is told once something that copying stands on was asked for in vain often enough, and when it has its answer.
+    pub(super) fn tell_of_unread(&mut self) {
+        let (failures, what, so) = self.retries.most_wanted(self.state == StreamState::Merging);
         let mut unread = std::mem::take(&mut self.retries.unread);
-        unread.raise(&self.voice(), alert, self.params.clock.now());
+        let (subject, now) = (self.params.account.account.masked(), self.params.clock.now());
+        if Trouble::ReadUnanswered.policy().alerting.is_due_after(failures) {
+            let text = format!(
+                "the leader's {what} cannot be read: {failures} tries in a row came to nothing, or to a row of which not even the \
+                 order number can be read. {so}; it is asked for again for ever, see the log for what the broker answers"
+            );
+            unread.raise(&self.voice(), AlertText { kind: UNREAD, subject, text }, now);
+        } else if failures == 0 {
+            unread.over(&self.voice(), UNREAD, &subject, now);
+        }
         self.retries.unread = unread;
     }
+}
+
+/// Whether each row of a list was read, or at least named: of one that was named a person is told by its order.
+fn names_all<T>(book: &Book<T>) -> bool {
+    book.unreadable.iter().all(|error| error.order.is_some())
 }
 
 #[cfg(test)]

@@ -144,7 +144,27 @@ impl Household for House {
             .collect()
     }
 
+    /// What an abandoned life still holds in hand may not leave any more.
+    fn fence(&self, actor: &ActorName, generation: u32) {
+        let fence = match actor {
+            ActorName::Store => None,
+            ActorName::Breaker(id) => {
+                self.breakers.iter().find(|params| params.follower == *id).map(|params| &params.fence)
+            }
+            ActorName::Follower(id) => {
+                let mut all = self.followers.iter();
+                all.find(|params| params.settings.rules.follower == *id).map(|params| &params.fence)
+            }
+            ActorName::Sizer => Some(&self.sizer.fence),
+            ActorName::LeaderStream => Some(&self.leader.fence),
+        };
+        if let Some(fence) = fence {
+            fence.store(generation, Ordering::Release);
+        }
+    }
+
     fn start(&mut self, birth: Birth) -> Option<Recipient<Ping>> {
+        self.fence(&birth.actor, birth.generation);
         let vitals = birth.vitals();
         let ping = match birth.actor.clone() {
             ActorName::Store => {
@@ -153,7 +173,6 @@ impl Household for House {
             }
             ActorName::Breaker(id) => {
                 let params = self.breakers.iter().find(|params| params.follower == id).cloned()?;
-                params.fence.store(birth.generation, Ordering::Release);
                 let is_first = !self.present.breakers.contains_key(&id);
                 let begin = if is_first { CircuitBreaker::new } else { CircuitBreaker::anew };
                 let (ping, mailbox) = self.start_one(&birth, move |_| begin(params, vitals));
@@ -163,8 +182,6 @@ impl Household for House {
             ActorName::Follower(id) => {
                 let params =
                     self.followers.iter().find(|params| params.settings.rules.follower == id).cloned()?;
-                // What an abandoned life still holds in hand may not leave any more.
-                params.fence.store(birth.generation, Ordering::Release);
                 let (ping, mailbox) =
                     self.start_one(&birth, move |_| FollowerOrderActor::new(params, vitals));
                 self.present.followers.insert(id, mailbox);
@@ -172,14 +189,12 @@ impl Household for House {
             }
             ActorName::Sizer => {
                 let params = self.sizer.clone();
-                params.fence.store(birth.generation, Ordering::Release);
                 let (ping, mailbox) = self.start_one(&birth, move |_| Sizer::new(params, vitals));
                 self.present.sizer = Some(mailbox);
                 ping
             }
             ActorName::LeaderStream => {
                 let params = self.leader.clone();
-                params.fence.store(birth.generation, Ordering::Release);
                 let (ping, mailbox) = self.start_one(&birth, move |_| LeaderStream::new(params, vitals));
                 self.present.leader = Some(mailbox);
                 ping

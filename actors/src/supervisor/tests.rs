@@ -61,6 +61,7 @@ struct Puppets {
     births: Births,
     links: Rc<RefCell<u32>>,
     losses: Rc<RefCell<Vec<ActorName>>>,
+    fences: Rc<RefCell<Vec<(ActorName, u32)>>>,
     /// Told to each new life of one actor.
     at_birth: Option<(ActorName, Do)>,
     /// The figures of each life, in order of start.
@@ -81,6 +82,10 @@ impl Household for Puppets {
         self.depths.borrow_mut().push(birth.depth);
         self.births.borrow_mut().push((birth.actor, birth.generation, address.clone()));
         Some(address.recipient())
+    }
+
+    fn fence(&self, actor: &ActorName, generation: u32) {
+        self.fences.borrow_mut().push((actor.clone(), generation));
     }
 
     fn tell_of_loss(&self, actor: &ActorName) {
@@ -108,6 +113,7 @@ struct Stage {
     depths: Rc<RefCell<Vec<Depth>>>,
     links: Rc<RefCell<u32>>,
     losses: Rc<RefCell<Vec<ActorName>>>,
+    fences: Rc<RefCell<Vec<(ActorName, u32)>>>,
     ending: Rc<RefCell<Option<Ending>>>,
     supervisor: Addr<Supervisor<Puppets>>,
     store: StoreHandle,
@@ -141,22 +147,54 @@ fn stage(at_birth: Option<(ActorName, Do)>) -> Stage {
         generations: Arc::default(),
     };
     let (births, links) = (Births::default(), Rc::new(RefCell::new(0)));
-    let (depths, losses) = (Rc::default(), Rc::default());
+    let (depths, losses, fences) = (Rc::default(), Rc::default(), Rc::default());
     let ending = Rc::new(RefCell::new(None));
     let house = Puppets {
         births: Rc::clone(&births),
         links: Rc::clone(&links),
         losses: Rc::clone(&losses),
+        fences: Rc::clone(&fences),
         at_birth,
         depths: Rc::clone(&depths),
     };
     let told = Rc::clone(&ending);
     let supervisor = Supervisor::start(params, house, move |end| *told.borrow_mut() = Some(end));
     let (store, reader) = (store.handle, store.reader);
-    Stage { births, depths, links, losses, ending, supervisor, store, reader, in_flight, _folder: folder }
+    Stage {
+        births,
+        depths,
+        links,
+        losses,
+        fences,
+        ending,
+        supervisor,
+        store,
+        reader,
+        in_flight,
+        _folder: folder,
+    }
 }
 
 impl Stage {
+    /// The store takes nothing from this life of an actor.
+    async fn refuses_what_is_written_by(&self, actor: &str, generation: u32) {
+        let (told, answer) = tokio::sync::oneshot::channel();
+        let job = Job {
+            writer: WriterId { actor: actor.into(), generation },
+            writes: Vec::new(),
+            reply: Box::new(move |committed| {
+                told.send(committed).unwrap();
+            }),
+        };
+        self.store.submit(job).unwrap();
+        let refused = answer.await.unwrap().result;
+        let next = generation + 1;
+        assert!(
+            matches!(refused, Err(crate::store::StoreError::Fenced { current, .. }) if current == next),
+            "{refused:?}"
+        );
+    }
+
     fn lives(&self, of: &ActorName) -> Vec<u32> {
         self.births
             .borrow()
@@ -288,6 +326,9 @@ async fn a_follower_that_dies_at_every_start_leaves_the_others_running() {
     assert_eq!(incident().unwrap().follower, Some(FollowerId::new("asha").unwrap()));
     assert_eq!(stage.lives(&asha()), [1, 2, 3, 4], "it stays down");
     assert_eq!(*stage.ending.borrow(), None);
+    // Though no life comes after it, its last one neither writes nor sends any more, whatever it still does.
+    stage.refuses_what_is_written_by("follower/asha", 4).await;
+    assert_eq!(stage.fences.borrow().last(), Some(&(asha(), 5)));
     // The others are still watched over.
     stage.newest(&ActorName::Sizer).do_send(Do::Stop);
     until("a second life of another", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
@@ -349,18 +390,9 @@ async fn a_life_that_was_given_up_can_no_longer_write() {
     let stage = stage(None);
     until("all started", || stage.births.borrow().len() == ALL).await;
     stage.newest(&ActorName::Sizer).do_send(Do::Hang);
-    until("a second life", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
-    let (told, answer) = tokio::sync::oneshot::channel();
-    let job = crate::store::Job {
-        writer: crate::store::WriterId { actor: "sizer".into(), generation: 1 },
-        writes: Vec::new(),
-        reply: Box::new(move |committed| {
-            told.send(committed).unwrap();
-        }),
-    };
-    stage.store.submit(job).unwrap();
-    let refused = answer.await.unwrap().result;
-    assert!(matches!(refused, Err(crate::store::StoreError::Fenced { current: 2, .. })), "{refused:?}");
+    until("it is given up", || !stage.fences.borrow().is_empty()).await;
+    assert_eq!(*stage.fences.borrow(), [(ActorName::Sizer, 2)], "before the next life begins");
+    stage.refuses_what_is_written_by("sizer", 1).await;
 }
 
 #[actix_rt::test]
