@@ -9,6 +9,7 @@ use crate::ids::{ClientOrderId, DhanClientId, FollowerId};
 use crate::instrument::InstrumentKey;
 use crate::leader::LeaderOrder;
 use crate::mirror::{ChangeRecord, Child, ChildNote, IntentState, Mirror, Outcome, Permit, Target};
+use crate::order::lifecycle::ChildState;
 use crate::order::{OrderReport, TradeReport};
 use crate::quantity::Quantity;
 use crate::sizing::Sizing;
@@ -202,18 +203,23 @@ impl Record {
             let (before, child) = (child.recorded, Box::new(child.clone()));
             records.push(Self::Intent { child, before, leader_account: leader_account.clone(), event });
         }
-        for child in &mut mirror.children {
-            let (before, state) = (child.recorded, child.intent_state());
-            let note = child.note();
-            let is_noted = before.is_none() || child.noted == note;
-            (child.recorded, child.noted) = (Some(state), note);
-            if before != Some(state) {
-                child.noted_quantity = child.terms.quantity;
-                let child = Box::new(child.clone());
-                records.push(Self::Intent { child, before, leader_account: leader_account.clone(), event });
-            }
-            if !is_noted {
-                records.push(Self::ChildNote { client_order_id: child.client_order_id.clone(), note });
+        // What is void takes no room any more: the rows hear of it before what takes its place leaves (P5).
+        for is_void in [true, false] {
+            let of_these = |child: &&mut Child| (child.state == ChildState::Voided) == is_void;
+            for child in mirror.children.iter_mut().filter(of_these) {
+                let (before, state) = (child.recorded, child.intent_state());
+                let note = child.note();
+                let is_noted = before.is_none() || child.noted == note;
+                (child.recorded, child.noted) = (Some(state), note);
+                if before != Some(state) {
+                    child.noted_quantity = child.terms.quantity;
+                    let child = Box::new(child.clone());
+                    let leader_account = leader_account.clone();
+                    records.push(Self::Intent { child, before, leader_account, event });
+                }
+                if !is_noted {
+                    records.push(Self::ChildNote { client_order_id: child.client_order_id.clone(), note });
+                }
             }
         }
         records.extend(new.into_iter().map(of_change));

@@ -95,3 +95,27 @@ fn an_exit_leaves_with_the_step_that_gives_up_what_stood_before_it() {
     let exit = placed(&desk.passes(ENTRY_AGE_MAX * 2));
     assert_eq!((exit.purpose, exit.terms.quantity.get()), (Purpose::Exit, 65));
 }
+
+/// The rows count what is planned as asked for (P5): were what leaves written first, they would refuse it.
+#[test]
+fn what_is_void_is_recorded_before_what_leaves_in_its_place() {
+    let mut desk = Desk::new();
+    let freeze =
+        Instrument { freeze_quantity: Some(Quantity::new(65)), ..Instrument::clone(&instrument(key())) };
+    let follows = Wish { instrument: Arc::new(freeze), ..wish(terms(BUY, 130)) };
+    let order = leader_order("L", terms(BUY, 130), desk.now);
+    desk.step(Event::Plan { order, decision: Decision::Follow(Box::new(follows)) });
+    let mirror = desk.book.mirrors.get_mut(&broker_id("L")).unwrap();
+    for (child, state) in mirror.children.iter_mut().zip([ChildState::Sending, ChildState::Voided]) {
+        (child.recorded, child.state) = (Some(IntentState::Planned), state);
+    }
+    let records = Record::of(mirror, &FollowerId::new("asha").unwrap());
+    let written: Vec<IntentState> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Intent { child, .. } => Some(child.intent_state()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(written, [IntentState::Voided, IntentState::Sending]);
+}
