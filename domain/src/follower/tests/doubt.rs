@@ -249,8 +249,8 @@ fn a_late_first_attempt_keeps_a_waiting_second_from_going() {
         stored(&effects),
         stored_as(&[
             ("mapping", "sent"),
-            ("intent", "1 ACKED"),
             ("intent", "2 VOIDED"),
+            ("intent", "1 ACKED"),
             ("order", "PENDING")
         ])
     );
