@@ -287,12 +287,10 @@ impl<H: Household + Unpin> Supervisor<H> {
         if unwatched.is_zero() {
             return;
         }
-        if unwatched > self.params.ping_interval {
-            warn!(
-                unwatched_ms = u64::try_from(unwatched.as_millis()).unwrap_or(u64::MAX),
-                "the process stood still: a busy or a suspended machine"
-            );
-        }
+        warn!(
+            unwatched_ms = u64::try_from(unwatched.as_millis()).unwrap_or(u64::MAX),
+            "the process stood still: a busy or a suspended machine"
+        );
         for child in &mut self.children {
             child.alive = now.min(child.alive + unwatched);
         }
