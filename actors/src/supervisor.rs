@@ -328,8 +328,8 @@ impl<H: Household + Unpin> Supervisor<H> {
         child.end();
         let (name, generation) = (child.name.clone(), child.generation);
         let verdict = child.log.on_death(since_start, jitter_pct(since_start));
-        // Now, and not with the next life: there may be none, and this one may only look dead.
-        self.params.store.set_generation(&name.to_string(), generation + 1);
+        // Now, and not with the next life: this one may only look dead, and sends no more. What it writes is refused from the next
+        // life on: that waits for the writer, who may be what hangs.
         self.house.fence(&name, generation + 1);
         self.house.tell_of_loss(&name);
         self.record_restart(&name, generation, how);
@@ -412,6 +412,7 @@ impl<H: Household + Unpin> Supervisor<H> {
 
     /// One follower's failure is not everybody's (P19): it is left, said aloud, and kept as an incident.
     fn leave_down(&self, name: &ActorName, generation: u32) {
+        self.params.store.set_generation(&name.to_string(), generation + 1);
         let (kind, without) = match name {
             ActorName::Breaker(_) => {
                 (BREAKER_DOWN, "no entry is copied to this follower; exits and cancels go on")

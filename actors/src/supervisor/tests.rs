@@ -392,6 +392,7 @@ async fn a_life_that_was_given_up_can_no_longer_write() {
     stage.newest(&ActorName::Sizer).do_send(Do::Hang);
     until("it is given up", || !stage.fences.borrow().is_empty()).await;
     assert_eq!(*stage.fences.borrow(), [(ActorName::Sizer, 2)], "before the next life begins");
+    until("a second life", || stage.lives(&ActorName::Sizer) == [1, 2]).await;
     stage.refuses_what_is_written_by("sizer", 1).await;
 }
 
