@@ -13,6 +13,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::order::Product;
+use tandem_sim::Rate;
 
 use crate::harness::{ASHA, Broker, Daemon, Setup, Stage, buy, sell, until};
 
@@ -144,6 +145,25 @@ fn f12_database_locked_by_another_process() {
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);
     assert_recovers(&broker, &mut daemon, &[second]);
+    daemon.end_at_rest(&broker);
+}
+
+/// P13: what was decided in time, and is durable too late, is judged once more at the wire.
+#[test]
+fn p13_an_entry_whose_commit_takes_too_long_does_not_leave() {
+    let setup = Setup::new().sim(|sim| sim.rate = Rate::FASTEST).set("copy.entry_age_ms_max = 5000");
+    let Stage { broker, mut daemon } = setup.stage();
+    let other = stranger(&daemon);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let entry = broker.lead(buy(broker.option(), 130));
+    let filled_at = broker.sim.clock().now();
+    until("it is too late", || {
+        (broker.sim.clock().now().since(filled_at) > Duration::from_secs(8)).then_some(())
+    });
+    other.execute_batch("ROLLBACK").unwrap();
+    daemon.until_log("order held back: it is too late for it");
+    daemon.until_refused(&entry, "asha", "VOIDED", "stale_entry");
+    assert_eq!(broker.placements(ASHA).len(), 0);
     daemon.end_at_rest(&broker);
 }
 

@@ -15,6 +15,7 @@ use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::mirror::{Answer, Approved, Ask, Outcome, Refused, Request};
 use tandem_domain::order::OrderTerms;
 use tandem_domain::pacing::Purpose;
+use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
 use super::FollowerOrderActor;
@@ -166,10 +167,10 @@ impl FollowerOrderActor {
         };
         let ToSend { request, mut timing, received } = to_send;
         let request = request.get().clone();
-        if request.purpose == Purpose::Entry && !self.params.trading.lets_entries_pass() {
-            return self.hold_back(&request, timing, ctx);
-        }
         let now = self.params.clock.now();
+        if let Some(why) = self.kept_from_leaving(&request, now) {
+            return self.hold_back(&request, why, timing, ctx);
+        }
         timing.committed = Some(now);
         timing.sent = Some(now);
         timing.added_latency_us =
@@ -195,11 +196,19 @@ impl FollowerOrderActor {
         self.step(Event::Left, ctx);
     }
 
-    /// Trading was stopped between the decision and the wire: nothing that opens or adds leaves any more (P17).
-    fn hold_back(&mut self, request: &Request, timing: IntentTiming, ctx: &mut Context<Self>) {
+    /// What has come between the decision and the wire: a commit may take long. What opens or adds leaves no more once
+    /// trading is stopped (P17), nor when it is too old by now (P13).
+    fn kept_from_leaving(&self, request: &Request, now: Timestamp) -> Option<&'static str> {
+        let is_stopped = request.purpose == Purpose::Entry && !self.params.trading.lets_entries_pass();
+        let is_late = || request.is_too_late(now).then_some("it is too late for it");
+        is_stopped.then_some("trading was stopped").or_else(is_late)
+    }
+
+    /// Takes back a request that was decided: its book judges it anew.
+    fn hold_back(&mut self, request: &Request, why: &str, timing: IntentTiming, ctx: &mut Context<Self>) {
         let Request { client_order_id, serial, .. } = request;
         info!(follower = %self.id(), %client_order_id, state = self.params.trading.state().as_str(),
-            "{} held back: trading was stopped", what(&request.ask));
+            "{} held back: {why}", what(&request.ask));
         // It was counted when it was released.
         self.step(Event::Left, ctx);
         let news = News {

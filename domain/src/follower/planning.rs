@@ -176,9 +176,25 @@ impl FollowerBook {
         if child.purpose == Purpose::Entry && bound.is_some_and(|most| self.orders_today >= most) {
             return Some(DeniedReason::OrdersPerDay);
         }
-        let is_first = mirror.children.first().is_some_and(|first| first.key == child.key);
-        let since = if is_first { mirror.entry_since(self.settings.copy.on) } else { mirror.leader.ts_event };
+        let since = self.placing_since(mirror, child);
         self.entry_denial(since, child.purpose, now).or_else(|| self.doubt_denial(child, child.purpose, now))
+    }
+
+    /// Since when an order that waits to be placed has been due.
+    fn placing_since(&self, mirror: &Mirror, child: &Child) -> Timestamp {
+        let is_first = mirror.children.first().is_some_and(|first| first.key == child.key);
+        if is_first { mirror.entry_since(self.settings.copy.on) } else { mirror.leader.ts_event }
+    }
+
+    /// Until when what waits of a child may leave; none where nothing of it opens.
+    fn may_leave_until(&self, id: &ClientOrderId) -> Option<Timestamp> {
+        let (mirror, child) = self.child(id)?;
+        let since = match waits(child)? {
+            Waits::ToBePlaced if child.purpose == Purpose::Entry => self.placing_since(mirror, child),
+            Waits::ToBeChanged(Purpose::Entry) if !raised_by(child).is_zero() => mirror.leader.ts_event,
+            Waits::ToBePlaced | Waits::ToBeChanged(_) => return None,
+        };
+        Some(since.plus(self.settings.copy.entry_age_max))
     }
 
     /// Why nothing is opened beside what has been in doubt for too long (P3).
@@ -317,13 +333,14 @@ impl FollowerBook {
         effects: &mut Vec<Effect>,
     ) {
         self.queue.remove(id);
+        let until = self.may_leave_until(id);
         let Some(leader_order) = self.leader_of.get(id).cloned() else { return };
         let Some(mut mirror) = self.mirrors.remove(&leader_order) else { return };
         let was_placed = mirror.attempt(id).is_some_and(|child| child.ts_sent.is_some());
         let held = mirror.held();
         let admit = |asked: &Opening<'_>| self.admit(asked, held, now);
         let at = Moment { now, rules: &self.settings.rules, admit: &admit, instrument: None };
-        let released = mirror.step(MirrorEvent::Release(id.clone()), &at);
+        let released = mirror.step(MirrorEvent::Release(id.clone(), until), &at);
         self.reserve(&mirror);
         let is_placed = mirror.attempt(id).is_some_and(|child| child.ts_sent.is_some());
         self.mirrors.put(leader_order.clone(), mirror);

@@ -206,8 +206,18 @@ pub struct Request {
     pub serial: u32,
     /// Exit or entry.
     pub purpose: Purpose,
+    /// The last moment at which it may leave: what it opens is too old after it (P13), and its commit may take long. None
+    /// where it opens nothing.
+    pub until: Option<Timestamp>,
     /// What is asked.
     pub ask: Ask,
+}
+
+impl Request {
+    /// Whether it has become too old to leave.
+    pub fn is_too_late(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| now > until)
+    }
 }
 
 /// What a request asks.

@@ -21,8 +21,8 @@ pub enum MirrorEvent {
     Allot(Allotment),
     /// An operator or a limit stops it: what waits does not leave, what works is cancelled, and it ends detached.
     Stop,
-    /// The budget lets what waits of this child go: its placing, change or cancel.
-    Release(ClientOrderId),
+    /// The budget lets what waits of this child go: its placing, change or cancel; until then, if it opens something.
+    Release(ClientOrderId, Option<Timestamp>),
     /// The planned child is given up, or the raise that waits of one that works: that stays as large as it is.
     Give(ClientOrderId, DeniedReason),
     /// Of what the planned child, or the raise that waits of one that works, would open, so many units are let through

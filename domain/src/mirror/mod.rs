@@ -315,7 +315,9 @@ impl Mirror {
             }
             MirrorEvent::Allot(allotment) => self.allotment = Some(allotment),
             MirrorEvent::Stop => self.is_stopped = true,
-            MirrorEvent::Release(client_order_id) => return self.on_release(&client_order_id, at.now),
+            MirrorEvent::Release(client_order_id, until) => {
+                return self.on_release(&client_order_id, until, at.now);
+            }
             MirrorEvent::Give(client_order_id, reason) => {
                 if !self.give_up_raise(&client_order_id, reason) {
                     return self.give_up(&client_order_id, reason);

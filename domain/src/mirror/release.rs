@@ -12,13 +12,14 @@ impl Mirror {
     pub(super) fn on_release(
         &mut self,
         client_order_id: &ClientOrderId,
+        until: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Vec<MirrorEffect>, IllegalTransition> {
         let Some(index) = self.position(client_order_id) else { return Ok(Vec::new()) };
         let sent = if self.children[index].state == ChildState::Planned {
-            self.release_placing(index, now)?
+            self.release_placing(index, until, now)?
         } else {
-            self.release_change(index, now)
+            self.release_change(index, until, now)
         };
         Ok(sent.map(|request| MirrorEffect::Send(RiskApproved::new(request))).into_iter().collect())
     }
@@ -26,6 +27,7 @@ impl Mirror {
     fn release_placing(
         &mut self,
         index: usize,
+        until: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Option<Request>, IllegalTransition> {
         let leg = self.children[index].key.leg;
@@ -44,6 +46,7 @@ impl Mirror {
             client_order_id: child.client_order_id.clone(),
             serial: 0,
             purpose: child.purpose,
+            until,
             ask: Ask::Place(child.terms.clone()),
         };
         if self.outcome != Outcome::Detached {
@@ -53,7 +56,7 @@ impl Mirror {
         Ok(Some(request))
     }
 
-    fn release_change(&mut self, index: usize, now: Timestamp) -> Option<Request> {
+    fn release_change(&mut self, index: usize, until: Option<Timestamp>, now: Timestamp) -> Option<Request> {
         let child = &self.children[index];
         let planned = child.request.as_deref().filter(|request| request.state == ChangeState::Planned)?;
         let broker_order_id = child.broker_order_id.clone()?;
@@ -86,6 +89,7 @@ impl Mirror {
             client_order_id: child.client_order_id.clone(),
             serial: child.serial,
             purpose: change_purpose(child),
+            until,
             ask,
         };
         self.record_change(index, None, IntentState::Sending);

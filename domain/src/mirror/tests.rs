@@ -168,7 +168,7 @@ fn gone() -> MirrorEvent {
 }
 
 fn release() -> MirrorEvent {
-    MirrorEvent::Release(first())
+    MirrorEvent::Release(first(), None)
 }
 
 fn answer(serial: u32, answer: Answer) -> MirrorEvent {
@@ -355,7 +355,7 @@ fn a_second_attempt_has_an_id_of_its_own_and_only_as_much_room_as_the_first_left
     assert_eq!(mirror.child().unwrap().client_order_id, ClientOrderId::derive(&key(0, 2)));
     // The proof was wrong: the first is there after all. The second must not go (P2, P5).
     take(&mut mirror, shown(BrokerStatus::Pending, 0));
-    let effects = take(&mut mirror, MirrorEvent::Release(ClientOrderId::derive(&key(0, 2))));
+    let effects = take(&mut mirror, MirrorEvent::Release(ClientOrderId::derive(&key(0, 2)), None));
     assert!(!effects.iter().any(|effect| matches!(effect, MirrorEffect::Send(_))), "{effects:?}");
     assert_eq!((states(&mirror), mirror.outcome), (vec!["working", "voided"], Outcome::Sent));
     assert_eq!(mirror.worst_case(), u64::from(TARGET));
@@ -366,7 +366,7 @@ fn a_second_attempt_has_an_id_of_its_own_and_only_as_much_room_as_the_first_left
 fn a_late_first_attempt_is_never_taken_for_the_second() {
     let second = ClientOrderId::derive(&key(0, 2));
     let mut mirror = lived(second_attempt());
-    sent(&take(&mut mirror, MirrorEvent::Release(second.clone())));
+    sent(&take(&mut mirror, MirrorEvent::Release(second.clone(), None)));
     take(&mut mirror, shown(BrokerStatus::PartTraded, 65));
     let taken =
         MirrorEvent::Answer { client_order_id: second.clone(), serial: 0, answer: Answer::Accepted(id("8")) };
@@ -386,7 +386,7 @@ fn a_late_first_attempt_is_never_taken_for_the_second() {
 fn a_late_first_attempt_that_took_nothing_leaves_the_second_its_room() {
     let mut mirror = lived(second_attempt());
     take(&mut mirror, shown(BrokerStatus::Rejected, 0));
-    sent(&take(&mut mirror, MirrorEvent::Release(ClientOrderId::derive(&key(0, 2)))));
+    sent(&take(&mut mirror, MirrorEvent::Release(ClientOrderId::derive(&key(0, 2)), None)));
 }
 
 #[test]
@@ -437,7 +437,7 @@ fn what_is_too_large_for_one_order_becomes_several_and_changes_are_spread_over_t
     assert_eq!(quantities(&mirror), [130, 130]);
     for (slice, broker_id) in [(0, "7"), (1, "8")] {
         let client_order_id = ClientOrderId::derive(&key(slice, 1));
-        sent(&take(&mut mirror, MirrorEvent::Release(client_order_id.clone())));
+        sent(&take(&mut mirror, MirrorEvent::Release(client_order_id.clone(), None)));
         let answer = Answer::Accepted(id(broker_id));
         take(&mut mirror, MirrorEvent::Answer { client_order_id, serial: 0, answer });
     }
@@ -503,7 +503,7 @@ fn an_exit_the_broker_rejects_is_tried_as_often_as_is_borne() {
     step(&mut mirror, filled, at(1), Purpose::Exit).unwrap();
     for attempt in 1..=ATTEMPTS_MAX {
         let client_order_id = ClientOrderId::derive(&key(0, attempt));
-        let release = MirrorEvent::Release(client_order_id.clone());
+        let release = MirrorEvent::Release(client_order_id.clone(), None);
         sent(&step(&mut mirror, release, at(100), Purpose::Exit).unwrap());
         let answer = Answer::Refused(Refused::Other, "no".into());
         let refused = MirrorEvent::Answer { client_order_id, serial: 0, answer };

@@ -62,10 +62,13 @@ impl World {
         }
     }
 
-    /// A request leaves, and what will become of it; but an entry, once the account was stopped, is held back at the door.
+    /// A request leaves, and what will become of it; but what opens is held back at the door once the account
+    /// was stopped, or it is too old.
     fn leave(&mut self, request: Request) -> Checked {
         let Request { client_order_id, serial, purpose, .. } = &request;
-        let is_shut = *purpose == Purpose::Entry && (self.operator.halted || self.operator.reduces);
+        let is_stopped = self.operator.halted || self.operator.reduces;
+        let is_shut =
+            *purpose == Purpose::Entry && is_stopped || request.is_too_late(Timestamp::from_micros(self.now));
         self.note(|| format!("{} {serial} {client_order_id}", if is_shut { "holds back" } else { "sends" }));
         if is_shut {
             if let Ask::Place(terms) = &request.ask {

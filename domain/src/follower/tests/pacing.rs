@@ -196,3 +196,22 @@ fn too_many_requests_pauses_everything() {
     assert_eq!((placements(&effects), wake(&effects)), (vec![], Some(desk.now.plus(BUSY_PAUSE))));
     assert_eq!(placements(&desk.passes(BUSY_PAUSE)).len(), 1);
 }
+
+/// P13 at the wire: the commit in between may take long.
+#[test]
+fn what_opens_may_leave_until_it_is_too_old_and_what_closes_at_any_time() {
+    let mut desk = Desk::new();
+    desk.holds(65);
+    let due = desk.now;
+    let until = |effects: &[Effect]| {
+        let asked = requests(effects);
+        let [request] = &asked[..] else { panic!("{asked:?}") };
+        (
+            request.until,
+            request.is_too_late(due.plus(ENTRY_AGE_MAX)),
+            request.is_too_late(due.plus(ENTRY_AGE_MAX + SECOND)),
+        )
+    };
+    assert_eq!(until(&desk.plan("L", terms(BUY, 65))), (Some(due.plus(ENTRY_AGE_MAX)), false, true));
+    assert_eq!(until(&desk.plan("X", terms(SELL, 65))), (None, false, false));
+}

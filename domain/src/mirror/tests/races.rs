@@ -75,14 +75,14 @@ fn what_finds_no_room_waits_for_it() {
     let mut mirror = lived(vec![
         sliced(4 * LOT),
         release(),
-        MirrorEvent::Release(second.clone()),
+        MirrorEvent::Release(second.clone(), None),
         of_second(Answer::Accepted(id("8"))),
         answer(0, Answer::NotSent),
         sliced(2 * LOT),
     ]);
     assert_eq!(take(&mut mirror, release()), vec![], "the second is still there (P5)");
     assert_eq!(states(&mirror), ["planned", "working"]);
-    sent(&take(&mut mirror, MirrorEvent::Release(second.clone())));
+    sent(&take(&mut mirror, MirrorEvent::Release(second.clone(), None)));
     take(&mut mirror, report(&second, row("8", terms(2 * LOT, 10_000), BrokerStatus::Cancelled, 0)));
     sent(&take(&mut mirror, release()));
 }
@@ -178,7 +178,7 @@ fn what_must_trade_is_replaced_whatever_the_owner_says_of_the_leaders_changes() 
 #[test]
 fn what_never_left_is_given_up_once_a_hand_has_detached_the_copy() {
     let second = ClientOrderId::derive(&key(1, 1));
-    let mut mirror = lived(vec![sliced(4 * LOT), release(), MirrorEvent::Release(second.clone())]);
+    let mut mirror = lived(vec![sliced(4 * LOT), release(), MirrorEvent::Release(second.clone(), None)]);
     take(&mut mirror, shown(BrokerStatus::Cancelled, 0));
     assert_eq!(mirror.outcome, Outcome::Detached);
     take(&mut mirror, MirrorEvent::Answer { client_order_id: second, serial: 0, answer: Answer::NotSent });
