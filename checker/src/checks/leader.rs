@@ -10,7 +10,8 @@ use crate::when::{self, SECOND};
 /// The broker's times have whole seconds, and the two clocks may differ a little.
 const COARSE: i64 = 2 * SECOND;
 
-/// How long before a decision something must have been on record to be known to it.
+/// How long something must have been on record when an entry left to have kept it from leaving. What comes meanwhile may
+/// make it due again: the broker's times are whole seconds, and what is heard of later may have come first.
 const KNOWN: i64 = 2 * SECOND;
 
 /// P12: every order of the leader's book is in the rows, with as much filled.
@@ -95,34 +96,39 @@ fn not_left_again(case: &Case<'_>, child: &Child<'_>, lines: &Lines<'_>, look: &
     let known_by = intent.decided.unwrap_or(sent).min(sent) - KNOWN;
     let was_over = case.events(leader).iter().any(|event| event.is_end() && event.ts_init <= known_by);
     let his = lines.get(&(&*intent.counts_on, &**account, child.instrument())).map_or(&[][..], Vec::as_slice);
-    let net = leader_net(case, his, known_by);
+    let nets = leader_nets(case, his, known_by, sent).unwrap_or_default();
     look.demand(
-        !was_over || net.is_none_or(|net| net.signum() == intent.sign),
+        !was_over || nets.is_empty() || nets.iter().any(|net| net.signum() == intent.sign),
         || [vec![leader.row()], child.rows()].concat(),
         || {
             format!(
                 "an entry left at {}, for an order whose units the leader had left again: he held {:+}",
                 when::text(sent),
-                net.unwrap_or_default()
+                nets.first().copied().unwrap_or_default()
             )
         },
     );
 }
 
-/// What the leader held of an instrument by all that was on record at a moment, by his orders of the day. None where exit
-/// legs traded for orders, of which the rows do not tell when.
-fn leader_net(case: &Case<'_>, his: &[&OrderRow], until: i64) -> Option<i64> {
+/// What the leader held of an instrument by all that was on record at a moment, and whenever more was until another, by his
+/// orders of the day. None where exit legs traded for orders, of which the rows do not tell when.
+fn leader_nets(case: &Case<'_>, his: &[&OrderRow], from: i64, until: i64) -> Option<Vec<i64>> {
     let mut openings = case.history.openings.iter();
     let opening = his.first().and_then(|order| {
         openings.find(|row| row.day == order.counts_on && row.instrument == order.instrument)
     });
-    let mut net = opening.map_or(0, |row| row.leader);
-    for order in his {
-        if order.exited != 0 || !order.is_whole() || !case.parts(order).is_empty() {
-            return None;
-        }
-        let told = case.events(order).iter().filter(|event| event.ts_init <= until);
-        net += order.sign * told.map(|event| event.cumulative).max().unwrap_or_default();
+    let opening = opening.map_or(0, |row| row.leader);
+    if his.iter().any(|order| order.exited != 0 || !order.is_whole() || !case.parts(order).is_empty()) {
+        return None;
     }
-    Some(net)
+    let net_by = |moment: i64| {
+        let filled = |order: &OrderRow| {
+            let told = case.events(order).iter().filter(|event| event.ts_init <= moment);
+            order.sign * told.map(|event| event.cumulative).max().unwrap_or_default()
+        };
+        opening + his.iter().map(|order| filled(order)).sum::<i64>()
+    };
+    let told = his.iter().flat_map(|order| case.events(order)).map(|event| event.ts_init);
+    let moments: BTreeSet<i64> = told.filter(|at| (from..=until).contains(at)).chain([from]).collect();
+    Some(moments.into_iter().map(net_by).collect())
 }

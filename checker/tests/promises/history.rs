@@ -311,6 +311,26 @@ fn p13_a_round_trip_played_again() {
         "INSERT INTO ledger_openings VALUES ('asha', '{DAY}', 'NSE_FNO', 43125, 65, 0, 0, NULL, NULL, 0);"
     );
     assert!(!broken(&judged(&(decided_at(10) + &carried))).contains(&13));
+    // He was known to hold units again a second before it left: whichever order it is counted to, they are due. Not so
+    // what he buys after it.
+    assert!(!broken(&judged(&(decided_at(10) + &bought_again_at(9)))).contains(&13));
+    assert!(broken(&judged(&(decided_at(10) + &bought_again_at(11)))).contains(&13));
+}
+
+/// Another order of the leader's like his first, so many seconds behind it.
+fn bought_again_at(second: i64) -> String {
+    let copy = |table: &str, times: &[&str]| {
+        let later: Vec<String> =
+            times.iter().map(|time| format!("{time} = {time} + {second} * 1000000")).collect();
+        format!(
+            "CREATE TEMP TABLE again AS SELECT * FROM {table} WHERE broker_order_id = 'L1';
+            UPDATE again SET broker_order_id = 'L9', {};
+            INSERT INTO {table} SELECT * FROM again; DROP TABLE again;",
+            later.join(", ")
+        )
+    };
+    copy("orders", &["ts_event", "ts_first_event", "first_seen_at", "updated_at"])
+        + &copy("order_events", &["ts_event", "ts_init"])
 }
 
 /// A halt from a minute before L1 to a minute after, ended by somebody.
