@@ -13,7 +13,8 @@ use crate::time::Timestamp;
 pub(in crate::follower) type Doubted = BTreeMap<InstrumentKey, bool>;
 
 impl FollowerBook {
-    /// Takes over what a life before had in doubt. What it had for so long that it may have told it stays frozen.
+    /// Takes over what a life before had in doubt. What it had for so long that it may have told it is told to be over, once
+    /// it is. Until this life has had the time to ask, what opens beside it waits and is not denied for good.
     pub(in crate::follower) fn restore_doubt(
         &mut self,
         instrument: InstrumentKey,
@@ -30,7 +31,7 @@ impl FollowerBook {
         let patience = self.patience();
         let is_overdue =
             |of: &super::absence::Unknown| of.instrument == instrument && of.due(patience) <= now;
-        self.doubted.contains_key(&instrument) || self.unknown.values().any(is_overdue)
+        self.doubted.get(&instrument) == Some(&true) || self.unknown.values().any(is_overdue)
     }
 
     /// Whether a life before has left an order of an instrument in doubt.

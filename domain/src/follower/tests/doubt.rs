@@ -429,14 +429,17 @@ fn a_new_life_keeps_what_was_in_doubt_for_long_frozen_and_tells_it_again() {
     let (old, ours, _) = doubted(BUY);
     let (mut desk, effects) = old.restarted(None);
     assert_eq!(alerts(&effects), Vec::<&Alert>::new(), "it may be found at once");
-    desk.plan("L2", terms(BUY, 65));
-    assert_eq!(desk.outcome("L2"), (Outcome::Skipped, Some(DeniedReason::OutcomeUnknown)));
+    assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))), vec![]);
+    assert_eq!(desk.outcome("L2"), (Outcome::Waiting, None), "this life has not asked yet");
     assert_eq!(alerts(&desk.passes(SETTLE * 2)), [&in_doubt()]);
+    assert_eq!(desk.outcome("L2"), (Outcome::Skipped, Some(DeniedReason::OutcomeUnknown)));
     assert_eq!(ends(&desk.shows_first(&ours)), 1);
 
-    // Found before it is told: what the life before told is over.
+    // Found before it is told: what the life before told is over, and nobody missed anything by it.
     let (mut desk, _) = old.restarted(None);
-    assert_eq!(ends(&desk.shows_first(&ours)), 1);
+    assert_eq!(placements(&desk.plan("L2", terms(BUY, 65))), vec![]);
+    let effects = desk.shows_first(&ours);
+    assert_eq!((ends(&effects), placements(&effects).len()), (1, 1));
 }
 
 #[test]
