@@ -22,7 +22,7 @@ use tandem_domain::gates::entry::EntryPolicy;
 use tandem_domain::ids::{BrokerOrderId, DhanClientId, FollowerId, Tag};
 use tandem_domain::instrument::{ExchangeSegment, Instrument, InstrumentKey, InstrumentKind, SecurityId};
 use tandem_domain::leader::{KnownFingerprint, LeaderOrder};
-use tandem_domain::mirror::{Answer, Ask, Request, Rules};
+use tandem_domain::mirror::{Answer, Ask, Mirror, Request, Rules};
 use tandem_domain::order::{
     BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderTerms, OrderType, Product, Side,
     TimeInForce,
@@ -45,15 +45,42 @@ fn main() {
     println!(
         "orders of one instrument in one book, blocks of {ORDERS_PER_BLOCK}; least time of an order, us"
     );
-    for kind in [Kind::Resting, Kind::RoundTrips, Kind::InAndOut, Kind::Building] {
+    let mut starts = Vec::new();
+    for kind in [Kind::Resting, Kind::RoundTrips, Kind::InAndOut, Kind::Building, Kind::AfterGap] {
         let mut day = Day::new();
         // One order far from the market all day long: never is everything over.
         if kind != Kind::Resting {
-            day.order(Side::Buy, false);
+            day.order(Side::Buy, Fills::None);
         }
-        let blocks: Vec<String> = (0..BLOCKS).map(|_| format!("{:>8.1}", day.block(kind))).collect();
+        if kind == Kind::AfterGap {
+            day.order(Side::Buy, Fills::CopyAlone);
+        }
+        let mut told = Vec::new();
+        let blocks: Vec<String> = (0..BLOCKS)
+            .map(|_| {
+                let least = day.block(kind);
+                told.push(format!("{:>8.1}", day.told_anew().as_secs_f64() * 1e3));
+                format!("{least:>8.1}")
+            })
+            .collect();
         println!("{:<14} {}", kind.name(), blocks.join(" "));
+        starts.push((kind, told));
     }
+    println!("a new life that is told of them all at once, behind each block, ms");
+    for (kind, told) in starts {
+        println!("{:<14} {}", kind.name(), told.join(" "));
+    }
+}
+
+/// What fills of an order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fills {
+    /// Nothing: it rests.
+    None,
+    /// It and its copy.
+    Both,
+    /// Its copy; the leader takes it back. What is too much by that is reported, and stays.
+    CopyAlone,
 }
 
 /// What the leader does all day.
@@ -67,6 +94,8 @@ enum Kind {
     InAndOut,
     /// Only buys.
     Building,
+    /// Round trips, beside a copy that has filled for an order that the leader took back.
+    AfterGap,
 }
 
 impl Kind {
@@ -76,16 +105,18 @@ impl Kind {
             Self::RoundTrips => "round trips",
             Self::InAndOut => "never flat",
             Self::Building => "only buys",
+            Self::AfterGap => "after a gap",
         }
     }
 
-    const fn order(self, number: usize) -> (Side, bool) {
+    const fn order(self, number: usize) -> (Side, Fills) {
         match self {
-            Self::Resting => (Side::Buy, false),
-            Self::RoundTrips if number % 2 == 1 => (Side::Buy, true),
-            Self::InAndOut if number < 10 || number.is_multiple_of(2) => (Side::Buy, true),
-            Self::Building => (Side::Buy, true),
-            Self::RoundTrips | Self::InAndOut => (Side::Sell, true),
+            Self::Resting => (Side::Buy, Fills::None),
+            Self::RoundTrips if number % 2 == 1 => (Side::Buy, Fills::Both),
+            Self::AfterGap if number.is_multiple_of(2) => (Side::Buy, Fills::Both),
+            Self::InAndOut if number < 10 || number.is_multiple_of(2) => (Side::Buy, Fills::Both),
+            Self::Building => (Side::Buy, Fills::Both),
+            Self::RoundTrips | Self::InAndOut | Self::AfterGap => (Side::Sell, Fills::Both),
         }
     }
 }
@@ -119,16 +150,20 @@ impl Day {
     }
 
     /// One order of the leader's and its copy. How long the book worked.
-    fn order(&mut self, side: Side, fills: bool) -> Duration {
+    fn order(&mut self, side: Side, fills: Fills) -> Duration {
         self.orders += 1;
         self.now = self.now.plus(Duration::from_millis(1_100));
         let order = self.leader_order(side);
         let mut spent = Duration::ZERO;
         let requests = self.plan(order.clone(), &mut spent);
         for request in requests {
-            self.take(&request, fills, &mut spent);
+            self.take(&request, fills != Fills::None, &mut spent);
         }
-        if fills {
+        if fills == Fills::CopyAlone {
+            let taken_back = LeaderOrder { status: BrokerStatus::Cancelled, ..order.clone() };
+            self.plan(taken_back, &mut spent);
+        }
+        if fills == Fills::Both {
             let traded = LeaderOrder {
                 status: BrokerStatus::Traded,
                 cumulative: order.terms.quantity,
@@ -137,9 +172,32 @@ impl Day {
             };
             let more = self.plan(traded, &mut spent);
             for request in more {
-                self.take(&request, fills, &mut spent);
+                self.take(&request, true, &mut spent);
             }
         }
+        spent
+    }
+
+    /// How long a new life needs to take its mirrors back, and to be told of the leader's whole day at once.
+    fn told_anew(&self) -> Duration {
+        let known = self.book.outcomes().filter_map(|(id, ..)| self.book.mirror(id).cloned());
+        let mut mirrors: Vec<Mirror> = known.collect();
+        mirrors.sort_by(|one, other| one.leader.broker_order_id.cmp(&other.leader.broker_order_id));
+        let leader_orders: Vec<_> = mirrors.iter().map(|mirror| mirror.leader.clone()).collect();
+        let mut next = Self {
+            book: FollowerBook::new(settings()),
+            instrument: Arc::clone(&self.instrument),
+            copy: self.copy.clone(),
+            now: self.now,
+            orders: self.orders,
+        };
+        next.book.restore(mirrors, self.now);
+        let mut spent = Duration::ZERO;
+        next.tell(Event::Together(true), &mut spent);
+        for order in leader_orders {
+            next.plan(LeaderOrder::clone(&order), &mut spent);
+        }
+        next.tell(Event::Together(false), &mut spent);
         spent
     }
 
@@ -297,7 +355,7 @@ fn settings() -> FollowerSettings {
                 entry_after: second * 10,
                 exit_after: second * 2,
                 chase_interval: second * 2,
-                gap: GapPolicy::ExitsOnly,
+                gap: GapPolicy::Report,
             },
             settle: second * 2,
             retry: second,

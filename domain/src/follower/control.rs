@@ -1,5 +1,7 @@
 //! Trading states: what an operator or a limit asks, and what stops for it. The way to flat is in `square_off`.
 
+use std::collections::BTreeSet;
+
 use super::holdings::Line;
 use super::{Alert, Effect, FollowerBook, Record};
 use crate::flaw::flawed;
@@ -101,7 +103,7 @@ impl FollowerBook {
     pub(super) fn stop_what_opens(
         &mut self,
         instrument: InstrumentKey,
-        first: Option<&BrokerOrderId>,
+        told: &BTreeSet<BrokerOrderId>,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
@@ -114,7 +116,7 @@ impl FollowerBook {
         };
         let concerned: Vec<BrokerOrderId> = orders.iter().filter(opens).cloned().collect();
         for id in concerned {
-            if self.drive(&id, MirrorEvent::Stop, now, effects).is_ok() && first != Some(&id) {
+            if self.drive(&id, MirrorEvent::Stop, now, effects).is_ok() && !told.contains(&id) {
                 self.commit_mirror(&id, effects);
             }
         }

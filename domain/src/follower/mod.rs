@@ -368,7 +368,7 @@ impl FollowerBook {
         }
         let changed = std::mem::take(&mut self.dirty);
         for instrument in &changed {
-            self.reallocate(*instrument, None, now, effects);
+            self.reallocate(*instrument, &BTreeSet::new(), now, effects);
         }
         debug_assert!(self.dirty.is_empty(), "shares of one instrument changed another: {:?}", self.dirty);
         !changed.is_empty()

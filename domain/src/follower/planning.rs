@@ -1,6 +1,6 @@
 //! From the Sizer's word to a request: planning, the gates of the moment, the queue, the budget.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::waiting::{Wait, raised_by};
@@ -55,7 +55,7 @@ impl FollowerBook {
                 (!same_news).then_some(Record::LeaderEvent(order)).into_iter().collect();
             return effects.extend((!records.is_empty()).then_some(Effect::Commit { records, then: None }));
         }
-        self.reallocate(instrument, Some(&id), now, effects);
+        self.reallocate(instrument, &BTreeSet::from([id.clone()]), now, effects);
         // Said again to a new life of somebody else: the event is on record.
         let event = (!same_news).then_some(Record::LeaderEvent(order));
         // What may go at once is committed with its event in one transaction, born SENDING (P1).

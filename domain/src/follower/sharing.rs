@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod check;
 
+use std::collections::BTreeSet;
+
 use super::aside::{Judged, Touched};
 use super::holdings::{Credits, Line, credit_of, entry_of, is_settled};
 use super::shares::{Shared, Shares};
@@ -43,19 +45,21 @@ enum Again {
 }
 
 impl FollowerBook {
-    /// Gives every mirror of an instrument its share anew. `first` is stepped in any case, and stored by who called.
+    /// Gives every mirror of an instrument its share anew. Those that are told are stepped in any case, and stored by who
+    /// called.
     pub(super) fn reallocate(
         &mut self,
         instrument: InstrumentKey,
-        first: Option<&BrokerOrderId>,
+        told: &BTreeSet<BrokerOrderId>,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
-        let mut asked = first;
+        let nobody = BTreeSet::new();
+        let mut asked = told;
         // A step may fill or free what others wait for, so that shares change once more.
         for _ in 0..ROUNDS_MAX {
             let (allotted, cut) = self.allotments(instrument, effects);
-            let mut changed = self.news(allotted, asked.take());
+            let mut changed = self.news(allotted, std::mem::replace(&mut asked, &nobody));
             if changed.is_empty() {
                 if let Some(cut) = cut {
                     self.set_aside(instrument, &cut);
@@ -69,40 +73,41 @@ impl FollowerBook {
             });
             for (id, allotment) in changed {
                 let is_stepped = self.drive(&id, MirrorEvent::Allot(allotment), now, effects).is_ok();
-                if is_stepped && first != Some(&id) {
+                if is_stepped && !told.contains(&id) {
                     self.commit_mirror(&id, effects);
                 }
             }
         }
         // Where nothing is known of the instrument there is nothing to cut; what is denied is denied all the same.
-        let is_unshared =
-            |id: &&BrokerOrderId| self.mirrors.get(*id).is_some_and(|of| of.allotment.is_none());
-        if let Some(id) = first.filter(is_unshared) {
-            // A step that fails has told so itself.
-            self.drive(id, MirrorEvent::Tick, now, effects).ok();
+        for id in told {
+            if self.mirrors.get(id).is_some_and(|of| of.allotment.is_none()) {
+                // A step that fails has told so itself.
+                self.drive(id, MirrorEvent::Tick, now, effects).ok();
+            }
         }
-        self.stop_what_opens(instrument, first, now, effects);
+        self.stop_what_opens(instrument, told, now, effects);
         self.dirty.remove(&instrument);
         self.settle(instrument);
     }
 
-    /// The shares that are news, and that of one order that is asked for in any case.
+    /// The shares that are news, and those of orders that are asked for in any case.
     fn news(
         &self,
         mut allotted: Vec<(BrokerOrderId, Allotment)>,
-        asked: Option<&BrokerOrderId>,
+        asked: &BTreeSet<BrokerOrderId>,
     ) -> Vec<(BrokerOrderId, Allotment)> {
         allotted.retain(|(id, allotment)| {
             let is_news = self.mirrors.get(id).is_some_and(|known| known.allotment != Some(*allotment));
-            is_news || asked == Some(id)
+            is_news || asked.contains(id)
         });
         // What was set aside has the share that it had.
-        if let Some(id) = asked
-            && let Some(mirror) = self.mirrors.get(id)
-            && let Some(line) = self.lines.get(&mirror.leader.terms.instrument)
-            && line.aside.contains(id)
-        {
-            allotted.extend(mirror.allotment.map(|allotment| (id.clone(), allotment)));
+        for id in asked {
+            if let Some(mirror) = self.mirrors.get(id)
+                && let Some(line) = self.lines.get(&mirror.leader.terms.instrument)
+                && line.aside.contains(id)
+            {
+                allotted.extend(mirror.allotment.map(|allotment| (id.clone(), allotment)));
+            }
         }
         allotted
     }

@@ -1,10 +1,12 @@
 //! News of the leader that were told together: a read of his books after a time in which nobody heard of him. Taken one by
 //! one, an exit would be followed before the entry behind it is seen, and a round trip be replayed (P13).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Effect, FollowerBook};
 use crate::ids::BrokerOrderId;
+use crate::instrument::InstrumentKey;
 use crate::time::Timestamp;
 
 /// News that never end must not keep an exit waiting: after this what is in is taken in.
@@ -41,9 +43,17 @@ impl FollowerBook {
 
     fn take_in(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         let Some(together) = self.together.take() else { return };
+        let mut lines: BTreeMap<InstrumentKey, BTreeSet<BrokerOrderId>> = BTreeMap::new();
+        for id in &together.orders {
+            if let Some(mirror) = self.mirrors.get(id) {
+                lines.entry(mirror.leader.terms.instrument).or_default().insert(id.clone());
+            }
+        }
+        // Once for all of a line: a day's orders that each cut it anew would keep a new life from its first look for seconds.
+        for (instrument, told) in &lines {
+            self.reallocate(*instrument, told, now, effects);
+        }
         for id in together.orders {
-            let Some(mirror) = self.mirrors.get(&id) else { continue };
-            self.reallocate(mirror.leader.terms.instrument, Some(&id), now, effects);
             self.commit_mirror(&id, effects);
             if let Some(comparison) = self.compare(&id, effects) {
                 effects.push(Effect::Commit { records: vec![comparison], then: None });

@@ -31,11 +31,13 @@ impl Hold {
 
 /// Cuts what may be held, as the leader's position went from so many units to so many. Each entry by itself cannot be
 /// rounded, or every one of them would be a part of a lot short: what is kept of all so far, the oldest first, is what
-/// stays of them to the nearest lot. Nothing that was taken from an entry comes back to it.
-pub(super) fn cut(before: &mut Share, holds: &mut [Hold], from: u64, to: u64) {
-    let filled: Vec<Share> = holds.iter().map(Hold::filled).collect();
+/// stays of them to the nearest lot. Nothing that was taken from an entry comes back to it. Of the holds those are gone
+/// through that are not empty, in their order.
+pub(super) fn cut(before: &mut Share, holds: &mut [Hold], live: &[usize], from: u64, to: u64) {
+    let filled: Vec<Share> = live.iter().map(|place| holds[*place].filled()).collect();
     *before = reduced(*before, from, to);
-    for hold in &mut *holds {
+    for place in live {
+        let hold = &mut holds[*place];
         hold.stays = reduced(hold.stays, from, to);
         // Once he is flat, it all begins anew.
         hold.keeps = if to == 0 { Share::ZERO } else { hold.keeps };
@@ -43,14 +45,16 @@ pub(super) fn cut(before: &mut Share, holds: &mut [Hold], from: u64, to: u64) {
             hold.keeps = Share::from_lots(whole_lots(hold.stays)).min(hold.keeps);
         }
     }
-    let sum = |share: fn(&Hold) -> Share| holds.iter().map(share).fold(*before, Share::saturating_add);
+    let holds_of = || live.iter().map(|place| &holds[*place]);
+    let sum = |share: fn(&Hold) -> Share| holds_of().map(share).fold(*before, Share::saturating_add);
     let (kept, stay) = (nearest(sum(|hold| hold.keeps)), nearest(sum(|hold| hold.stays)));
     let mut too_many = kept.saturating_sub(stay);
     let (mut keep, mut stay) = (*before, *before);
-    for hold in &mut *holds {
+    for place in live {
         if too_many == 0 {
             break;
         }
+        let hold = &mut holds[*place];
         stay = stay.saturating_add(hold.stays);
         let kept = keep.saturating_add(hold.keeps);
         let taken = nearest(kept).saturating_sub(nearest(stay)).min(too_many);
@@ -58,7 +62,8 @@ pub(super) fn cut(before: &mut Share, holds: &mut [Hold], from: u64, to: u64) {
         hold.keeps = hold.keeps.saturating_sub(Share::from_lots(Lots(taken)));
         keep = keep.saturating_add(hold.keeps);
     }
-    for (hold, filled) in holds.iter_mut().zip(filled) {
+    for (place, filled) in live.iter().zip(filled) {
+        let hold = &mut holds[*place];
         let gone = filled.saturating_sub(hold.filled());
         hold.away = hold.away.saturating_add(gone);
         hold.opened = hold.opened.saturating_sub(gone);
@@ -67,9 +72,10 @@ pub(super) fn cut(before: &mut Share, holds: &mut [Hold], from: u64, to: u64) {
 
 /// What the follower holds of what it may hold: all that stays but the lots that it keeps and has not filled, and but what
 /// was lost. Less than nothing where what it has not filled is kept in more than stays of it.
-pub(super) fn pool(before: Share, holds: &[Hold], lost: Share) -> Share {
-    let stays = holds.iter().map(|hold| hold.stays).fold(before, Share::saturating_add);
-    let unfilled = holds.iter().map(|hold| hold.keeps.saturating_sub(hold.opened).max(Share::ZERO));
+pub(super) fn pool(before: Share, holds: &[Hold], live: &[usize], lost: Share) -> Share {
+    let holds = || live.iter().map(|place| &holds[*place]);
+    let stays = holds().map(|hold| hold.stays).fold(before, Share::saturating_add);
+    let unfilled = holds().map(|hold| hold.keeps.saturating_sub(hold.opened).max(Share::ZERO));
     unfilled.fold(stays, Share::saturating_sub).saturating_sub(lost)
 }
 

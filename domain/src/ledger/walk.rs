@@ -104,6 +104,8 @@ pub(super) struct Walk<'a> {
     holds: Vec<Hold>,
     /// Where the hold of each entry is.
     places: Vec<usize>,
+    /// Where those are that are not empty: a day leaves few of them.
+    live: Vec<usize>,
     /// The leader's net, and since when.
     nets: Vec<(Timestamp, i64)>,
 }
@@ -138,6 +140,7 @@ impl<'a> Walk<'a> {
             holds.push(Hold { opened: share_of(entry.filled, standing.lot), ..Hold::default() });
         }
         holds.extend(held.map(|(_, hold)| *hold));
+        let live = (0..holds.len()).filter(|place| !holds[*place].is_empty()).collect();
         Self {
             standing,
             leader: standing.leader,
@@ -149,6 +152,7 @@ impl<'a> Walk<'a> {
             states: in_all.iter().map(|in_all| State { in_all: *in_all, ..State::default() }).collect(),
             holds,
             places,
+            live,
             nets: vec![(standing.until, standing.leader)],
         }
     }
@@ -245,7 +249,8 @@ impl<'a> Walk<'a> {
     fn close(&mut self, chunk: &Chunk, units: u64) {
         let (from, to) = (self.leader.unsigned_abs(), self.leader.unsigned_abs() - units);
         let held = self.held();
-        cut(&mut self.before, &mut self.holds, from, to);
+        cut(&mut self.before, &mut self.holds, &self.live, from, to);
+        self.live.retain(|place| !self.holds[*place].is_empty());
         self.lost = reduced(self.lost, from, to);
         let due = nearest(held).saturating_sub(nearest(self.pool()));
         let left = held.saturating_sub(Share::from_lots(Lots(due))).saturating_sub(self.pool());
@@ -269,15 +274,21 @@ impl<'a> Walk<'a> {
         }
         state.opened += units;
         let may_open = entitled(entry, state, self.lot);
-        let hold = &mut self.holds[self.places[chunk.of]];
+        let place = self.places[chunk.of];
+        let hold = &mut self.holds[place];
         for share in [&mut state.entitled, &mut hold.stays, &mut hold.keeps] {
             *share = share.saturating_add(may_open);
+        }
+        if !hold.is_empty()
+            && let Err(among) = self.live.binary_search(&place)
+        {
+            self.live.insert(among, place);
         }
     }
 
     /// What the follower holds of what it may hold.
     fn pool(&self) -> Share {
-        pool(self.before, &self.holds, self.lost)
+        pool(self.before, &self.holds, &self.live, self.lost)
     }
 
     /// What it holds, on the leader's side.
@@ -312,9 +323,9 @@ impl<'a> Walk<'a> {
             }
         }
         let all = self.leader.unsigned_abs();
-        cut(&mut before, &mut holds, all, left);
+        cut(&mut before, &mut holds, &self.live, all, left);
         let rounded = if left == all { self.signed(self.rounded) } else { Share::ZERO };
-        nearest(pool(before, &holds, reduced(self.lost, all, left)).saturating_add(rounded))
+        nearest(pool(before, &holds, &self.live, reduced(self.lost, all, left)).saturating_add(rounded))
     }
 
     /// What still works closes what is left, each kind of exit for itself; a sell beyond it anticipates buys that were
