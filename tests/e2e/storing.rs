@@ -162,7 +162,7 @@ fn p13_an_entry_whose_commit_takes_too_long_does_not_leave() {
     });
     other.execute_batch("ROLLBACK").unwrap();
     daemon.until_log("order held back: it is too late for it");
-    daemon.until_refused(&entry, "asha", "VOIDED", "stale_entry");
+    daemon.until_refused(&entry, "asha", "voided", "stale_entry");
     assert_eq!(broker.placements(ASHA).len(), 0);
     daemon.end_at_rest(&broker);
 }
