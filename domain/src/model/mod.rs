@@ -5,7 +5,8 @@
 //! every step, P2, P5, P6, P8, P9, P17, P18 and the caps are checked ([`sending`], [`account`]); in the end, when all is
 //! calm, P7, P26 and what is held, worked out by an oracle ([`oracle`]).
 //!
-//! `TANDEM_MODEL_SEED=7` runs one day and prints it; `TANDEM_MODEL_CASES` says how many days.
+//! `TANDEM_MODEL_SEED=7` runs one day and prints it; `TANDEM_MODEL_CASES` says how many days, `TANDEM_MODEL_FIRST` from
+//! which on, and `TANDEM_MODEL_FAILURES` after how many failures each thread gives up.
 
 mod account;
 mod calm;
@@ -97,17 +98,17 @@ fn live(world: &mut World, steps_max: u32) -> Checked {
     })
 }
 
-/// The first day that fails, cut to as few steps as still fail, with its story.
-fn first_failure(cases: std::ops::Range<u64>) -> Option<String> {
-    for seed in cases {
-        if day(seed, u32::MAX, false).0.is_ok() {
-            continue;
-        }
-        let steps = (0..=STEPS_MAX).find(|steps| day(seed, *steps, false).0.is_err()).unwrap_or(u32::MAX);
-        let (checked, story) = day(seed, steps, true);
-        return Some(format!("seed {seed}, {steps} steps\n{story}\n{}", checked.err().unwrap_or_default()));
-    }
-    None
+/// The days that fail, up to so many, and why.
+fn failures(cases: std::ops::Range<u64>, most: usize) -> Vec<(u64, String)> {
+    let failed = cases.filter_map(|seed| day(seed, u32::MAX, false).0.err().map(|words| (seed, words)));
+    failed.take(most).collect()
+}
+
+/// A day that fails, cut to as few steps as still fail, and told.
+fn story(seed: u64) -> Option<String> {
+    let steps = (0..=STEPS_MAX).chain([u32::MAX]).find(|steps| day(seed, *steps, false).0.is_err())?;
+    let (checked, story) = day(seed, steps, true);
+    Some(format!("seed {seed}, {steps} steps\n{story}\n{}", checked.err().unwrap_or_default()))
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -117,18 +118,25 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn the_follower_ends_where_an_oracle_says() {
     if let Some(seed) = number("TANDEM_MODEL_SEED") {
-        let failure = first_failure(seed..seed + 1);
+        let failure = story(seed);
         assert!(failure.is_none(), "{}", failure.unwrap_or_default());
         return;
     }
+    let first = number("TANDEM_MODEL_FIRST").unwrap_or(0);
     let cases = number("TANDEM_MODEL_CASES").unwrap_or(CASES);
+    let most = number("TANDEM_MODEL_FAILURES").map_or(1, |most| usize::try_from(most).unwrap());
     // Two threads: the days have nothing to do with each other.
-    let failures: Vec<String> = std::thread::scope(|scope| {
-        let halves = [0..cases / 2, cases / 2..cases];
-        let running: Vec<_> = halves.map(|half| scope.spawn(|| first_failure(half))).into();
-        running.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+    let failed: Vec<(u64, String)> = std::thread::scope(|scope| {
+        let half = first + cases / 2;
+        let running =
+            [first..half, half..first + cases].map(|half| scope.spawn(move || failures(half, most)));
+        running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    assert!(failures.is_empty(), "{}", failures.first().map_or("", String::as_str));
+    let told = failed.first().and_then(|(seed, _)| story(*seed)).unwrap_or_default();
+    let line =
+        |(seed, words): &(u64, String)| format!("{seed}: {}", words.lines().next().unwrap_or_default());
+    let lines: Vec<String> = failed.iter().map(line).collect();
+    assert!(failed.is_empty(), "{told}\n\n{} days failed:\n{}", failed.len(), lines.join("\n"));
 }
 
 /// A model that never comes to a matter judges nothing about it.
