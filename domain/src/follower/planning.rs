@@ -223,6 +223,9 @@ impl FollowerBook {
         if wait == Some(Wait::CoverMissing) {
             return Some(DeniedReason::CoverMissing);
         }
+        if purpose == Purpose::Entry && self.is_from_before(mirror) {
+            return Some(DeniedReason::Halted);
+        }
         self.entry_denial(mirror.leader.ts_event, purpose, now)
             .or_else(|| self.doubt_denial(child, purpose, now))
     }

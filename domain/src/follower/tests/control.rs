@@ -222,6 +222,26 @@ fn nothing_comes_back_on_resume_but_what_is_new_is_copied() {
     assert_eq!(placements(&desk.plan("L4", terms(BUY, 65))).len(), 1);
 }
 
+/// What was let through before the account was stopped waits until it is known what became of its order.
+#[test]
+fn a_raise_of_before_does_not_come_back_either() {
+    let mut desk = Desk::new();
+    let entry = desk.sent("L", terms(BUY, 65));
+    assert_eq!(requests(&desk.plan("L", terms(BUY, 130))), vec![], "it has no answer yet");
+    desk.passes(SECOND);
+    desk.step(Event::Control(Control::Reduce(HaltCause::Operator)));
+    desk.passes(SECOND);
+    desk.step(Event::Control(Control::Resume));
+    let mut effects = desk.accepted(&entry, "b-L");
+    effects.extend(desk.shows(&entry, BrokerStatus::Pending, 0));
+    effects.extend(desk.passes(SECOND));
+    assert_eq!(requests(&effects), vec![]);
+    assert_eq!(desk.outcome("L"), (Outcome::Sent, Some(DeniedReason::Halted)));
+    // What he wants changed of it without making it larger is.
+    let cheaper = OrderTerms { price: Price::from_paise(9_900), ..terms(BUY, 130) };
+    assert_eq!(changes(&desk.plan("L", cheaper)), ["1 modify to 65 at 99.00"]);
+}
+
 /// Four lots held, in instruments whose freeze quantity is two; and an entry and an exit work.
 fn to_be_squared_off() -> (Desk, ClientOrderId, ClientOrderId) {
     let mut desk = Desk::new();
