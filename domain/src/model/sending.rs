@@ -5,6 +5,7 @@ use std::fmt;
 use super::exchange::{Asked, Kind, LOT, Order};
 use super::policies::{DAY, INSTRUMENT, OPEN, ORDER};
 use super::speak::{self, LEADER};
+use super::tally::lots;
 use super::world::{Checked, Copied, SECOND, Told, World, hold};
 use crate::ids::{ChildKey, ClientOrderId};
 use crate::mirror::{Ask, COPY, Mirror, Outcome, Request};
@@ -116,7 +117,7 @@ impl World {
             }
             Purpose::Entry => {
                 self.check_allowed(copied)?;
-                self.check_taken_back(copied, units)?;
+                self.check_taken_back(copied, terms.side == Side::Buy, units)?;
                 self.check_caps(copied, terms.side == Side::Buy, units)
             }
             Purpose::Exit => self.check_exit(copied, id, terms),
@@ -162,12 +163,18 @@ impl World {
     }
 
     /// P8: nothing for what the leader took back.
-    fn check_taken_back(&self, copied: Copied, units: u32) -> Checked {
+    fn check_taken_back(&self, copied: Copied, buy: bool, units: u32) -> Checked {
         let Some(ratio) = self.policies.proportion() else { return Ok(()) };
-        let executed = super::tally::lots(self.leader.orders[copied.leader].filled.into()) * ratio;
+        let order = &self.leader.orders[copied.leader];
+        let executed = lots(order.filled.into()) * ratio;
         let out = i64::from((self.worst(copied.leader, COPY) + units) / LOT);
         // One more for what earlier orders have left over.
-        let owed = !self.seen[copied.leader].gone || out <= executed.ceil() + 1 || copied.leg != COPY;
+        let of_it = out <= executed.ceil() + 1;
+        // Where the copies of other orders held too much, it closed that first; what it opens then is what he holds.
+        let instrument = order.asked.instrument;
+        let his = lots(on_side(buy, self.leader_holds(instrument))) * ratio;
+        let is_his = self.at_worst(instrument, buy, units) <= (his.ceil() + 1) * i64::from(LOT);
+        let owed = !self.seen[copied.leader].gone || of_it || is_his || copied.leg != COPY;
         hold!(owed, "P8: placed after the leader took it back: {copied}");
         Ok(())
     }
@@ -266,12 +273,17 @@ impl World {
         let carried = self.tallies[instrument as usize].carried.copied.unsigned_abs();
         let most = u64::from(lots * LOT).max(carried);
         let (held, coming) = (self.held(instrument), self.entries_out(instrument, buy));
-        let at_worst = if buy { held } else { -held } + i64::from(coming + units);
+        let at_worst = self.at_worst(instrument, buy, units);
         hold!(
             u64::try_from(at_worst).unwrap_or(0) <= most,
             "a cap of {lots} lots, and {held} are held, {coming} out, {units} more"
         );
         Ok(())
+    }
+
+    /// Units that may come to be held on a side.
+    fn at_worst(&self, instrument: u32, buy: bool, units: u32) -> i64 {
+        on_side(buy, self.held(instrument)) + i64::from(self.entries_out(instrument, buy) + units)
     }
 
     /// Units of entries in an instrument, on one side, that may yet fill.
@@ -454,6 +466,11 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Signed units as they stand on a side.
+const fn on_side(buy: bool, units: i64) -> i64 {
+    if buy { units } else { -units }
 }
 
 /// For the reader of a trace.

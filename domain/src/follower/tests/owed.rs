@@ -119,3 +119,21 @@ fn what_is_void_is_recorded_before_what_leaves_in_its_place() {
         .collect();
     assert_eq!(written, [IntentState::Voided, IntentState::Sending]);
 }
+
+/// It is heard of late that he had bought less than is held, and has sold more than that and taken back the rest: his sale
+/// closes all that is held, and then opens what he has opened.
+#[test]
+fn what_he_has_opened_is_opened_once_his_order_has_closed_what_was_held_too_much() {
+    let mut desk = Desk::with(|settings| settings.rules.parting.gap = GapPolicy::Report);
+    let bought = desk.works("L", terms(BUY, 195));
+    desk.shows(&bought, BrokerStatus::Traded, 195);
+    desk.cancelled("L", terms(BUY, 195), 65);
+    let exit = placed(&desk.cancelled("X", terms(SELL, 195), 130));
+    assert_eq!((exit.purpose, exit.terms.quantity.get()), (Purpose::Exit, 195));
+    desk.accepted(&exit.client_order_id, "b-X");
+    let entry = placed(&desk.shows(&exit.client_order_id, BrokerStatus::Traded, 195));
+    assert_eq!((entry.purpose, entry.terms.quantity.get()), (Purpose::Entry, 65), "he is short of so much");
+    desk.accepted(&entry.client_order_id, "b-X2");
+    desk.shows(&entry.client_order_id, BrokerStatus::Traded, 65);
+    assert_eq!((requests(&desk.passes(SECOND * 60)), desk.position()), (vec![], -65));
+}
