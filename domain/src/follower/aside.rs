@@ -342,7 +342,8 @@ fn is_finished(of: &Judged<'_>, lot: LotSize) -> Finished {
     let Judged { mirror, entry, part } = of;
     let Some(allotment) = mirror.allotment else { return Finished::No };
     let filled = mirror.filled();
-    let has_closed = filled >= u64::from(part.due.0) * u64::from(lot.get());
+    // What others have closed of it may be due once more: a repair opens it again.
+    let has_closed = filled.min(allotment.closing.into()) >= u64::from(part.due.0) * u64::from(lot.get());
     // All that the leader opened by it, whatever he has closed of that since: of it he may turn out to have closed less.
     let opens = Quantity::new(u32::try_from(part.leader_opens).unwrap_or(u32::MAX));
     let opens = entry.sizing.map_or(0, |sizing| sizing.quantity_of(sizing.lots(opens, sizing.credit)).get());

@@ -12,6 +12,7 @@ use crate::mirror::{Allotment, COPY, Child, Mirror};
 use crate::order::{Product, Side};
 use crate::pacing::Purpose;
 use crate::quantity::{LotSize, Lots};
+use crate::time::Timestamp;
 
 /// What shares are cut from.
 pub(super) struct Shares<'a> {
@@ -46,6 +47,38 @@ struct Closing {
     apart: Vec<u64>,
     /// By side, what nobody claims.
     free: [u64; 2],
+}
+
+/// By side, what exits have closed too much, and by when. It is due no more of the orders that were to close it: what one
+/// of them fills as an entry since has opened.
+struct LostBySide([(u64, Timestamp); 2]);
+
+impl LostBySide {
+    fn of(entries: &[Entry<'_>]) -> Self {
+        let mut sides = [(0, Timestamp::EPOCH); 2];
+        for entry in entries {
+            if let Some((at, units)) = entry.lost {
+                let (lost, until) = &mut sides[side_of(entry)];
+                (*lost, *until) = (*lost + units, at.max(*until));
+            }
+        }
+        Self(sides)
+    }
+
+    /// How many of the units that are due by an order others have closed.
+    fn take(&mut self, entry: &Entry<'_>, mirror: &Mirror, due: u64) -> u64 {
+        let own = entry.lost.map_or(0, |(_, units)| units);
+        let (lost, until) = &mut self.0[side_of(entry)];
+        let may_have_closed = |child: &&Child| {
+            let is_before = child.ts_filled.is_none_or(|filled| filled <= *until);
+            child.key.leg == COPY && (child.purpose == Purpose::Exit || is_before)
+        };
+        let closed = mirror.children.iter().filter(may_have_closed);
+        let closed: u64 = closed.map(|child| u64::from(child.cumulative.get())).sum();
+        let taken = due.saturating_sub(closed).min(lost.saturating_sub(own));
+        *lost -= taken;
+        taken
+    }
 }
 
 impl Shares<'_> {
@@ -115,13 +148,16 @@ impl Shares<'_> {
         let lot = u64::from(self.lot.get());
         let whole_lots = |side| self.line.closable_by(side) / lot * lot;
         let mut left = [Side::Buy, Side::Sell].map(|side| [whole_lots(side); ExitKind::COUNT]);
-        let side_of = |entry: &Entry<'_>| usize::from(entry.side == Side::Sell);
         let mut beside = self.beside_the_net(allocation);
         let mut closing = vec![0; mirrors.len()];
+        let mut lost = LostBySide::of(entries);
+        let mut by_others = vec![0; mirrors.len()];
         for (index, entry) in entries.iter().enumerate() {
             let (due, filled) = (u64::from(self.units(parts[index].due)), mirrors[index].filled());
             let left = &mut left[side_of(entry)];
             let owed = due.saturating_sub(filled).min(left.iter().copied().min().unwrap_or(0));
+            by_others[index] = lost.take(entry, mirrors[index], due.saturating_sub(owed));
+            let due = due - by_others[index];
             for kind in left.iter_mut() {
                 *kind -= owed;
             }
@@ -164,10 +200,8 @@ impl Shares<'_> {
             if entry.kind == ExitKind::Limit && self.line.refuses_overlap && stop_rests() {
                 continue;
             }
-            let (total, filled) = (
-                u64::from(self.units(Lots(part.due.0.saturating_add(part.resting.0)))),
-                mirrors[index].filled(),
-            );
+            let total = u64::from(self.units(Lots(part.due.0.saturating_add(part.resting.0))));
+            let (total, filled) = (total - by_others[index], mirrors[index].filled());
             let left = &mut left[side_of(entry)][entry.kind.index()];
             let under_way = closing[index].max(filled.min(total));
             let rests = total.saturating_sub(under_way).min(*left);
@@ -301,6 +335,11 @@ impl Shares<'_> {
     fn units(&self, lots: Lots) -> u32 {
         lots.0.saturating_mul(self.lot.get())
     }
+}
+
+/// The place of an order's side in a list of both.
+fn side_of(entry: &Entry<'_>) -> usize {
+    usize::from(entry.side == Side::Sell)
 }
 
 /// Why there is nothing to do for an order, should there be nothing.

@@ -45,6 +45,25 @@ fn what_was_carried_is_not_traded_back_by_what_opens() {
     assert_eq!(desk.child("B").client_order_id, exit);
 }
 
+/// His sale closes and opens. What its copy was to close, that of an order that he took back has closed: it opens what he
+/// opened, and not once more what is held no longer.
+#[test]
+fn what_another_has_closed_is_not_opened_in_its_place() {
+    let mut desk = Desk::with(|settings| settings.rules.parting.gap = GapPolicy::Report);
+    desk.bought("L", 130);
+    let early = desk.works("T", terms(SELL, 130));
+    assert_eq!(placements(&desk.executed("X", terms(SELL, 260))), vec![], "the other may close as much");
+    desk.cancelled("T", terms(SELL, 130), 0);
+    desk.passes(SECOND);
+    let entry = placed(&desk.shows(&early, BrokerStatus::Traded, 130));
+    assert_eq!((entry.purpose, entry.terms.quantity.get()), (Purpose::Entry, 130));
+    desk.accepted(&entry.client_order_id, "b-X");
+    desk.passes(SECOND);
+    let mut effects = desk.shows(&entry.client_order_id, BrokerStatus::Traded, 130);
+    effects.extend(desk.passes(SECOND * 60));
+    assert_eq!((requests(&effects), desk.position()), (vec![], -130), "he is short of so much");
+}
+
 /// It stands on the other side than the order that it makes good, and opens what that one closed.
 #[test]
 fn what_is_bought_back_passes_the_caps_of_its_own_side() {
