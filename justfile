@@ -39,9 +39,9 @@ damage CASES="100000":
 fuzz-check:
     CUSTOM_LIBFUZZER_PATH=/nowhere/libfuzzer.a cargo check --manifest-path fuzz/Cargo.toml --target-dir target
 
-# Everything that reads what others wrote, for so many seconds with libFuzzer (needs a nightly and cargo-fuzz).
-fuzz TARGET SECONDS="600":
-    cargo +nightly fuzz run {{TARGET}} -- -max_total_time={{SECONDS}}
+# Everything that reads what others wrote, with libFuzzer for so many seconds each (needs a nightly; docs/fuzzing.md).
+fuzz SECONDS="600" *TARGETS:
+    fuzz/run.sh {{SECONDS}} {{TARGETS}}
 
 # The documentation, warnings denied.
 doc:
