@@ -25,8 +25,10 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// Why something waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// Until what others take is free: units that are held, or the place of an order that works.
+    /// Until held units that other exits may close are free.
     Room,
+    /// Until an order that works is over: as many work as may.
+    Place,
     /// Until another leg has filled, but no longer than this.
     Until(Timestamp),
     /// The cover is missing for good.
@@ -71,7 +73,7 @@ impl FollowerBook {
                 self.waits_for_short(mirror, child, now)
             }
             Purpose::Entry if !self.hears_leader => Some(Wait::Unheard),
-            Purpose::Entry if self.waits_for_place(child) => Some(Wait::Room),
+            Purpose::Entry if self.waits_for_place(child) => Some(Wait::Place),
             Purpose::Entry => {
                 self.waits_for_cover(mirror, child, now).or_else(|| self.waits_for_margin(mirror, child))
             }
@@ -281,7 +283,7 @@ impl FollowerBook {
             Wait::Unread | Wait::Unheard => {
                 effects.push(Effect::WakeAt(now.plus(self.settings.copy.entry_age_max + MOMENT)));
             }
-            Wait::Room | Wait::CoverMissing | Wait::Stopped => {}
+            Wait::Room | Wait::Place | Wait::CoverMissing | Wait::Stopped => {}
         }
     }
 }
