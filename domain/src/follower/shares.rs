@@ -42,9 +42,10 @@ struct Closing {
     units: Vec<u64>,
     /// Of these, what the leader has closed already.
     due: Vec<u64>,
-    /// What may be closed again of what each mirror has filled too much, and what of it is there by itself.
+    /// What may be closed again of what each mirror has filled too much.
     repairable: Vec<u64>,
-    apart: Vec<u64>,
+    /// What a person is told of the same.
+    told: Vec<u64>,
     /// By side, what nobody claims.
     free: [u64; 2],
 }
@@ -95,7 +96,7 @@ impl Shares<'_> {
             flatten.iter().zip(mirrors).map(|(units, mirror)| units.saturating_sub(mirror.repaired()));
         let mut traded_back = [0; 2];
         traded_back[usize::from(overshot > 0)] = flattened.sum();
-        let Closing { units: closing, due, repairable, apart, free: unclaimed } =
+        let Closing { units: closing, due, repairable, told, free: unclaimed } =
             self.closing(mirrors, entries, allocation, traded_back);
         let mut free = unclaimed;
         let mut allotted: Vec<Allotment> = Vec::with_capacity(mirrors.len());
@@ -124,7 +125,7 @@ impl Shares<'_> {
                 opening: units(total.saturating_sub(closing)),
                 flatten: units(flatten[index]),
                 repairable: units(repairable[index]),
-                apart: units(apart[index]),
+                told: units(told[index]),
                 product: self.product_of(mirror, closes_yet),
                 is_armed: part.leader_closes > 0 && self.may_fill(mirrors, entries[index].side.opposite()),
                 until_flat: false,
@@ -167,7 +168,7 @@ impl Shares<'_> {
         }
         let due = closing.clone();
         let mut repairable = Vec::with_capacity(mirrors.len());
-        let mut apart = Vec::with_capacity(mirrors.len());
+        let mut told = Vec::with_capacity(mirrors.len());
         for (entry, mirror) in entries.iter().zip(mirrors) {
             let (left, beside) = (&mut left[1 - side_of(entry)], &mut beside[1 - side_of(entry)]);
             let there = left.iter().copied().min().unwrap_or(0);
@@ -178,9 +179,9 @@ impl Shares<'_> {
             // What is only reported is there all the same.
             let units = mirror.left_too_much().min(there);
             repairable.push(mirror.repaired() + units);
-            let told = mirror.left_too_much().min(*beside);
-            *beside -= told;
-            apart.push(mirror.repaired() + units.max(told));
+            let against_net = mirror.left_too_much().min(*beside);
+            *beside -= against_net;
+            told.push(mirror.repaired() + units.max(against_net));
         }
         for (left, units) in left.iter_mut().zip(traded_back) {
             for kind in left.iter_mut() {
@@ -212,7 +213,7 @@ impl Shares<'_> {
             units: closing,
             due,
             repairable,
-            apart,
+            told,
             free: left.map(|kinds| kinds.into_iter().min().unwrap_or(0)),
         }
     }
@@ -298,7 +299,7 @@ impl Shares<'_> {
                 flatten: u32::try_from(mirror.repaired() + units).unwrap_or(u32::MAX),
                 product: self.product_of(mirror, units),
                 repairable: u32::try_from(mirror.repaired()).unwrap_or(u32::MAX),
-                apart: u32::try_from(mirror.repaired()).unwrap_or(u32::MAX),
+                told: u32::try_from(mirror.repaired()).unwrap_or(u32::MAX),
                 until_flat: true,
                 reason: DeniedReason::Halted,
                 ..Allotment::opening(0)

@@ -18,9 +18,9 @@ pub struct Allotment {
     /// Units of what it has filled too much that may be closed, those closed already counted in: what others have closed
     /// of it is not closed twice.
     pub repairable: u32,
-    /// Units of it that are told of, those closed already counted in: what others have opened on the other side stands
-    /// against them in the account, and has not closed them.
-    pub apart: u32,
+    /// Units of what it has filled too much that a person is told of, those closed already counted in. More than may be
+    /// closed, where others have opened on the other side: that stands against them in the account, and has not closed them.
+    pub told: u32,
     /// The product in which what is closed is held.
     pub product: Option<Product>,
     /// Whether it may yet come to more: something may still fill that it would have to close.
@@ -40,7 +40,7 @@ impl Allotment {
             opening: units,
             flatten: 0,
             repairable: u32::MAX,
-            apart: u32::MAX,
+            told: u32::MAX,
             product: None,
             is_armed: false,
             until_flat: false,

@@ -87,7 +87,7 @@ impl Mirror {
 
     /// The same as far as a person is told of it.
     fn excess_told(&self) -> Option<i64> {
-        self.difference_within(self.allotment.map_or(u32::MAX, |allotment| allotment.apart))
+        self.difference_within(self.allotment.map_or(u32::MAX, |allotment| allotment.told))
     }
 
     fn difference_within(&self, there: u32) -> Option<i64> {
