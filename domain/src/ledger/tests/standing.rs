@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::{Strategy as _, prop_oneof};
+
 use super::*;
 
 /// What happens next.
