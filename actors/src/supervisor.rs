@@ -6,54 +6,36 @@
 //! fenced: its generation may neither write nor send any more.
 //!
 //! The chain is rest-for-one: with the Sizer the leader's stream is built anew; followers are one-for-one
-//! ([`restarted_with`]). Restarts are delayed, doubling, and limited ([`RestartLog`]). Past the limit a
-//! follower's actor stays down and the others go on (P19); any other, and the Store at its first death, ends the process
-//! with a code of its own (P23). It lives on an arbiter of its own, so that nothing an actor does keeps it
+//! ([`restarted_with`]). Restarts are delayed, doubling, and limited ([`RestartLog`](tandem_domain::restart::RestartLog)).
+//! Past the limit a follower's actor stays down and the others go on (P19); any other, and the Store at its first death,
+//! ends the process with a code of its own (P23). It lives on an arbiter of its own, so that nothing an actor does keeps it
 //! from seeing.
 
+mod child;
 mod house;
+mod reporting;
 mod state;
+mod telling;
+mod watching;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
-use tandem_domain::ids::FollowerId;
-use tandem_domain::restart::{RestartLimits, RestartLog, Strategy, Verdict, restarted_with};
+use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient, StreamHandler};
+use tandem_domain::restart::{RestartLimits, Strategy, Verdict, restarted_with};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{error, info, warn};
 
+use self::child::Child;
 pub use self::house::{House, NewSettings};
 pub use self::state::SystemState;
-use crate::alerts::{self, AlertText};
+use self::watching::HUNG;
 use crate::clock::Clock;
 use crate::in_flight::InFlight;
-use crate::store::{AuditEntry, HealthRow, Job, StoreHandle, Write, WriterId};
+use crate::store::StoreHandle;
 use crate::vitals::{ActorName, Death, Depth, Health, Ping, Vitals};
 use crate::watch::Watch;
-
-/// The kind of the incident of a follower whose actor stays down.
-const FOLLOWER_DOWN: &str = "follower_down";
-
-/// The same of a follower's breaker.
-const BREAKER_DOWN: &str = "breaker_down";
-
-/// The kind of the incident of a thread that hangs with all actors on it.
-const BLOCKED: &str = "thread_blocked";
-
-/// The kind of the incident of an actor whose failures ended the process.
-const HALTED: &str = "halted_by_supervisor";
-
-/// How an actor ended that does not answer.
-const HUNG: &str = "hung";
-
-/// How an actor ended that is told more than it can do.
-const OVERFULL: &str = "overfull";
-
-/// How many messages may wait for one actor; some 50 MB. A busy day has a few thousand orders in all: who is so far behind
-/// does not catch up, and rows tell the next life in one look what these would have told one by one (P24).
-const MAILBOX_MAX: i64 = 100_000;
 
 /// What the supervisor is told once.
 #[derive(Debug, Clone)]
@@ -143,52 +125,6 @@ pub struct Supervisor<H> {
     on_end: Option<Box<dyn FnOnce(Ending)>>,
 }
 
-struct Child {
-    name: ActorName,
-    depth: Depth,
-    generation: u32,
-    /// None while it is down.
-    ping: Option<Recipient<Ping>>,
-    /// When it last answered, or was asked, or was seen to get something done; later by all time in which nobody watched.
-    alive: Instant,
-    /// Its progress figure at that time.
-    progress: u64,
-    asked: bool,
-    log: RestartLog,
-    health: Option<Health>,
-    /// When it is built anew, while it is down and will be.
-    due: Option<Instant>,
-}
-
-impl Child {
-    /// It is no more: what it said while it lived is not how it is.
-    fn end(&mut self) {
-        (self.ping, self.health) = (None, None);
-    }
-
-    fn seen_alive(&mut self) {
-        self.alive = Instant::now();
-        self.progress = self.depth.progress();
-    }
-
-    /// How it is: its own words, or that it is down. None before its first word.
-    fn report(&self) -> Option<Health> {
-        if self.ping.is_some() {
-            return self.health.clone();
-        }
-        Some(Health {
-            actor: self.name.to_string(),
-            generation: self.generation,
-            state: state::DOWN.to_owned(),
-            mailbox_depth: 0,
-            handled: self.depth.progress(),
-            progress_age_ms: u64::try_from(self.alive.elapsed().as_millis()).unwrap_or(u64::MAX),
-            last_error: None,
-            details: serde_json::Map::new(),
-        })
-    }
-}
-
 /// Stop everything, in order, within the deadline.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
@@ -236,76 +172,6 @@ impl<H: Household + Unpin> Supervisor<H> {
         child.seen_alive();
         child.asked = false;
         info!(actor = %name, generation = child.generation, old_state = "down", state = "started", "actor started");
-    }
-
-    fn ping_all(&mut self, ctx: &mut Context<Self>) {
-        self.excuse_unwatched();
-        let mut given_up = Vec::new();
-        for (at, child) in self.children.iter_mut().enumerate() {
-            let Some(ping) = child.ping.clone() else { continue };
-            if child.depth.waiting() > MAILBOX_MAX {
-                given_up.push((at, OVERFULL));
-                continue;
-            }
-            if child.asked {
-                // A long queue before the question is work, not a hang.
-                if child.depth.progress() != child.progress {
-                    child.seen_alive();
-                }
-                if child.alive.elapsed() > self.params.hang_deadline {
-                    given_up.push((at, HUNG));
-                }
-                continue;
-            }
-            child.asked = true;
-            child.seen_alive();
-            let generation = child.generation;
-            let asking = async move { ping.send(Ping).await };
-            ctx.spawn(actix::fut::wrap_future::<_, Self>(asking).map(move |health, supervisor, _| {
-                let Some(child) = supervisor.children.get_mut(at) else { return };
-                // An answer of a life that was given up counts for nothing.
-                if let (Ok(health), true) = (health, child.generation == generation) {
-                    child.seen_alive();
-                    child.asked = false;
-                    child.health = Some(health);
-                }
-            }));
-        }
-        for (at, how) in given_up {
-            if self.state.is_ending() {
-                return;
-            }
-            self.give_up(at, how, ctx);
-        }
-        self.judge_state();
-    }
-
-    /// Counts the time in which this supervisor did not run against nobody: what kept it may have kept them.
-    fn excuse_unwatched(&mut self) {
-        let now = Instant::now();
-        let unwatched = self.watch.look(now, self.params.ping_interval);
-        if unwatched.is_zero() {
-            return;
-        }
-        warn!(
-            unwatched_ms = u64::try_from(unwatched.as_millis()).unwrap_or(u64::MAX),
-            "the process stood still: a busy or a suspended machine"
-        );
-        for child in &mut self.children {
-            child.alive = now.min(child.alive + unwatched);
-        }
-    }
-
-    fn give_up(&mut self, at: usize, how: &'static str, ctx: &mut Context<Self>) {
-        let Some(child) = self.children.get_mut(at) else { return };
-        let silent_ms = u64::try_from(child.alive.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (actor, generation, waiting) = (&child.name, child.generation, child.depth.waiting());
-        if how == HUNG {
-            error!(%actor, generation, silent_ms, "actor hangs: given up and fenced");
-        } else {
-            error!(%actor, generation, waiting, "actor is told more than it can do: given up and fenced");
-        }
-        self.bury(at, how, ctx);
     }
 
     fn on_death(&mut self, death: &Death, ctx: &mut Context<Self>) {
@@ -413,64 +279,7 @@ impl<H: Household + Unpin> Supervisor<H> {
     /// One follower's failure is not everybody's (P19): it is left, said aloud, and kept as an incident.
     fn leave_down(&self, name: &ActorName, generation: u32) {
         self.params.store.set_generation(&name.to_string(), generation + 1);
-        let (kind, without) = match name {
-            ActorName::Breaker(_) => {
-                (BREAKER_DOWN, "no entry is copied to this follower; exits and cancels go on")
-            }
-            _ => (FOLLOWER_DOWN, "nothing is copied to this follower, exits included; look at its account"),
-        };
-        let text = format!(
-            "{name} failed too often (in its life {generation}) and stays down until a restart of tandem: {without}"
-        );
-        let alert = AlertText { kind, subject: name.to_string(), text };
-        self.tell(alert, name.follower());
-    }
-
-    /// What the process ended for, for whoever looks at its database after it (P26).
-    fn tell_of_halt(&self, name: &ActorName, generation: u32) {
-        let text = format!(
-            "{name} failed too often (in its life {generation}): tandem has ended, and nothing of the leader's is followed, \
-             exits included; find the cause in the log, start it again, and look at the accounts meanwhile"
-        );
-        let alert = AlertText { kind: HALTED, subject: name.to_string(), text };
-        self.tell(alert, None);
-    }
-
-    /// The same of a thread that does nothing any more: whoever blocks it, all actors look alike.
-    fn tell_of_block(&self) {
-        let text = format!(
-            "nothing on the thread of all actors has answered for {} s: tandem has ended, and nothing of the leader's is \
-             followed, exits included; find in the log what was done last, start it again, and look at the accounts meanwhile",
-            self.params.hang_deadline.as_secs_f32()
-        );
-        self.tell(AlertText { kind: BLOCKED, subject: "actors".to_owned(), text }, None);
-    }
-
-    fn tell(&self, alert: AlertText, follower: Option<&FollowerId>) {
-        let row = alert.row(follower, self.params.clock.now());
-        alerts::record(&self.params.store, writer(), vec![Write::IncidentOpen(row)]);
-    }
-
-    fn record_restart(&self, name: &ActorName, generation: u32, how: &'static str) {
-        let entry = AuditEntry {
-            recorded_at: self.params.clock.now(),
-            actor: "supervisor".into(),
-            event: "actor_down".into(),
-            subject: Some(name.to_string().into()),
-            details: serde_json::json!({ "generation": generation, "how": how }).to_string(),
-        };
-        self.store_quietly(vec![Write::Audit(entry)]);
-    }
-
-    fn store_quietly(&self, writes: Vec<Write>) {
-        let reply = Box::new(|committed: crate::store::Committed| {
-            if let Err(error) = committed.result {
-                warn!(%error, "health was not stored");
-            }
-        });
-        if let Err(error) = self.params.store.submit(Job { writer: writer(), writes, reply }) {
-            warn!(%error, "health was not stored");
-        }
+        self.tell_of_down(name, generation);
     }
 
     fn judge_state(&mut self) {
@@ -485,36 +294,6 @@ impl<H: Household + Unpin> Supervisor<H> {
             info!(old_state = self.state.as_str(), state = next.as_str(), "system changes state");
             self.state = next;
         }
-    }
-
-    /// One line for each actor, and the supervisor's own with what matters of all.
-    fn log_health(&self) {
-        let now = self.params.clock.now();
-        let mut rows = Vec::new();
-        let reports: Vec<Health> = self.children.iter().filter_map(Child::report).collect();
-        for health in &reports {
-            info!(actor = health.actor, generation = health.generation, state = health.state,
-                mailbox_depth = health.mailbox_depth, handled = health.handled,
-                progress_age_ms = health.progress_age_ms, last_error = health.last_error.as_deref(),
-                details = %serde_json::Value::Object(health.details.clone()), "health");
-            rows.push(health_row(health, now));
-        }
-        let own = state::summary(&reports);
-        info!(actor = "supervisor", generation = 1, state = self.state.as_str(),
-            uptime_s = self.started.elapsed().as_secs(), in_flight = self.params.in_flight.count(),
-            stream = own.stream, last_event_age_ms = own.last_event_age_ms, commit_us = own.commit_us,
-            accounts = %own.accounts, "health");
-        rows.push(Write::Health(HealthRow {
-            actor: "supervisor".into(),
-            generation: 1,
-            reported_at: now,
-            snapshot: serde_json::json!({
-                "state": self.state.as_str(), "stream": own.stream, "last_event_age_ms": own.last_event_age_ms,
-                "commit_us": own.commit_us, "accounts": own.accounts,
-            })
-            .to_string(),
-        }));
-        self.store_quietly(rows);
     }
 
     /// Graceful end: nothing new is taken in, what is under way may finish within the deadline. Correctness does not
@@ -551,20 +330,6 @@ impl<H: Household + Unpin> Supervisor<H> {
     }
 }
 
-/// Its one life.
-fn writer() -> WriterId {
-    WriterId { actor: "supervisor".into(), generation: 1 }
-}
-
-fn health_row(health: &Health, now: tandem_domain::time::Timestamp) -> Write {
-    Write::Health(HealthRow {
-        actor: health.actor.as_str().into(),
-        generation: health.generation,
-        reported_at: now,
-        snapshot: serde_json::to_string(health).unwrap_or_default(),
-    })
-}
-
 /// Spreads restarts of actors that died together; needs no quality of randomness.
 fn jitter_pct(since_start: Duration) -> u32 {
     since_start.subsec_nanos() % 100
@@ -579,24 +344,9 @@ impl<H: Household + Unpin> Actor for Supervisor<H> {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         info!(state = self.state.as_str(), "supervisor started");
-        let before = self.params.generations.load(Ordering::Relaxed);
-        self.children = self
-            .house
-            .actors()
-            .into_iter()
-            .map(|name| Child {
-                name,
-                depth: Depth::default(),
-                generation: before,
-                ping: None,
-                alive: Instant::now(),
-                progress: 0,
-                asked: false,
-                log: RestartLog::new(self.params.restarts),
-                health: None,
-                due: None,
-            })
-            .collect();
+        let (before, restarts) = (self.params.generations.load(Ordering::Relaxed), self.params.restarts);
+        let names = self.house.actors().into_iter();
+        self.children = names.map(|name| Child::new(name, before, restarts)).collect();
         for at in 0..self.children.len() {
             self.give_birth(at);
         }

@@ -6,8 +6,10 @@ use std::rc::Rc;
 use actix::{ActorContext, Addr, WrapFuture};
 use tandem_domain::ids::FollowerId;
 
+use super::telling::{BLOCKED, FOLLOWER_DOWN, HALTED};
+use super::watching::MAILBOX_MAX;
 use super::*;
-use crate::store::{Store, StoreSettings};
+use crate::store::{Job, Store, StoreSettings, WriterId};
 use crate::vitals::Mailbox;
 
 /// An actor that does as it is told.
