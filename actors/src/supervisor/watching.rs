@@ -14,8 +14,8 @@ pub(super) const HUNG: &str = "hung";
 /// How an actor ended that is told more than it can do.
 const OVERFULL: &str = "overfull";
 
-/// How many messages may wait for one actor; some 50 MB. A busy day has a few thousand orders in all: who is so far behind
-/// does not catch up, and rows tell the next life in one look what these would have told one by one (P24).
+/// How many messages may wait for one actor. A busy day has a few thousand orders in all: who is so far behind does not
+/// catch up, and rows tell the next life in one look what these would have told one by one (P24).
 pub(super) const MAILBOX_MAX: i64 = 100_000;
 
 impl<H: Household + Unpin> Supervisor<H> {
