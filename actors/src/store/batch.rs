@@ -25,7 +25,6 @@ pub(super) struct Batch<'a> {
 }
 
 /// What a transaction came to.
-#[derive(Default)]
 pub(super) struct Applied {
     /// For each job.
     pub(super) results: Vec<Result<(), StoreError>>,
@@ -33,40 +32,32 @@ pub(super) struct Applied {
     pub(super) said: Vec<Said>,
 }
 
-/// What is undone when a job is refused.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Guard {
-    /// The whole batch, to be tried again job by job.
-    Whole,
-    /// That job.
-    Each,
-}
-
 impl Batch<'_> {
     /// Commits the jobs, and says which of them were refused. An error is about all of them, and final.
     pub(super) fn commit(&self, jobs: &[Job]) -> Result<Applied, rusqlite::Error> {
-        // A refused job is rare: only then is the batch worth a savepoint for each.
-        match self.attempt(jobs, Guard::Whole)? {
-            Some(applied) => Ok(applied),
-            None => Ok(self.attempt(jobs, Guard::Each)?.unwrap_or_default()),
-        }
-    }
-
-    /// One transaction over all jobs. None, and nothing done, if a job was refused that no savepoint guarded.
-    fn attempt(&self, jobs: &[Job], guard: Guard) -> Result<Option<Applied>, rusqlite::Error> {
-        let connection = self.connection;
-        run(connection, "BEGIN IMMEDIATE")?;
-        let owned = epoch::check(connection, self.epoch);
-        let applied = owned.and_then(|()| self.apply_all(jobs, guard));
-        let committed = match applied {
-            Ok(None) => run(connection, "ROLLBACK").map(|()| None),
-            Ok(applied) => self.sync(jobs).map(|()| applied),
-            Err(error) => Err(error),
-        };
+        let applied = self.applied(jobs);
+        let committed = applied.and_then(|applied| self.sync(jobs).map(|()| applied));
         committed.inspect_err(|_| {
             // A full disk may have rolled back already; the first error is the one to tell.
-            run(connection, "ROLLBACK").ok();
+            run(self.connection, "ROLLBACK").ok();
         })
+    }
+
+    /// Begins a transaction, with all jobs in it that are not refused.
+    fn applied(&self, jobs: &[Job]) -> Result<Applied, rusqlite::Error> {
+        self.begin()?;
+        if let Some(applied) = self.apply_all(jobs)? {
+            return Ok(applied);
+        }
+        // A refused job is rare: only then is the batch worth a savepoint for each.
+        run(self.connection, "ROLLBACK")?;
+        self.begin()?;
+        self.apply_each(jobs)
+    }
+
+    fn begin(&self) -> Result<(), rusqlite::Error> {
+        run(self.connection, "BEGIN IMMEDIATE")?;
+        epoch::check(self.connection, self.epoch)
     }
 
     /// From here on it is durable, or nobody knows: an error is final, and is not tried again.
@@ -83,26 +74,42 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn apply_all(&self, jobs: &[Job], guard: Guard) -> Result<Option<Applied>, rusqlite::Error> {
+    /// None if a job was refused: what is applied by then has a part of it.
+    fn apply_all(&self, jobs: &[Job]) -> Result<Option<Applied>, rusqlite::Error> {
         let mut stored = apply::Stored::default();
         let mut results = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let fenced =
-                self.generations.get(&job.writer.actor).filter(|current| job.writer.generation < **current);
-            let result = match (fenced, guard) {
-                (Some(&current), _) => {
-                    let (actor, generation) = (job.writer.actor.clone(), job.writer.generation);
-                    Err(StoreError::Fenced { actor, generation, current })
-                }
-                (None, Guard::Each) => self.apply_guarded(job, &mut stored)?,
-                (None, Guard::Whole) => match self.apply(job, &mut stored)? {
-                    Ok(()) => Ok(()),
-                    Err(_) => return Ok(None),
-                },
-            };
+            let result = self.fenced(job);
+            if result.is_ok() && self.apply(job, &mut stored)?.is_err() {
+                return Ok(None);
+            }
             results.push(result);
         }
         Ok(Some(Applied { results, said: stored.said }))
+    }
+
+    /// Each job by itself, so that one that is refused leaves nothing.
+    fn apply_each(&self, jobs: &[Job]) -> Result<Applied, rusqlite::Error> {
+        let mut stored = apply::Stored::default();
+        let mut results = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            results.push(match self.fenced(job) {
+                Ok(()) => self.apply_guarded(job, &mut stored)?,
+                fenced => fenced,
+            });
+        }
+        Ok(Applied { results, said: stored.said })
+    }
+
+    /// Refuses what an older life of an actor asks for.
+    fn fenced(&self, job: &Job) -> Result<(), StoreError> {
+        let (actor, generation) = (&job.writer.actor, job.writer.generation);
+        match self.generations.get(actor) {
+            Some(&current) if generation < current => {
+                Err(StoreError::Fenced { actor: actor.clone(), generation, current })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// All writes of a job, or none.
