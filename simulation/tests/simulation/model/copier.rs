@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::chance::Chance;
-use super::day::{SHORT_AGE, forget_copies};
+use super::day::{SHORT_AGE, draw, forget_copies};
 use super::keeper::{Death, Keeper};
 use super::lives::DOWN;
 use super::speak;
@@ -74,11 +74,10 @@ impl Copier {
         let before = self.world.operator;
         self.operator_before = Some(before);
         self.keeper.borrow_mut().has_trading = false;
-        let weights: Vec<u32> = FOLLOWING.iter().map(|(weight, _)| *weight).collect();
         let happened = self.world.happened;
         for _ in 0..TRIES {
-            let at = self.world.chance.weighted(&weights);
-            FOLLOWING[at].1(&mut self.world)?;
+            let step = draw(&FOLLOWING, &mut self.world.chance);
+            step(&mut self.world)?;
             if self.world.happened != happened {
                 break;
             }
@@ -92,9 +91,8 @@ impl Copier {
 
     /// Nobody listens, and the broker goes on.
     pub(super) fn act_unseen(&mut self) -> Checked {
-        let weights: Vec<u32> = DOWN.iter().map(|(weight, _)| *weight).collect();
-        let at = self.draws(|chance| chance.weighted(&weights));
-        DOWN[at].1(&mut self.world)
+        let step = self.draws(|chance| draw(&DOWN, chance));
+        step(&mut self.world)
     }
 
     pub(super) fn pass_until(&mut self, clock: i64) -> Checked {

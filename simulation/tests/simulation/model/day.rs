@@ -221,10 +221,9 @@ impl Day {
     }
 
     fn leader_acts(&mut self) -> Checked {
-        let weights: Vec<u32> = LEADING.iter().map(|(weight, _)| *weight).collect();
         for _ in 0..TRIES {
-            let at = self.chance.weighted(&weights);
-            if self.lead(LEADING[at].1)? {
+            let step = draw(&LEADING, &mut self.chance);
+            if self.lead(step)? {
                 break;
             }
         }
@@ -250,12 +249,18 @@ impl Day {
         Ok(())
     }
 
-    /// Faults stop: everything comes to rest, and what is so then is judged.
-    fn judge(&mut self) -> Checked {
+    /// Until all live, and the store has answered all.
+    pub(super) fn all_rise(&mut self) -> Checked {
         while self.copiers.iter().any(|copier| copier.world.is_dead || !copier.world.jobs.is_empty()) {
             self.each(Copier::hear_all_of_store)?;
             self.rise()?;
         }
+        Ok(())
+    }
+
+    /// Faults stop: everything comes to rest, and what is so then is judged.
+    fn judge(&mut self) -> Checked {
+        self.all_rise()?;
         self.each(Copier::calm_down)?;
         self.each(|copier| copier.judge())?;
         let orders = |copier: &Copier| copier.world.leader.orders.iter().map(Order::to_string).collect();
@@ -273,6 +278,12 @@ impl Day {
         coverage.count(format!("day: {} followers", self.copiers.len()));
         coverage
     }
+}
+
+/// One of the steps, each as often as its weight says.
+pub(super) fn draw(steps: &[(u32, Step)], chance: &mut Chance) -> Step {
+    let weights: Vec<u32> = steps.iter().map(|(weight, _)| *weight).collect();
+    steps[chance.weighted(&weights)].1
 }
 
 fn sum(steps: &[(u32, Step)]) -> u32 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::copier::Copier;
-use super::day::Day;
+use super::day::{Day, draw};
 use super::exchange::{Asked, Kind, LOT};
 use super::keeper::Death;
 use super::keeping::Boundary;
@@ -310,12 +310,11 @@ impl Day {
             }
         };
         self.dispute();
-        let weights: Vec<u32> = LEADING[..DEEDS].iter().map(|(weight, _)| *weight).collect();
         for _ in 0..steps {
             match self.chance.weighted(&MEANWHILE) {
                 0 => {
-                    let at = self.chance.weighted(&weights);
-                    self.lead(LEADING[at].1)?;
+                    let deed = draw(&LEADING[..DEEDS], &mut self.chance);
+                    self.lead(deed)?;
                 }
                 1 => {
                     let millis = i64::from(self.chance.below(4_000));

@@ -97,10 +97,7 @@ impl Day {
     /// The process ends with its day, and another begins in the morning.
     pub(super) fn night(&mut self) -> Checked {
         // In the evening nobody is away.
-        while self.copiers.iter().any(|copier| copier.world.is_dead || !copier.world.jobs.is_empty()) {
-            self.each(Copier::hear_all_of_store)?;
-            self.rise()?;
-        }
+        self.all_rise()?;
         self.elder = None;
         self.is_cut_off_for = 0;
         let unproven: Vec<_> = self.copiers.iter().map(|copier| copier.world.unproven()).collect();
