@@ -209,8 +209,8 @@ fn d23_a_conversion_of_the_leaders_is_told() {
     daemon.end_at_rest(&broker);
 }
 
-#[test]
-fn d23_a_conversion_of_the_leaders_is_copied() {
+/// What the leader converts is converted for her, too.
+fn copying_conversions() -> Stage {
     let Stage { broker, mut daemon } = Setup::new()
         .set("sizing.remainder = false")
         .set("recovery.settle_ms = 1000")
@@ -218,6 +218,12 @@ fn d23_a_conversion_of_the_leaders_is_copied() {
         .set(r#"copy.conversions = "copy""#)
         .stage();
     daemon.expects("leader_converted");
+    Stage { daemon, broker }
+}
+
+#[test]
+fn d23_a_conversion_of_the_leaders_is_copied() {
+    let Stage { broker, daemon } = copying_conversions();
     let option = broker.option();
     converted(&broker, &daemon, option);
     until("hers is converted", || (broker.position(ASHA, option, Product::Margin) == 130).then_some(()));
@@ -239,13 +245,7 @@ fn d23_a_conversion_of_the_leaders_is_copied() {
 
 #[test]
 fn d23_a_conversion_that_fails_is_told_and_not_tried_again() {
-    let Stage { broker, mut daemon } = Setup::new()
-        .set("sizing.remainder = false")
-        .set("recovery.settle_ms = 1000")
-        .set("risk.positions_poll_ms = 200")
-        .set(r#"copy.conversions = "copy""#)
-        .stage();
-    daemon.expects("leader_converted");
+    let Stage { broker, mut daemon } = copying_conversions();
     daemon.expects("convert them by hand");
     let option = broker.option();
     broker.spoil(ASHA, Operation::Convert, 1, AnswerFault::ErrorBefore { status: 500 });

@@ -239,6 +239,15 @@ fn over_midnight(broker: &Broker, daemon: &mut Daemon, is_killed: bool) {
     broker.quiet();
 }
 
+/// The leader's order for the next session and its copy, which have waited over midnight.
+fn waited(is_killed: bool) -> (Stage, BrokerOrderId) {
+    let Stage { broker, mut daemon } = evening();
+    let order = broker.lead(after_market(limit("100.00", buy(broker.option(), 260))));
+    daemon.until_status(&order, "asha", "PENDING");
+    over_midnight(&broker, &mut daemon, is_killed);
+    (Stage { daemon, broker }, order)
+}
+
 /// What is on record of which day.
 fn days(daemon: &Daemon) -> Vec<(String, String, Option<String>)> {
     let sql = "SELECT role, trading_day, carried_to FROM orders ORDER BY role DESC, trading_day";
@@ -248,11 +257,8 @@ fn days(daemon: &Daemon) -> Vec<(String, String, Option<String>)> {
 #[test]
 fn f20_what_waits_over_midnight_is_cancelled_once_when_the_leader_cancels_in_the_morning() {
     for is_killed in [false, true] {
-        let Stage { broker, mut daemon } = evening();
+        let (Stage { broker, daemon }, order) = waited(is_killed);
         let option = broker.option();
-        let order = broker.lead(after_market(limit("100.00", buy(option, 260))));
-        daemon.until_status(&order, "asha", "PENDING");
-        over_midnight(&broker, &mut daemon, is_killed);
         assert_eq!(broker.asked(ASHA), (1, 0, 0), "nothing is asked for a second time");
         let of = |role: &str| (role.to_owned(), "2026-12-01".to_owned(), Some("2026-12-02".to_owned()));
         assert_eq!(days(&daemon), [of("leader"), of("follower")], "it keeps the day of its birth");
@@ -273,11 +279,8 @@ fn f20_what_waits_over_midnight_is_cancelled_once_when_the_leader_cancels_in_the
 #[test]
 fn f20_what_fills_at_the_open_is_held_by_its_mirror_and_leaves_with_the_leader() {
     for is_killed in [false, true] {
-        let Stage { broker, mut daemon } = evening();
+        let (Stage { broker, mut daemon }, order) = waited(is_killed);
         let option = broker.option();
-        let order = broker.lead(after_market(limit("100.00", buy(option, 260))));
-        daemon.until_status(&order, "asha", "PENDING");
-        over_midnight(&broker, &mut daemon, is_killed);
         broker.pass_until(NEXT_DAY);
         daemon.until_filled(&order, "asha", 130);
         broker.quiet();
@@ -303,11 +306,8 @@ fn f20_what_fills_at_the_open_is_held_by_its_mirror_and_leaves_with_the_leader()
 #[test]
 fn f20_what_waits_over_midnight_follows_a_change_of_price_in_the_morning() {
     for is_killed in [false, true] {
-        let Stage { broker, mut daemon } = evening();
+        let (Stage { broker, daemon }, order) = waited(is_killed);
         let option = broker.option();
-        let order = broker.lead(after_market(limit("100.00", buy(option, 260))));
-        daemon.until_status(&order, "asha", "PENDING");
-        over_midnight(&broker, &mut daemon, is_killed);
         broker.change(LEADER, &order, &to_price("90.00"));
         until("the copy is changed", || {
             (broker.only_order(ASHA).terms.price == Price::from_paise(9_000)).then_some(())
