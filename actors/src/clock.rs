@@ -3,8 +3,9 @@
 //! It is the system's, or lent by a simulator to a daemon whose every URL is loopback, so that a day can run fast and a
 //! Sunday can be a Tuesday. Socket deadlines never read it: they are real ([`std::time::Instant`], tokio's timers).
 //!
-//! Whoever keeps the machine may set its clock. Within a day that is followed; but no day begins, and none comes back, because of
-//! it (P28): that takes time to pass, by the steady clock that nobody can set, or the broker to be there already.
+//! Whoever keeps the machine may set its clock. Within a day that is followed; but no day begins, and none comes back,
+//! because of it (P28): that takes time to pass, by the steady clock that nobody can set, or the broker to be there
+//! already.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -4,7 +4,8 @@
 //! Owns what all listeners need alike (`dhanhq-v2.md` section 5): numbered sessions, so that nothing of one that was given
 //! up counts; another try after each loss, later and later, with jitter; a long pause where the broker asks for fewer
 //! connects; an alert when try after try comes to nothing; a look at the account's profile where a loss may mean a dead
-//! token (P15); and the count of frames that a lent clock compares with what was sent. Never reads a book: what a stream does not tell is its listener's to find out.
+//! token (P15); and the count of frames that a lent clock compares with what was sent. Never reads a book: what a
+//! stream does not tell is its listener's to find out.
 
 mod session;
 

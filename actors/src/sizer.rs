@@ -1,8 +1,9 @@
 //! Sizer: turns one leader order and one follower's policy into what that follower should do about it.
 //!
-//! Takes [`LeaderOrderChanged`], [`Together`], [`LeaderHeard`], [`FundsRead`], [`FollowerReady`]; gives [`Plan`] and [`GoLive`]; owns the instruments of
-//! the day and the day's capital in memory; never talks to a broker's order API and never waits on the hot path. Upholds
-//! P26: every leader order gets a word for every follower. On restart it asks for everything again.
+//! Takes [`LeaderOrderChanged`], [`Together`], [`LeaderHeard`], [`FundsRead`], [`FollowerReady`]; gives [`Plan`] and
+//! [`GoLive`]; owns the instruments of the day and the day's capital in memory; never talks to a broker's order API and
+//! never waits on the hot path. Upholds P26: every leader order gets a word for every follower. On restart it asks for
+//! everything again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,8 +46,8 @@ const CAPITAL_REFRESH_INTERVAL: Duration = Duration::from_secs(29);
 /// others from copying (P19). A later one is told everything again when it is.
 const FOLLOWERS_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long it waits for the leader's capital. Then what he opens is denied, by the followers who need that figure, and what he
-/// closes is followed: closing needs no ratio, and late is better than never.
+/// How long it waits for the leader's capital. Then what he opens is denied, by the followers who need that figure, and
+/// what he closes is followed: closing needs no ratio, and late is better than never.
 const LEADER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// For whom the first going live still waits.

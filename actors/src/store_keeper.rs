@@ -2,7 +2,8 @@
 //! [`StoreHandle`], without a detour over this actor's mailbox.
 //!
 //! Takes pings; gives the figures of the writer; owns the open database, so that a shutdown can end it last. When the
-//! writer ends by itself, or answers nothing any more, or a reader finds the file damaged, this actor dies, and with it the process: without a record nothing is sent (P22).
+//! writer ends by itself, or answers nothing any more, or a reader finds the file damaged, this actor dies, and with it
+//! the process: without a record nothing is sent (P22).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

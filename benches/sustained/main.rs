@@ -128,7 +128,8 @@ fn open(database: &Path) -> anyhow::Result<Connection> {
     Ok(connection)
 }
 
-/// Notes when each event is first seen on record with its order's outcome, in the order of the frames. Ends when all are, or none comes any more.
+/// Notes when each event is first seen on record with its order's outcome, in the order of the frames. Ends when all
+/// are, or none comes any more.
 fn watch(database: PathBuf, events: Command) -> JoinHandle<anyhow::Result<Vec<u64>>> {
     std::thread::spawn(move || {
         let connection = open(&database)?;

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Commands are `"status"`, `"reduce"`, `{"halt":{"cancel_working":false}}`, `"square_off"` and `"resume"`; without
-//! `follower` they concern all. `{"close_incidents":{"ids":["..."],"note":"..."}}` concerns no follower. Fields that are not known are refused, not passed over: an operator who asks for something
-//! must not be told "done" by a daemon that did not understand it.
+//! `follower` they concern all. `{"close_incidents":{"ids":["..."],"note":"..."}}` concerns no follower. Fields that
+//! are not known are refused, not passed over: an operator who asks for something must not be told "done" by a daemon
+//! that did not understand it.
 
 use std::sync::Arc;
 

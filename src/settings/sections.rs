@@ -1,4 +1,5 @@
-//! One struct for each section of the settings; those about copying and about risk have rooms of their own. `config/default.toml` gives every key its unit and reason.
+//! One struct for each section of the settings; those about copying and about risk have rooms of their own.
+//! `config/default.toml` gives every key its unit and reason.
 
 use std::net::Ipv4Addr;
 use std::num::NonZeroUsize;

@@ -1,5 +1,5 @@
-//! The built binary's command line: bad settings, version, status, explain, halt, preview, storage, verify, the simulator, and checks against it and nobody;
-//! and the pages on risk and on promises.
+//! The built binary's command line: bad settings, version, status, explain, halt, preview, storage, verify, the
+//! simulator, and checks against it and nobody; and the pages on risk and on promises.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check;

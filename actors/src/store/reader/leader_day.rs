@@ -37,7 +37,8 @@ impl Reader {
         self.rows(sql, [Tag::SQUARE_OFF], |row| Ok((day(row, "trading_day")?, account(row, "account")?)))
     }
 
-    /// Every state of the leader's orders of a day, those carried into it among them, in the order in which they became known; legs of super orders apart.
+    /// Every state of the leader's orders of a day, those carried into it among them, in the order in which they became
+    /// known; legs of super orders apart.
     pub fn leader_states(
         &self,
         of: TradingDay,

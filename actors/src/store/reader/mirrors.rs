@@ -80,7 +80,8 @@ pub(super) const INTENT_COLUMNS: &str = "
     i.form, i.is_retired, i.has_fired";
 
 impl Reader {
-    /// All mirrors of a follower on a day, those carried into it among them, in the order in which the leader's orders were first seen, as of one moment.
+    /// All mirrors of a follower on a day, those carried into it among them, in the order in which the leader's orders
+    /// were first seen, as of one moment.
     pub fn mirrors(&self, day: TradingDay, follower: &FollowerId) -> Result<Vec<MirrorRows>, ReaderError> {
         self.look(|connection| {
         // One transaction: all queries see the same commits.
@@ -165,8 +166,8 @@ impl Reader {
         })
     }
 
-    /// The leader's orders of a day, those carried into it among them, in the order in which they were first seen. Legs of his super orders are part of
-    /// their entries and not among them.
+    /// The leader's orders of a day, those carried into it among them, in the order in which they were first seen. Legs
+    /// of his super orders are part of their entries and not among them.
     pub fn leader_orders(
         &self,
         day: TradingDay,
