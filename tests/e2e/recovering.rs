@@ -5,7 +5,7 @@ use std::time::Duration;
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::instrument::OptionType;
 use tandem_domain::order::Product;
-use tandem_sim::{AnswerFault, Down, Fault, LoginRefusal, Mute, Operation};
+use tandem_sim::{AnswerFault, Down, Fault, Mute, Operation};
 
 use crate::harness::{
     ASHA, Broker, Daemon, Follower, LEADER, Setup, Stage, buy, limit, sell, to_price, until,
