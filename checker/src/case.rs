@@ -86,6 +86,13 @@ impl<'a> Case<'a> {
             .filter(|order| !order.is_leg)
             .filter_map(|order| Some((order.tag.as_deref()?, order)))
             .collect();
+        // By its number where that is known: of two orders under one mark it tells which is the one.
+        let in_book = |intent: &IntentRow| {
+            let known = intent.broker_order_id.as_ref().and_then(|id| {
+                book?.orders.get(&(intent.account.clone(), id.clone())).filter(|order| !order.is_leg)
+            });
+            known.or_else(|| tagged.get(&*intent.client_order_id).copied())
+        };
         case.children = history
             .intents
             .iter()
@@ -96,7 +103,7 @@ impl<'a> Case<'a> {
                     let id = intent.broker_order_id.as_deref()?;
                     case.order(&intent.account, id).filter(|order| order.client_order_id.is_none())
                 }),
-                book: tagged.get(&*intent.client_order_id).copied(),
+                book: in_book(intent),
             })
             .collect();
         for (place, child) in case.children.iter().enumerate() {

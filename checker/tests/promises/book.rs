@@ -41,6 +41,13 @@ fn p2_one_decision_and_two_orders() {
         twin["orderId"] = json!("F9");
         push(accounts, ASHA, "orders", twin);
     });
+    // Whatever the twin looks like, it is not taken for the order that was decided.
+    assert_breaks_beside(2, "", |accounts| {
+        let mut twin = order(accounts, ASHA, "F3").clone();
+        twin["orderId"] = json!("F9");
+        twin["transactionType"] = json!("SELL");
+        push(accounts, ASHA, "orders", twin);
+    });
 }
 
 #[test]
