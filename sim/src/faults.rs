@@ -66,6 +66,8 @@ pub enum AnswerFault {
     },
     /// A list has one row more, which nobody can read; any other answer stays as it is.
     OddRow,
+    /// The first order of a list has a quantity that nobody can read; any other answer stays as it is.
+    OddOrder,
     /// 429 DH-904; the request is not executed.
     Busy,
     /// The same, with a `Retry-After` header, which the broker was never seen to send (`dhanhq-v2.md` section 9.3).

@@ -170,6 +170,29 @@ fn a_row_of_the_leaders_book_that_nobody_can_read_is_told_of() {
     daemon.end();
 }
 
+/// His stream told of it; what the book makes of it nobody knows.
+#[test]
+fn an_order_of_the_leaders_that_nobody_can_read_is_told_of_once_and_by_its_number() {
+    let Stage { broker, mut daemon } = Setup::new().set("leader.book_poll_ms = 200").stage();
+    daemon.expects("an order of the leader cannot be read");
+    daemon.tolerates("could not be read");
+    daemon.tolerates("cannot be read");
+    let option = broker.option();
+    let order = broker.lead(buy(option, 260));
+    daemon.until_filled(&order, "asha", 130);
+    broker.spoil(LEADER, Operation::Read, 10_000, AnswerFault::OddOrder);
+    until_told(&daemon, "leader_order_unreadable", None);
+    daemon.until_log("an order of the leader cannot be read");
+    let line = daemon.log().into_iter().find(|line| line["alert"] == "leader_order_unreadable").unwrap();
+    assert_eq!(line["subject"], order.as_str());
+    broker.pass(Duration::from_secs(5));
+    assert_eq!(daemon.incidents_of("leader_order_unreadable"), (1, 0), "once, and until a person has looked");
+    // Nobody is kept from what can be read.
+    let next = broker.lead(buy(option, 260));
+    daemon.until_filled(&next, "asha", 130);
+    daemon.end();
+}
+
 #[test]
 fn orders_that_are_refused_often_are_told_of_once_and_none_is_tried_again() {
     let Stage { broker, mut daemon } = Setup::new().stage();

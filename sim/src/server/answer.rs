@@ -138,7 +138,8 @@ async fn carry_out(
             AnswerFault::LoseAfter
             | AnswerFault::Delay { .. }
             | AnswerFault::ErrorAfter { .. }
-            | AnswerFault::OddRow,
+            | AnswerFault::OddRow
+            | AnswerFault::OddOrder,
         )
         | None => {}
     }
@@ -155,6 +156,7 @@ async fn carry_out(
         Some(AnswerFault::LoseAfter) => Fate::Lost,
         Some(AnswerFault::ErrorAfter { status }) => Fate::Answered(Reply::broker_failure(status)),
         Some(AnswerFault::OddRow) => Fate::Answered(reply.with_odd_row()),
+        Some(AnswerFault::OddOrder) => Fate::Answered(reply.with_odd_order()),
         Some(AnswerFault::Delay { ms }) => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             Fate::Answered(reply)

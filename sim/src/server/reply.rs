@@ -45,6 +45,17 @@ impl Reply {
         self
     }
 
+    /// A list of orders, the first of which has a word for its quantity; anything else as it is.
+    pub(crate) fn with_odd_order(mut self) -> Self {
+        if let Ok(serde_json::Value::Array(mut rows)) = serde_json::from_slice(&self.body)
+            && let Some(quantity) = rows.first_mut().and_then(|row| row.get_mut("quantity"))
+        {
+            *quantity = "odd".into();
+            self.body = serde_json::Value::Array(rows).to_string().into_bytes();
+        }
+        self
+    }
+
     /// A status with a body.
     pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
         match serde_json::to_vec(body) {
