@@ -103,6 +103,18 @@ async fn a_list_has_a_row_that_nobody_can_read() {
 }
 
 #[actix_rt::test]
+async fn the_first_order_of_a_list_has_a_quantity_that_nobody_can_read() {
+    let desk = Desk::open(still());
+    desk.place(desk.resting("cp-1")).await;
+    desk.place(desk.resting("cp-2")).await;
+    let (_, known) = desk.call(FOLLOWER, "GET", "/orders", None).await;
+    desk.sim.faults().next_answers(&id(FOLLOWER), Operation::Read, 1, AnswerFault::OddOrder);
+    let (status, rows) = desk.call(FOLLOWER, "GET", "/orders", None).await;
+    assert_eq!((status, &rows[0]["orderId"], &rows[1]), (200, &known[0]["orderId"], &known[1]));
+    assert_eq!(rows[0]["quantity"], "odd");
+}
+
+#[actix_rt::test]
 async fn a_late_answer_holds_up_no_frames() {
     let desk = Desk::open(still());
     let mut stream = desk.listen(FOLLOWER).await;
