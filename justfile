@@ -37,7 +37,7 @@ damage CASES="100000":
 
 # Whether the fuzz targets still fit what they call; needs neither a nightly nor libFuzzer.
 fuzz-check:
-    CUSTOM_LIBFUZZER_PATH=/nowhere/libfuzzer.a cargo check --manifest-path fuzz/Cargo.toml --target-dir target
+    CUSTOM_LIBFUZZER_PATH=/nowhere/libfuzzer.a cargo check --all-features --manifest-path fuzz/Cargo.toml --target-dir target
 
 # Everything that reads what others wrote, with libFuzzer for so many seconds each (needs a nightly; docs/fuzzing.md).
 fuzz SECONDS="600" *TARGETS:

@@ -27,11 +27,14 @@ seeds() {
     esac
 }
 
+# The settings are the whole program's.
+features() { [ "$1" != settings ] || echo --features settings; }
+
 [ $# -gt 0 ] || mapfile -t names < <(cargo fuzz list)
 [ $# -eq 0 ] || names=("$@")
 for name in "${names[@]}"; do
     mkdir -p "$target/fuzz-corpus/$name"
     echo "--- $name"
-    cargo +nightly fuzz run "$name" "$target/fuzz-corpus/$name" $(seeds "$name") -- \
+    cargo +nightly fuzz run $(features "$name") "$name" "$target/fuzz-corpus/$name" $(seeds "$name") -- \
         -max_total_time="$seconds" -rss_limit_mb=2048 -print_final_stats=1 -verbosity=0
 done

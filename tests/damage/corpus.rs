@@ -14,6 +14,7 @@ use tandem_sim::exchange::{PlaceRequest, Source};
 use tandem_sim::{SimSettings, Simulator};
 
 use crate::readers::{self, Reader};
+use crate::settings_reader::settings_file;
 
 /// Something that reads, and texts that it is made for.
 pub(crate) struct Surface {
@@ -129,7 +130,7 @@ pub(crate) fn settings() -> Surface {
     let samples = vec![example("live.example.toml"), example("demo.toml")];
     Surface {
         name: "settings",
-        read: readers::settings_file,
+        read: settings_file,
         in_turn: samples.clone(),
         samples,
         names_fields: false,

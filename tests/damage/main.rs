@@ -13,6 +13,7 @@ mod fields;
 mod memory;
 mod mutations;
 mod readers;
+mod settings_reader;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

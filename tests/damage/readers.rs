@@ -1,9 +1,8 @@
-//! Everything that reads what others wrote, as one function of bytes each. The mutation test calls them on stable, the fuzz
-//! targets (`fuzz/`) on nightly.
+//! Everything that reads what others wrote, as one function of bytes each, but for the settings (`settings_reader.rs`). The
+//! mutation test calls them on stable, the fuzz targets (`fuzz/`) on nightly.
 
 use std::fmt::Debug;
 
-use tandem::settings::{Purpose, Sources};
 use tandem_dhan::rest::{Answer, Book, OrderRequestError, ReadError};
 use tandem_dhan::wire::decode_frame;
 use tandem_dhan::{instruments, parse};
@@ -172,19 +171,4 @@ pub(crate) fn instruments_file(bytes: &[u8]) -> Outcome {
         outcome.faults.push(error.to_string());
     }
     outcome
-}
-
-/// A settings file over the built-in one.
-pub(crate) fn settings_file(bytes: &[u8]) -> Outcome {
-    let text = String::from_utf8_lossy(bytes);
-    let ids = ["LEADER_CLIENT_ID", "FOLLOWER_1_CLIENT_ID", "ASHA_CLIENT_ID", "BALA_CLIENT_ID"];
-    let variables = ids.into_iter().enumerate();
-    let variables = variables.map(|(at, name)| (name.to_owned(), format!("100000010{at}")));
-    let sources = Sources::new().text("file.toml", &text).environment(variables);
-    match sources.load(Purpose::Check) {
-        Ok(settings) => Outcome { read: format!("{settings:?}"), faults: Vec::new() },
-        Err(faults) => {
-            Outcome { read: String::new(), faults: faults.0.iter().map(ToString::to_string).collect() }
-        }
-    }
 }
