@@ -30,8 +30,8 @@ seeds() {
 # The settings are the whole program's.
 features() { [ "$1" != settings ] || echo --features settings; }
 
+names=("$@")
 [ $# -gt 0 ] || mapfile -t names < <(cargo fuzz list)
-[ $# -eq 0 ] || names=("$@")
 for name in "${names[@]}"; do
     mkdir -p "$target/fuzz-corpus/$name"
     echo "--- $name"

@@ -111,7 +111,7 @@ impl Shares<'_> {
             // What the follower holds on the other side, and nothing else claims, is closed first, whatever it is to the
             // leader.
             let filled = mirror.filled().max(closing[index]);
-            let free = &mut free[usize::from(entries[index].side == Side::Sell)];
+            let free = &mut free[side_of(&entries[index])];
             // What it missed to open for good claims nothing, nor does what is left alone.
             let yet = total.saturating_sub(filled).saturating_sub(entries[index].missing);
             let closes = if mirror.is_left_alone() { 0 } else { yet.min(*free) };
