@@ -67,12 +67,15 @@ pub(super) fn not_late(case: &Case<'_>, look: &mut Look) {
     }
 }
 
-/// When the leader's order was over, having filled, and when its copy left.
+/// When the leader's order was over, having filled, and when its copy left. One that still worked as far as was on record
+/// then was rightly copied as such: a process that stood still hears late of both.
 fn since_executed(case: &Case<'_>, child: &Child<'_>) -> Option<(i64, i64)> {
     let (_, account, id, _) = &child.intent.mirror;
     let order = case.order(account, id)?;
-    let over = case.events(order).iter().filter(|event| event.is_end() && event.cumulative > 0);
-    Some((over.map(|event| event.ts_event).min()?, child.intent.sent?))
+    let left = child.intent.sent?;
+    let known = case.events(order).iter().filter(|event| event.ts_init <= left - KNOWN);
+    let over = known.filter(|event| event.is_end() && event.cumulative > 0);
+    Some((over.map(|event| event.ts_event).min()?, left))
 }
 
 /// Orders by day, account and instrument.

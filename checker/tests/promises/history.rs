@@ -279,6 +279,22 @@ fn p13_an_entry_that_came_too_late() {
     assert_eq!(broken(&judged(late)), [0_u8; 0]);
 }
 
+/// The leader's order has been over for a minute when its copy leaves, which was heard of so long before.
+fn over_for_a_minute(heard_s: i64) -> String {
+    format!(
+        "UPDATE intents SET ts_committed = ts_committed + 60000000, ts_sent = ts_sent + 60000000
+        WHERE leader_order_id = 'L1';
+        UPDATE order_events SET ts_init = (SELECT ts_sent FROM intents WHERE leader_order_id = 'L1') - {heard_s} * 1000000
+        WHERE broker_order_id = 'L1' AND status = 'TRADED';"
+    )
+}
+
+#[test]
+fn p13_what_works_as_far_as_anybody_knows_is_not_late() {
+    assert_eq!(broken(&judged(&over_for_a_minute(1))), [0_u8; 0]);
+    assert_breaks(13, &over_for_a_minute(3));
+}
+
 /// The leader leaves at 5 what he bought at 0; Asha's entry is decided at this second, and her exit fills at 36.
 fn decided_at(second: i64) -> String {
     let shift = |table: &str, columns: &[&str], by: i64, of: &str| {
