@@ -67,9 +67,7 @@ impl Daemon {
     /// The checker's judgement when so much time has passed that nothing counts as under way.
     #[track_caller]
     pub(crate) fn assert_promises_kept_at_rest(&self, broker: &Broker) {
-        broker.pass(Duration::from_secs(150));
-        // What became due in that jump is done before the next.
-        broker.pass(Duration::from_secs(5));
+        self.come_to_rest(broker);
         self.assert_promises_kept();
     }
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tandem_actors::incident_kinds::KINDS;
-use tandem_checker::{Book, verify};
+use tandem_checker::{Book, Finding, verify};
 use tandem_sim::Books;
 
 use super::broker::{Broker, PIN, SENTINEL, TOTP_SECRET};
+use super::wait::in_patience;
 use super::{Records, until};
 
 /// The program that is tested: the one built with the tests, or the one that `TANDEM_BIN` names.
@@ -288,27 +289,46 @@ impl Daemon {
         }
     }
 
-    /// Lets so much time pass first that nothing counts as under way: the checker then asks how all of it ended.
-    #[track_caller]
-    pub(crate) fn end_at_rest(self, broker: &Broker) {
+    /// Lets so much time pass that nothing counts as under way: the checker then asks how all of it ended.
+    pub(crate) fn come_to_rest(&self, broker: &Broker) {
         broker.pass(Duration::from_secs(150));
         // What became due in that jump is done before the next.
         broker.pass(Duration::from_secs(5));
+        // On a slow machine it still reads then what the broker has. Whether all is right, the caller asks.
+        in_patience(|| self.findings().iter().all(|(_, finding)| self.excuses_finding(finding)));
+    }
+
+    /// Ends it when all has come to rest.
+    #[track_caller]
+    pub(crate) fn end_at_rest(self, broker: &Broker) {
+        self.come_to_rest(broker);
         self.end();
     }
 
     /// The independent checker over its database and the broker's books, whether it runs, has ended or was killed.
     #[track_caller]
     pub(crate) fn assert_promises_kept(&self) {
+        let findings = self.findings();
+        let (excused, broken): (Vec<_>, Vec<_>) =
+            findings.iter().partition(|(_, finding)| self.excuses_finding(finding));
+        assert!(broken.is_empty(), "broken promises: {broken:#?}");
+        assert!(excused.is_empty() == self.excused.is_empty(), "it did not find {:?}", self.excused);
+    }
+
+    /// What the checker finds now, without what a test overlooks.
+    fn findings(&self) -> Vec<(u8, Finding)> {
         let mut book = Book::default();
         book.take(&self.books.as_json()).unwrap();
         let report = verify(&self.folder.path().join("tandem.db"), Some(&book), None).unwrap();
-        let (excused, broken): (Vec<_>, Vec<_>) = report
+        report
             .findings()
             .filter(|(_, finding)| !self.overlooked.iter().any(|text| finding.text.contains(text)))
-            .partition(|(_, finding)| self.excused.iter().any(|text| finding.text.contains(text)));
-        assert!(broken.is_empty(), "broken promises: {broken:#?}");
-        assert!(excused.is_empty() == self.excused.is_empty(), "it did not find {:?}", self.excused);
+            .map(|(promise, finding)| (promise, finding.clone()))
+            .collect()
+    }
+
+    fn excuses_finding(&self, finding: &Finding) -> bool {
+        self.excused.iter().any(|text| finding.text.contains(text))
     }
 
     /// Logs, database with its journal, what was said: no secret anywhere but in the files that are there for them.

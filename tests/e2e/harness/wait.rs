@@ -10,12 +10,19 @@ const LOOK: Duration = Duration::from_millis(2);
 /// Looks until there is something to see.
 #[track_caller]
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let mut seen = None;
+    in_patience(|| {
+        seen = look();
+        seen.is_some()
+    });
+    let Some(seen) = seen else { panic!("never came: {what}") };
+    seen
+}
+
+/// Looks until it is so, or patience ends: for who looks once more then, and says what is wrong.
+pub(crate) fn in_patience(mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(Instant::now() < deadline, "never came: {what}");
+    while !is_so() && Instant::now() < deadline {
         look_again();
     }
 }
