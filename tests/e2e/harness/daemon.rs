@@ -12,8 +12,11 @@ use tandem_checker::{Book, Finding, verify};
 use tandem_sim::Books;
 
 use super::broker::{Broker, PIN, SENTINEL, TOTP_SECRET};
-use super::wait::in_patience;
+use super::wait::within;
 use super::{Records, until};
+
+/// Twice `recovery.idle_poll_ms`, and some time for a slow machine.
+const IDLE_READS: Duration = Duration::from_secs(45);
 
 /// The program that is tested: the one built with the tests, or the one that `TANDEM_BIN` names.
 fn program() -> OsString {
@@ -294,8 +297,9 @@ impl Daemon {
         broker.pass(Duration::from_secs(150));
         // What became due in that jump is done before the next.
         broker.pass(Duration::from_secs(5));
-        // On a slow machine it still reads then what the broker has. Whether all is right, the caller asks.
-        in_patience(|| self.findings().iter().all(|(_, finding)| self.excuses_finding(finding)));
+        // Fills are read with every second read of an idle account's book, and what was adopted by its tag may wait for that.
+        // Whether all is right, the caller asks.
+        within(IDLE_READS, || self.findings().iter().all(|(_, finding)| self.excuses_finding(finding)));
     }
 
     /// Ends it when all has come to rest.

@@ -11,7 +11,7 @@ const LOOK: Duration = Duration::from_millis(2);
 #[track_caller]
 pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let mut seen = None;
-    in_patience(|| {
+    within(PATIENCE, || {
         seen = look();
         seen.is_some()
     });
@@ -19,9 +19,9 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     seen
 }
 
-/// Looks until it is so, or patience ends: for who looks once more then, and says what is wrong.
-pub(crate) fn in_patience(mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+/// Looks until it is so, or this time is over: for who looks once more then, and says what is wrong.
+pub(crate) fn within(patience: Duration, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
     while !is_so() && Instant::now() < deadline {
         look_again();
     }
