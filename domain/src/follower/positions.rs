@@ -97,12 +97,6 @@ impl FollowerBook {
                 continue;
             }
             let Some(line) = self.lines.get_mut(&instrument) else { continue };
-            let mut by_product = shown.cloned().unwrap_or_default();
-            by_product.retain(|_, units| *units != 0);
-            if line.by_product != by_product {
-                line.by_product = by_product;
-                self.dirty.insert(instrument);
-            }
             let explained = line.own() + line.held();
             let when = (started_at, self.settings.rules.settle);
             let difference =
@@ -111,6 +105,13 @@ impl FollowerBook {
                     Verdict::Agree => None,
                     Verdict::Proven(units) => Some(units),
                 };
+            // Only of a read that adds up: another may be older than a fill, and an exit would leave in the wrong product.
+            let mut by_product = shown.cloned().unwrap_or_default();
+            by_product.retain(|_, units| *units != 0);
+            if line.by_product != by_product {
+                line.by_product = by_product;
+                self.dirty.insert(instrument);
+            }
             if difference == line.drift {
                 continue;
             }

@@ -25,6 +25,20 @@ fn where_two_products_are_held_the_leaders_own_is_closed() {
     assert_eq!(desk.child("Y").terms.product, Product::Margin);
 }
 
+/// A read of positions may be behind the fills: the exit leaves in what was bought all the same.
+#[test]
+fn a_read_that_does_not_add_up_moves_no_product() {
+    let mut desk = Desk::new();
+    let intraday = |side| OrderTerms { product: Product::Intraday, ..terms(side, 65) };
+    desk.by_hand("M", BUY, 195);
+    let ours = desk.works("I", intraday(BUY));
+    desk.leader_fills("I", 65);
+    desk.shows(&ours, BrokerStatus::Traded, 65);
+    desk.shows_net(195, 0);
+    desk.plan("X", intraday(SELL));
+    assert_eq!(desk.child("X").terms.product, Product::Intraday);
+}
+
 impl Desk {
     /// The account shows this, a moment after whatever happened before.
     fn shows_net(&mut self, net: i64, carried: i64) -> Vec<Effect> {
