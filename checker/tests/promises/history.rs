@@ -266,26 +266,28 @@ fn p11_a_position_that_no_row_explains() {
     assert_eq!(broken(&judged("UPDATE positions SET net_quantity = 65, carried_quantity = 65")), [0_u8; 0]);
 }
 
+/// The copies of an order of the leader's left a minute later.
+fn a_minute_later(order: &str) -> String {
+    format!(
+        "UPDATE intents SET ts_committed = ts_committed + 60000000, ts_sent = ts_sent + 60000000
+        WHERE leader_order_id = '{order}';"
+    )
+}
+
 #[test]
 fn p13_an_entry_that_came_too_late() {
-    assert_breaks(
-        13,
-        "UPDATE intents SET ts_committed = ts_committed + 60000000, ts_sent = ts_sent + 60000000
-        WHERE leader_order_id = 'L1'",
-    );
+    assert_breaks(13, &a_minute_later("L1"));
     // An exit is never too late.
-    let late = "UPDATE intents SET ts_committed = ts_committed + 60000000, ts_sent = ts_sent + 60000000
-        WHERE leader_order_id = 'L2'";
-    assert_eq!(broken(&judged(late)), [0_u8; 0]);
+    assert_eq!(broken(&judged(&a_minute_later("L2"))), [0_u8; 0]);
 }
 
 /// The leader's order has been over for a minute when its copy leaves, which was heard of so long before.
 fn over_for_a_minute(heard_s: i64) -> String {
     format!(
-        "UPDATE intents SET ts_committed = ts_committed + 60000000, ts_sent = ts_sent + 60000000
-        WHERE leader_order_id = 'L1';
+        "{}
         UPDATE order_events SET ts_init = (SELECT ts_sent FROM intents WHERE leader_order_id = 'L1') - {heard_s} * 1000000
-        WHERE broker_order_id = 'L1' AND status = 'TRADED';"
+        WHERE broker_order_id = 'L1' AND status = 'TRADED';",
+        a_minute_later("L1")
     )
 }
 
