@@ -153,8 +153,8 @@ pub struct FollowerOrderActor {
     /// A read of the list of super orders runs, or is due.
     reading_supers: bool,
     trades: reads::Reading,
-    /// When the last read of the trade book began; none where it is due.
-    trades_begun: Option<Instant>,
+    /// The last read of the trade book; none where one is due.
+    trades_read: Option<reads::TradesRead>,
     /// How many trades it told last, and how many units were known to be filled then.
     trades_told: (usize, u64),
     positions: reads::Reading,
@@ -221,7 +221,7 @@ impl FollowerOrderActor {
             probing: false,
             reading_supers: false,
             trades: reads::Reading::Idle,
-            trades_begun: None,
+            trades_read: None,
             trades_told: (0, 0),
             positions: reads::Reading::Idle,
             positions_due: None,

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use tandem_domain::order::Product;
-use tandem_sim::{AnswerFault, Operation};
+use tandem_sim::{AnswerFault, Fault, Mute, Operation};
 
-use crate::harness::{ASHA, Daemon, Follower, LEADER, PIN, Setup, Stage, TOTP_SECRET, buy, until};
+use crate::harness::{ASHA, BALA, Daemon, Follower, LEADER, PIN, Setup, Stage, TOTP_SECRET, buy, until};
 
 const TAKEN: &str = "another access token is in force";
 const WRITTEN: &str = "access token renewed, and written to its file";
@@ -46,6 +46,50 @@ fn e4_goes_on_when_the_token_file_changes() {
     daemon.until_filled(&copied, "bala", 65);
     broker.quiet();
     assert_eq!(broker.position(ASHA, option, Product::Margin), 195);
+    daemon.end();
+}
+
+/// P15: whatever is open, the account is asked nothing with a token that was refused.
+#[test]
+fn e4_an_order_in_doubt_waits_for_the_next_token() {
+    let setup = Setup::new().token_files().followers([Follower::ASHA, Follower::BALA]);
+    let Stage { broker, mut daemon } =
+        setup.set("recovery.lookup_ms_max = 200").set("recovery.settle_ms = 60000").stage();
+    daemon.expects("the answer was lost");
+    daemon.expects("the broker refuses this follower's access token");
+    daemon.tolerates("a read of the account failed");
+    daemon.tolerates("nobody knows what came of an order");
+    daemon.tolerates(LOST);
+    let option = broker.option();
+    for account in [ASHA, BALA] {
+        broker.inject(account, Fault::StreamMute { mute: Mute::Frames });
+        broker.inject(account, Fault::LateVisibility { ms: 5_000 });
+        broker.spoil_placements(account, 1, AnswerFault::LoseAfter);
+    }
+    let order = broker.lead(buy(option, 390));
+    daemon.until_intent(&order, "asha", "UNKNOWN");
+    daemon.until_intent(&order, "bala", "UNKNOWN");
+    let next = broker.rotate(ASHA);
+    daemon.until_incident("account_halted", "asha");
+    // What was under way when it was refused is refused as well.
+    broker.quiet();
+    let with_code = |code: u16| broker.sim.requests().iter().filter(|of| of.answered == Some(code)).count();
+    let (refused, not_found) = (with_code(401), with_code(404));
+    until("the other order in doubt was looked up some more times", || {
+        (with_code(404) >= not_found + 10).then_some(())
+    });
+    assert_eq!(with_code(401), refused, "nothing is asked with a token that was refused");
+
+    daemon.write_secret("asha.token", &next);
+    daemon.until_log("the account resumes");
+    for account in [ASHA, BALA] {
+        broker.inject(account, Fault::StreamMute { mute: Mute::Off });
+    }
+    broker.pass(Duration::from_secs(6));
+    daemon.until_filled(&order, "asha", 195);
+    daemon.until_filled(&order, "bala", 65);
+    broker.quiet();
+    assert_eq!((broker.position(ASHA, option, Product::Margin), broker.placements(ASHA).len()), (195, 1));
     daemon.end();
 }
 

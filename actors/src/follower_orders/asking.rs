@@ -23,7 +23,7 @@ impl FollowerOrderActor {
         ctx: &mut Context<Self>,
     ) {
         let left = deadline.saturating_duration_since(Instant::now());
-        let client = self.client.clone().filter(|_| !left.is_zero());
+        let client = self.caller().filter(|_| !left.is_zero());
         if client.is_some()
             && let Err(wait) = self.reads.take()
         {
@@ -66,7 +66,13 @@ impl FollowerOrderActor {
 
     /// Converts once. What came of it the positions tell; a failure is for a person.
     pub(super) fn convert(&mut self, conversion: Conversion, ctx: &mut Context<Self>) {
-        let Some(client) = self.client.clone().filter(|_| self.is_present_generation()) else { return };
+        if !self.is_present_generation() {
+            return;
+        }
+        let Some(client) = self.caller() else {
+            let why = "the account is halted until its access token is replaced".to_owned();
+            return self.on_converted(&conversion, Err(OrderRequestError::NotSent { why }), ctx);
+        };
         let underway = self.params.in_flight.begin();
         let converting = async move { (client.convert(&conversion).await, underway) };
         ctx.spawn(converting.into_actor(self).map(move |(outcome, underway), actor, ctx| {

@@ -6,7 +6,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
 use tandem_domain::account::{Funds, PositionReport};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
-use tandem_domain::follower::{Event, FollowerBook};
+use tandem_domain::follower::Event;
 use tandem_domain::time::Timestamp;
 use tracing::warn;
 
@@ -31,7 +31,7 @@ impl FollowerOrderActor {
                 return;
             }
         }
-        let Some(client) = self.client.clone().filter(|_| !self.is_halted()) else {
+        let Some(client) = self.caller() else {
             self.on_positions_seen();
             return self.read_positions_after(self.params.polls.positions, ctx);
         };
@@ -108,7 +108,7 @@ impl FollowerOrderActor {
 
     /// Reads the funds, and again after a while.
     pub(super) fn read_funds(&mut self, ctx: &mut Context<Self>) {
-        let Some(client) = self.client.clone().filter(|_| !self.is_halted()) else {
+        let Some(client) = self.caller() else {
             return self.read_funds_after(self.params.polls.funds, ctx);
         };
         if let Err(wait) = self.reads.take() {
@@ -162,9 +162,5 @@ impl FollowerOrderActor {
             addresses.sizer.tell(read.clone());
         }
         self.funds = Some(read);
-    }
-
-    fn is_halted(&self) -> bool {
-        self.book.as_ref().is_some_and(FollowerBook::is_halted)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
-use tandem_dhan::rest::{Book, ReadError};
+use tandem_dhan::rest::{AccountClient, Book, ReadError};
 use tandem_domain::breaker::{ApiOutcome, ApiUse};
 use tandem_domain::error_policy::{Reaction, Trouble, outage_tries};
 use tandem_domain::follower::{Alert, BookRead, Event, FollowerBook};
@@ -18,6 +18,8 @@ use crate::alerts::{AlertText, Standing};
 use crate::order_stream::{Listens, connect};
 use crate::token_keeper::{self, KeepsToken, TokenKeeper};
 
+/// How soon it is looked again whether there is a token to look an order up with.
+const LOOKUP_WAIT: Duration = Duration::from_secs(1);
 /// The kind of the alert of an account that cannot be read.
 const UNREAD: &str = "account_unread";
 
@@ -31,6 +33,15 @@ pub(super) enum Reading {
     Runs,
     /// Runs, and another is wanted after it.
     RunsAndDue,
+}
+
+/// The last read of the trade book.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TradesRead {
+    /// When it began.
+    at: Instant,
+    /// What was known to be filled by then.
+    filled_units: u64,
 }
 
 /// How each kind of read stands with the error policy.
@@ -74,8 +85,20 @@ impl Retries {
 }
 
 impl FollowerOrderActor {
+    /// Who asks the broker; nobody while the account is halted: nothing is sent with a token that was refused (P15).
+    pub(super) fn caller(&self) -> Option<AccountClient> {
+        self.client.clone().filter(|_| !self.is_halted())
+    }
+
+    pub(super) fn is_halted(&self) -> bool {
+        self.book.as_ref().is_some_and(FollowerBook::is_halted)
+    }
+
     pub(super) fn look_up(&mut self, client_order_id: ClientOrderId, ctx: &mut Context<Self>) {
-        let Some(client) = self.client.clone() else { return };
+        let Some(client) = self.caller() else {
+            ctx.run_later(LOOKUP_WAIT, |actor, ctx| actor.look_up(client_order_id, ctx));
+            return;
+        };
         if let Err(wait) = self.reads.take() {
             ctx.run_later(wait, |actor, ctx| actor.look_up(client_order_id, ctx));
             return;
@@ -108,8 +131,8 @@ impl FollowerOrderActor {
     pub(super) fn poll_when_due(&mut self, ctx: &mut Context<Self>) {
         let Some(book) = self.book.as_ref().filter(|_| !self.reading_book) else { return };
         let polls = self.params.polls;
-        let wait = if book.is_active() { polls.book } else { polls.idle_book };
-        // An order that begins to work does not wait for the read of an idle account.
+        let wait = if book.is_active() || self.has_untold_fills() { polls.book } else { polls.idle_book };
+        // An order that begins to work does not wait for the read of an idle account, nor does a fill.
         self.poll_within(wait, ctx);
     }
 
@@ -132,13 +155,12 @@ impl FollowerOrderActor {
     }
 
     pub(super) fn read_book_now(&mut self, ctx: &mut Context<Self>) {
-        let halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
         if self.reading_book {
             // What the read under way is answered may be older than the reason for this one.
             self.read_again = true;
             return;
         }
-        let Some(client) = self.client.clone().filter(|_| !halted) else { return };
+        let Some(client) = self.caller() else { return };
         if let Err(wait) = self.reads.take() {
             self.poll_after(wait, ctx);
             return;
@@ -187,7 +209,6 @@ impl FollowerOrderActor {
         for error in &book.unreadable {
             warn!(follower = %self.id(), %error, "a row of the order book could not be read");
         }
-        let filled_before = self.filled_units();
         let complete = book.is_complete();
         self.step(Event::Book(BookRead { started_at, orders: book.rows, complete }), ctx);
         // A list that is wanted no more is not asked for again: what came of it before says nothing of now.
@@ -202,10 +223,15 @@ impl FollowerOrderActor {
             self.retries.forevers.answered();
         }
         // At the start, after each login of the stream and on a period, too: it may tell what the order book does not.
-        let is_due = self.trades_begun.is_none_or(|begun| begun.elapsed() >= self.params.polls.idle_book);
-        if is_due || self.filled_units() > filled_before {
+        let idle = self.params.polls.idle_book;
+        if self.has_untold_fills() || self.trades_read.is_none_or(|read| read.at.elapsed() >= idle) {
             self.read_trades(ctx);
         }
+    }
+
+    /// Whether something was filled, by whoever's word, since the trade book was asked for.
+    fn has_untold_fills(&self) -> bool {
+        self.filled_units() != self.trades_read.map_or(0, |read| read.filled_units)
     }
 
     pub(super) fn filled_units(&self) -> u64 {
@@ -214,7 +240,7 @@ impl FollowerOrderActor {
 
     /// The list that links exit legs to their entries.
     pub(super) fn read_supers(&mut self, ctx: &mut Context<Self>) {
-        let Some(client) = self.client.clone().filter(|_| !self.reading_supers) else { return };
+        let Some(client) = self.caller().filter(|_| !self.reading_supers) else { return };
         self.reading_supers = true;
         if let Err(wait) = self.reads.take() {
             ctx.run_later(wait, |actor, ctx| {
@@ -240,7 +266,7 @@ impl FollowerOrderActor {
 
     fn read_forevers(&mut self, ctx: &mut Context<Self>) {
         // A busy budget passes it over: the next read of the book asks again.
-        let Some(client) = self.client.clone().filter(|_| self.reads.take().is_ok()) else { return };
+        let Some(client) = self.caller().filter(|_| self.reads.take().is_ok()) else { return };
         let started_at = self.params.clock.now();
         let read = async move { client.forevers().await };
         ctx.spawn(read.into_actor(self).map(move |forevers, actor, ctx| {
@@ -267,7 +293,7 @@ impl FollowerOrderActor {
                 return;
             }
         }
-        let Some(client) = self.client.clone() else { return };
+        let Some(client) = self.caller() else { return };
         let underway = self.params.in_flight.begin();
         if let Err(wait) = self.reads.take() {
             self.trades = Reading::Due;
@@ -279,7 +305,7 @@ impl FollowerOrderActor {
             return;
         }
         self.trades = Reading::Runs;
-        self.trades_begun = Some(Instant::now());
+        self.trades_read = Some(TradesRead { at: Instant::now(), filled_units: self.filled_units() });
         let read = async move { (client.trades().await, underway) };
         ctx.spawn(read.into_actor(self).map(|(trades, underway), actor, ctx| {
             actor.vitals.progressed();
@@ -349,8 +375,7 @@ impl FollowerOrderActor {
 
     /// The account is halted until its token is another one (P15); nobody else is (P19).
     pub(super) fn on_credentials_refused(&mut self, ctx: &mut Context<Self>) {
-        let is_halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
-        if !is_halted && token_keeper::refused(self, ctx) {
+        if !self.is_halted() && token_keeper::refused(self, ctx) {
             self.step(Event::Credentials { refused: true }, ctx);
         }
     }
@@ -362,15 +387,14 @@ impl KeepsToken for FollowerOrderActor {
     }
 
     fn is_halted_by_token(&self) -> bool {
-        self.client.is_none() || self.book.as_ref().is_some_and(FollowerBook::is_halted)
+        self.caller().is_none()
     }
 
     fn on_token_taken(&mut self, ctx: &mut Context<Self>) {
         if self.client.is_none() {
             return self.connect_again(ctx);
         }
-        let is_halted = self.book.as_ref().is_some_and(FollowerBook::is_halted);
-        if is_halted {
+        if self.is_halted() {
             info!(follower = %self.id(), "the access token was replaced: the account resumes");
             self.step(Event::Credentials { refused: false }, ctx);
             self.over(&Alert::AccountHalted, ctx);

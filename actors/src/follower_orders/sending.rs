@@ -201,7 +201,9 @@ impl FollowerOrderActor {
     fn kept_from_leaving(&self, request: &Request, now: Timestamp) -> Option<&'static str> {
         let is_stopped = request.purpose == Purpose::Entry && !self.params.trading.lets_entries_pass();
         let is_late = || request.is_too_late(now).then_some("it is too late for it");
-        is_stopped.then_some("trading was stopped").or_else(is_late)
+        let is_stopped = is_stopped.then_some("trading was stopped");
+        let is_halted = self.is_halted().then_some("the account's access token is refused");
+        is_halted.or(is_stopped).or_else(is_late)
     }
 
     /// Takes back a request that was decided: its book judges it anew.

@@ -46,7 +46,7 @@ impl Listens for FollowerOrderActor {
     /// Not before there is a book to take the frames. An account whose token is refused is not tried again before it has
     /// another one (P15).
     fn wants_stream(&self) -> bool {
-        self.client.is_some() && self.book.as_ref().is_some_and(|book| !book.is_halted())
+        self.book.is_some() && self.caller().is_some()
     }
 
     fn voice(&self) -> Voice<'_> {
@@ -58,7 +58,7 @@ impl Listens for FollowerOrderActor {
     fn on_logged_in(&mut self, ctx: &mut Context<Self>) {
         self.vitals.progressed();
         info!(follower = %self.id(), "listening to the account's own order stream");
-        self.trades_begun = None;
+        self.trades_read = None;
         self.read_book_now(ctx);
     }
 
