@@ -25,6 +25,7 @@ use tandem_dhan::stream::{StreamFrame, StreamSettings};
 use tandem_domain::calendar::Calendar;
 use tandem_domain::ids::BrokerOrderId;
 use tandem_domain::leader::LeaderBook;
+use tandem_domain::order::TradeReport;
 use tandem_domain::time::Timestamp;
 use tracing::info;
 
@@ -93,6 +94,8 @@ pub struct LeaderStream {
     retries: Retries,
     trades: KnownTrades,
     trades_due: Option<SpawnHandle>,
+    /// Of a snapshot whose orders are not read yet.
+    fills_read: Vec<TradeReport>,
     token: TokenKeeper,
     /// The last word on the funds, read or not; none before there is one.
     funds: Option<FundsRead>,
@@ -175,6 +178,7 @@ impl LeaderStream {
             retries: Retries::default(),
             trades: KnownTrades::default(),
             trades_due: None,
+            fills_read: Vec::new(),
             funds: None,
             holdings: LeaderHoldings::default(),
         }

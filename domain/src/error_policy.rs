@@ -184,7 +184,7 @@ pub const POLICIES: [Policy; 13] = [
         trouble: Trouble::ReadUnanswered,
         shows: "time-out, lost connection, HTTP 5xx or an answer to a read that cannot be read, whole or in a row",
         reaction: Reaction::Retry(READS),
-        remark: "Then at its next turn. What nothing can go on without (the leader's books after a login, first figures) is \
+        remark: "Then at its next turn; a turn that comes sooner takes a retry's place. What nothing can go on without (the leader's books after a login, first figures) is \
                  asked for again and again, at the longest wait. Lookups of an UNKNOWN order have waits of their own \
                  (`recovery.lookup_ms_*`); the margin calculator is asked once. Failures count for the breaker, which tells by \
                  itself when it opens (`breaker_open`).",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tandem_domain::ids::DhanClientId;
 
 use crate::exchange::OverlappingExits;
+use crate::server::Reply;
 use crate::stream::delivery::{Delivery, JoinStyle, Mute};
 
 /// The kinds of REST calls that can fail separately.
@@ -173,6 +174,11 @@ pub enum Fault {
         /// Milliseconds of simulated time; 0 ends it.
         ms: u64,
     },
+    /// The order book shows what it shows now, whatever happens. Single orders, lookups and trades are told as they are.
+    StaleBook {
+        /// Begins or ends it.
+        on: bool,
+    },
     /// The next placements are accepted and then rejected by the exchange.
     RejectNext {
         /// How many.
@@ -210,6 +216,7 @@ pub(crate) struct AccountFaults {
     pub(crate) token_refused: bool,
     pub(crate) refuse_login: Option<LoginRefusal>,
     pub(crate) delivery: Delivery,
+    pub(crate) stale_book: Option<Reply>,
 }
 
 /// The most faults that may wait in one account's queue.

@@ -66,6 +66,32 @@ fn a1_market_as_protected_limit_from_the_leaders_fill() {
     daemon.end();
 }
 
+/// P9, P12: the order book that is read after a gap may be behind the trade book.
+#[test]
+fn f3_a_fill_that_only_the_leaders_trade_book_tells_counts() {
+    let Stage { broker, mut daemon } =
+        Setup::new().set(r#"copy.on = "fill""#).set("leader.book_poll_ms = 600000").stage();
+    daemon.expects("leader stream ended");
+    let option = broker.option();
+    let order = broker.lead(limit("90.00", buy(option, 260)));
+    daemon.until_live(1);
+    broker.quiet();
+    broker.inject(LEADER, Fault::StaleBook { on: true });
+    broker.inject(LEADER, Fault::StreamMute { mute: Mute::Frames });
+    broker.fill(&order, 260, "90.00");
+    broker.inject(LEADER, Fault::StreamMute { mute: Mute::Off });
+    broker.inject(LEADER, Fault::StreamReset);
+    daemon.until_live(2);
+
+    let copy = broker.until_order(ASHA, "the copy of the fill", |order| order.terms.quantity.get() == 130);
+    broker.fill(&copy.id, 130, "90.00");
+    daemon.until_filled(&order, "asha", 130);
+    broker.inject(LEADER, Fault::StaleBook { on: false });
+    broker.quiet();
+    assert_eq!(broker.placements(ASHA).len(), 1);
+    daemon.end();
+}
+
 #[test]
 fn a1_market_sell_as_protected_limit() {
     let Stage { broker, daemon } = Setup::new().set(r#"copy.market_orders = "protected_limit""#).stage();

@@ -9,6 +9,7 @@ use tandem_domain::order::TradeReport;
 use tandem_domain::time::Timestamp;
 use tracing::warn;
 
+use super::reading::Wishes;
 use super::{LeaderStream, StreamState};
 use crate::account::{Holdings, LEADER_INTERVAL, OnRecord, funds_row, holdings, positions_row};
 use crate::alerts::{AlertText, close, raise};
@@ -49,35 +50,37 @@ impl LeaderHoldings {
 
 impl LeaderStream {
     pub(super) fn read_trades_soon(&mut self, ctx: &mut Context<Self>) {
-        self.read_trades_after(TRADES_INTERVAL, ctx);
-    }
-
-    fn read_trades_after(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         if self.trades_due.is_some() {
             return;
         }
-        self.trades_due = Some(ctx.run_later(wait, |stream, ctx| {
+        self.trades_due = Some(ctx.run_later(TRADES_INTERVAL, |stream, ctx| {
             stream.trades_due = None;
-            let Some(client) = stream.client.clone() else { return };
-            if stream.reads.take().is_err() {
-                return stream.read_trades_soon(ctx);
-            }
-            let read = async move { client.trades().await };
-            ctx.spawn(read.into_actor(stream).map(|trades, stream, ctx| {
-                stream.on_trades(trades, ctx);
-                stream.read_positions(ctx);
-            }));
+            stream.wish(Wishes { trades: true, ..Wishes::default() }, ctx);
         }));
     }
 
-    fn on_trades(&mut self, trades: Result<Book<TradeReport>, ReadError>, ctx: &mut Context<Self>) {
-        self.vitals.progressed();
-        if let Some(wait) = self.retries.trades.note(&trades) {
-            self.read_trades_after(wait, ctx);
+    /// Of a snapshot they are told with its orders: they make sense as a whole only.
+    pub(super) fn on_trades(&mut self, trades: Book<TradeReport>, ctx: &mut Context<Self>) {
+        for error in &trades.unreadable {
+            warn!(%error, "a fill of the leader's could not be read");
+            self.vitals.failed(error);
         }
-        match trades {
-            Ok(trades) => self.record_trades(trades.rows),
-            Err(error) => self.on_read_error(&error, "trade book", ctx),
+        if self.state == StreamState::Merging {
+            self.fills_read.clone_from(&trades.rows);
+        } else {
+            self.merge_trades(&trades.rows, ctx);
+        }
+        self.record_trades(trades.rows);
+        self.read_positions(ctx);
+    }
+
+    /// The order book may be behind the trade book.
+    pub(super) fn merge_trades(&mut self, trades: &[TradeReport], ctx: &mut Context<Self>) {
+        if self.is_day_over(self.params.clock.now()) {
+            return;
+        }
+        for order in self.book.merge_trades(trades) {
+            self.on_changed(order, None, ctx);
         }
     }
 
@@ -152,7 +155,9 @@ impl LeaderStream {
             Ok(book) => book,
             Err(error) => {
                 self.on_read_error(&error, "positions", ctx);
-                return self.retries.positions.failed_but_needed(&error);
+                let wait = self.retries.positions.failed_but_needed(&error);
+                self.tell_of_unread();
+                return wait;
             }
         };
         for error in &book.unreadable {
@@ -160,9 +165,12 @@ impl LeaderStream {
             self.vitals.failed(error);
         }
         if !book.is_complete() {
-            return self.retries.positions.unusable_but_needed();
+            let wait = self.retries.positions.unusable_but_needed();
+            self.tell_of_unread();
+            return wait;
         }
         self.retries.positions.answered();
+        self.tell_of_unread();
         let now = self.params.clock.now();
         if self.holdings.on_record.is_news(holdings(&book.rows), now) {
             let row = positions_row(&self.params.account.account, book.rows.clone(), now);

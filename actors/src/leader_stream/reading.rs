@@ -9,7 +9,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use tandem_dhan::rest::{Book, ReadError};
 use tandem_domain::error_policy::{Reaction, Trouble, outage_tries};
 use tandem_domain::leader::Merge;
-use tandem_domain::order::{ForeverReport, OrderReport, OrderTerms, SuperReport};
+use tandem_domain::order::{ForeverReport, OrderReport, OrderTerms, SuperReport, TradeReport};
 use tandem_domain::time::Timestamp;
 use tracing::{info, warn};
 
@@ -28,6 +28,8 @@ pub(super) enum Listing {
     Supers,
     /// Forever orders.
     Forevers,
+    /// The trade book.
+    Trades,
     /// The order book.
     Orders,
 }
@@ -38,11 +40,12 @@ pub(super) struct Wishes {
     pub(super) orders: bool,
     pub(super) supers: bool,
     pub(super) forevers: bool,
+    pub(super) trades: bool,
 }
 
 impl Wishes {
     pub(super) const fn all() -> Self {
-        Self { orders: true, supers: true, forevers: true }
+        Self { orders: true, supers: true, forevers: true, trades: true }
     }
 
     #[must_use]
@@ -51,6 +54,7 @@ impl Wishes {
             orders: self.orders || other.orders,
             supers: self.supers || other.supers,
             forevers: self.forevers || other.forevers,
+            trades: self.trades || other.trades,
         }
     }
 
@@ -60,6 +64,7 @@ impl Wishes {
         let wished = [
             (Listing::Supers, &mut self.supers),
             (Listing::Forevers, &mut self.forevers),
+            (Listing::Trades, &mut self.trades),
             (Listing::Orders, &mut self.orders),
         ];
         let mut wished: Vec<_> = wished.into_iter().filter(|(_, wish)| **wish).collect();
@@ -75,6 +80,7 @@ impl Listing {
         match self {
             Self::Supers => "list of super orders",
             Self::Forevers => "list of forever orders",
+            Self::Trades => "trade book",
             Self::Orders => "order book",
         }
     }
@@ -84,6 +90,7 @@ impl Listing {
             orders: matches!(self, Self::Orders),
             supers: matches!(self, Self::Supers),
             forevers: matches!(self, Self::Forevers),
+            trades: matches!(self, Self::Trades),
         }
     }
 }
@@ -93,9 +100,9 @@ impl Listing {
 pub(super) struct Retries {
     supers: ReadRetry,
     forevers: ReadRetry,
+    trades: ReadRetry,
     orders: ReadRetry,
     unread: Standing,
-    pub(super) trades: ReadRetry,
     pub(super) positions: ReadRetry,
     pub(super) funds: ReadRetry,
 }
@@ -110,12 +117,19 @@ impl Retries {
     /// What was asked for in vain most often of that which copying stands on: how often, what it is, and what its lack means.
     /// The lists of legs are part of it while a snapshot is merged.
     fn most_wanted(&self, is_merging: bool) -> (u32, &'static str, &'static str) {
-        let book = "What his stream does not tell is not copied";
+        let (book, merged) =
+            ("What his stream does not tell is not copied", "Nothing is copied before it is read");
         let legs = |retry: &ReadRetry| if is_merging { retry.failures() } else { 0 };
         [
             (self.orders.failures(), Listing::Orders.as_str(), book),
-            (legs(&self.supers), Listing::Supers.as_str(), "Nothing is copied before it is read"),
-            (legs(&self.forevers), Listing::Forevers.as_str(), "Nothing is copied before it is read"),
+            (legs(&self.supers), Listing::Supers.as_str(), merged),
+            (legs(&self.forevers), Listing::Forevers.as_str(), merged),
+            (self.trades.failures(), Listing::Trades.as_str(), "A fill that only it tells is not copied"),
+            (
+                self.positions.failures(),
+                "positions",
+                "What he holds from before today, and what he converts, is not seen",
+            ),
             (
                 self.funds.failures(),
                 "funds",
@@ -131,6 +145,7 @@ impl Retries {
         match listing {
             Listing::Supers => &mut self.supers,
             Listing::Forevers => &mut self.forevers,
+            Listing::Trades => &mut self.trades,
             Listing::Orders => &mut self.orders,
         }
     }
@@ -141,6 +156,7 @@ impl Retries {
 enum Answer {
     Supers(Result<Book<SuperReport>, ReadError>),
     Forevers(Result<Book<ForeverReport>, ReadError>),
+    Trades(Result<Book<TradeReport>, ReadError>),
     Orders(Result<Book<OrderReport>, ReadError>),
 }
 
@@ -158,7 +174,7 @@ impl LeaderStream {
     pub(super) fn read_on_a_period(&self, ctx: &mut Context<Self>) {
         ctx.run_interval(self.params.book_poll, |stream, ctx| {
             let has_legs = stream.book.has_living_supers() || stream.book.without_legs().next().is_some();
-            stream.wish(Wishes { orders: true, supers: has_legs, forevers: false }, ctx);
+            stream.wish(Wishes { orders: true, supers: has_legs, ..Wishes::default() }, ctx);
         });
         if let Some(poll) = self.params.forever_poll {
             ctx.run_interval(poll, |stream, ctx| {
@@ -168,7 +184,8 @@ impl LeaderStream {
     }
 
     /// Everything anew, for a stream that has just logged in. The order of the reads matters: an entry whose exits only the
-    /// list of super orders tells must not be taken for an ordinary order, nor what a forever order left.
+    /// list of super orders tells must not be taken for an ordinary order, nor what a forever order left; and what the trade
+    /// book tells more than the order book is told with it.
     pub(super) fn read_snapshot(&mut self, ctx: &mut Context<Self>) {
         self.wish(Wishes::all(), ctx);
     }
@@ -208,6 +225,7 @@ impl LeaderStream {
             let answer = match listing {
                 Listing::Supers => Answer::Supers(client.supers().await),
                 Listing::Forevers => Answer::Forevers(client.forevers().await),
+                Listing::Trades => Answer::Trades(client.trades().await),
                 Listing::Orders => Answer::Orders(client.orders().await),
             };
             (answer, underway)
@@ -229,12 +247,18 @@ impl LeaderStream {
                 self.on_forevers(&book, begun, ctx);
                 (Listing::Forevers, names_all(&book))
             }
+            Answer::Trades(Ok(book)) => {
+                let is_told = names_all(&book);
+                self.on_trades(book, ctx);
+                (Listing::Trades, is_told)
+            }
             Answer::Orders(Ok(book)) => {
                 self.on_orders(&book, begun, ctx);
                 (Listing::Orders, names_all(&book))
             }
             Answer::Supers(Err(error)) => return self.on_read_failed(&error, Listing::Supers, ctx),
             Answer::Forevers(Err(error)) => return self.on_read_failed(&error, Listing::Forevers, ctx),
+            Answer::Trades(Err(error)) => return self.on_read_failed(&error, Listing::Trades, ctx),
             Answer::Orders(Err(error)) => return self.on_read_failed(&error, Listing::Orders, ctx),
         };
         if is_told {
@@ -299,6 +323,8 @@ impl LeaderStream {
         for report in &book.rows {
             wishes = wishes.and(self.merge(report, None, ctx));
         }
+        let fills = std::mem::take(&mut self.fills_read);
+        self.merge_trades(&fills, ctx);
         // A row never contradicts: it decides.
         wishes.orders = false;
         if book.is_complete() {
@@ -341,7 +367,6 @@ impl LeaderStream {
             self.take_in(frame, ctx);
         }
         info!(orders = self.book.len(), "leader's book merged: live");
-        self.read_trades_soon(ctx);
     }
 
     fn on_read_failed(&mut self, error: &ReadError, listing: Listing, ctx: &mut Context<Self>) {
@@ -351,7 +376,8 @@ impl LeaderStream {
         }
         // A broker who refuses one list will go on to; who did not answer may answer next.
         let is_final = matches!(error, ReadError::Refused(_)) && listing != Listing::Orders;
-        let is_needed = self.state == StreamState::Merging && !is_final;
+        // What the order book tells is not kept waiting by what the trade book may tell more.
+        let is_needed = self.state == StreamState::Merging && !is_final && listing != Listing::Trades;
         if is_needed {
             // The whole snapshot again, in its order; no read in between.
             let wait = self.retries.of(listing).failed_but_needed(error);
@@ -359,8 +385,16 @@ impl LeaderStream {
                 stream.reading = None;
                 stream.read_snapshot(ctx);
             });
-        } else if let Some(wait) = self.retries.of(listing).failed(error) {
-            ctx.run_later(wait, move |stream, ctx| stream.wish(listing.wish(), ctx));
+        } else {
+            let retry = self.retries.of(listing);
+            // Of the others the period asks again.
+            let wait = match listing {
+                Listing::Trades if !is_final => Some(retry.failed_but_needed(error)),
+                _ => retry.failed(error),
+            };
+            if let Some(wait) = wait {
+                ctx.run_later(wait, move |stream, ctx| stream.wish(listing.wish(), ctx));
+            }
         }
         self.tell_of_unread();
         self.mind_the_clock();
@@ -414,7 +448,8 @@ mod tests {
         wishes.supers = true;
         assert_eq!(wishes.take_next(Some(Listing::Supers)), Some(Listing::Forevers));
         assert_eq!(wishes.take_next(None), Some(Listing::Supers));
-        assert_eq!(wishes.take_next(Some(Listing::Supers)), Some(Listing::Orders));
+        assert_eq!(wishes.take_next(Some(Listing::Supers)), Some(Listing::Trades));
+        assert_eq!(wishes.take_next(Some(Listing::Trades)), Some(Listing::Orders));
         assert_eq!(wishes.take_next(None), None);
         wishes.orders = true;
         assert_eq!(wishes.take_next(Some(Listing::Orders)), Some(Listing::Orders), "alone it waits for none");

@@ -9,8 +9,8 @@ use super::forever::Forever;
 use super::legs::{Exits, LinkedLeg, asked_of_legs};
 use crate::ids::BrokerOrderId;
 use crate::order::{
-    BrokerStatus, EvidenceSource, ExitLegs, ForeverReport, Leg, OrderForm, OrderReport, OrderTerms, Product,
-    SuperReport,
+    BrokerStatus, EvidenceSource, ExitLegs, Fills, ForeverReport, Leg, OrderForm, OrderReport, OrderTerms,
+    Product, SuperReport, TradeReport,
 };
 use crate::time::{Timestamp, TradingDay};
 
@@ -46,6 +46,8 @@ pub struct LeaderBook {
     remembered: BTreeMap<BrokerOrderId, Arc<LeaderOrder>>,
     /// What was carried over and the last order book did not show.
     unseen: BTreeSet<BrokerOrderId>,
+    /// What the trade book tells, of whatever order.
+    fills: BTreeMap<BrokerOrderId, Fills>,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,7 @@ impl LeaderBook {
             parents: BTreeMap::new(),
             remembered: BTreeMap::new(),
             unseen: BTreeSet::new(),
+            fills: BTreeMap::new(),
         }
     }
 
@@ -212,6 +215,20 @@ impl LeaderBook {
         replace(&mut forever.state, order).map_or(Merge::Unchanged, Merge::Changed)
     }
 
+    /// Takes the trade book in: the order book may be behind it (P9, P12). Here are the new states of the orders of which it
+    /// tells more; of one that was not seen yet it counts once its first report is there.
+    pub fn merge_trades(&mut self, trades: &[TradeReport]) -> Vec<Arc<LeaderOrder>> {
+        let todays = trades.iter().filter(|trade| trade.is_of(self.trading_day));
+        let mut changed = Vec::new();
+        for (id, fills) in Fills::by_order(todays) {
+            if self.fills.get(id).is_none_or(|known| fills.exceed(known)) {
+                self.fills.insert(id.clone(), fills);
+                changed.extend(self.conclude(id));
+            }
+        }
+        changed
+    }
+
     /// Orders that were carried over, wait by all that is known, and that a complete order book does not show which was read
     /// once the broker's books had turned: not now, and not the last time. They wait no more, and nobody says what became of
     /// them; they count as cancelled. Here are their new states.
@@ -316,6 +333,8 @@ impl LeaderBook {
             form,
             exited: entry.exits.exited(&legs),
             forever_parent: entry.forever_parent.clone(),
+            // Where there are exit legs, a fill may be theirs.
+            fills: self.fills.get(id).filter(|_| !entry.has_legs()).copied(),
         };
         let order = entry.evidence.conclude(beside);
         replace(&mut self.orders.get_mut(id)?.state, order)

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::LeaderOrder;
 use crate::flaw::flawed;
 use crate::ids::{BrokerOrderId, DhanClientId, Tag};
-use crate::order::{BrokerStatus, EvidenceSource, Leg, OrderForm, OrderReport, OrderTerms, OrderType, Side};
+use crate::order::{
+    BrokerStatus, EvidenceSource, Fills, Leg, OrderForm, OrderReport, OrderTerms, OrderType, Side,
+};
 use crate::price::Price;
 use crate::quantity::Quantity;
 use crate::time::{Timestamp, TradingDay};
@@ -53,6 +55,8 @@ pub(super) struct Beside {
     pub(super) form: OrderForm,
     pub(super) exited: Quantity,
     pub(super) forever_parent: Option<BrokerOrderId>,
+    /// What the trade book tells of its fills.
+    pub(super) fills: Option<Fills>,
 }
 
 impl Evidence {
@@ -165,6 +169,12 @@ impl Evidence {
 
     pub(super) fn conclude(&self, beside: Beside) -> LeaderOrder {
         let newest = self.shown.last().map_or(self.status.at, |shown| shown.at);
+        let (cumulative, filled_at, average_price) = self.filled(beside.fills);
+        // Of an order that is filled in full by its trades alone the end is the order book's to tell: it may have grown.
+        let status = match &self.status.status {
+            status if cumulative == self.cumulative() || status.is_terminal() => status.clone(),
+            _ => BrokerStatus::PartTraded,
+        };
         LeaderOrder {
             known_fingerprint: super::KnownFingerprint::default(),
             account: self.account.clone(),
@@ -173,14 +183,14 @@ impl Evidence {
             tag: self.tag.clone(),
             leg: if self.is_entry { Leg::Entry } else { Leg::Single },
             terms: OrderTerms { form: beside.form, ..self.terms().clone() },
-            status: self.status.status.clone(),
-            cumulative: self.fill.0,
-            average_price: self.fill.2,
+            status,
+            cumulative,
+            average_price,
             reason: self.status.reason.clone(),
             exited: beside.exited,
             last_price: self.last_price.map(|(_, price)| price),
             forever_parent: beside.forever_parent,
-            ts_event: newest.max(self.status.at).max(self.fill.1),
+            ts_event: newest.max(self.status.at).max(filled_at),
             ts_first_event: self.ts_first_event,
             ts_first_seen: self.ts_first_seen,
         }
@@ -200,6 +210,14 @@ impl Evidence {
             seen = &next.terms;
         }
         asked
+    }
+
+    /// What is filled, when and at which average: by its reports, or by the trade book where that tells more.
+    fn filled(&self, fills: Option<Fills>) -> (Quantity, Timestamp, Price) {
+        let by_trades = fills.and_then(|fills| {
+            Some((fills.cumulative(self.terms().quantity), fills.newest(), fills.average_price()?))
+        });
+        by_trades.filter(|by_trades| by_trades.0 > self.fill.0).unwrap_or(self.fill)
     }
 
     pub(super) const fn status(&self) -> &BrokerStatus {

@@ -61,6 +61,7 @@ impl Forever {
             form: OrderForm::Forever(oco),
             exited: Quantity::ZERO,
             forever_parent: None,
+            fills: None,
         };
         let order = first.conclude(beside.clone());
         let legs = [&self.first, &self.second].into_iter().flatten();

@@ -25,6 +25,7 @@ use crate::clock::anchor::Anchor;
 use crate::clock::daemons::Daemons;
 use crate::exchange::{Exchange, StreamEvent};
 use crate::faults::{Down, Fault, FaultBoard};
+use crate::server::book_as_it_is;
 use crate::settings::SimSettings;
 use crate::simulator::SimError;
 use crate::stream::delivery::Frame;
@@ -53,7 +54,7 @@ pub(crate) struct Broker {
     pub(crate) quote_pace: QuotePace,
     /// Requests whose answer is not out.
     pub(crate) requests_open: u32,
-    settings: SimSettings,
+    pub(crate) settings: SimSettings,
 }
 
 impl Shared {
@@ -220,6 +221,10 @@ impl Broker {
             Fault::LateVisibility { ms } => {
                 self.exchange.delay_visibility(account, Duration::from_millis(ms));
             }
+            Fault::StaleBook { on } => {
+                let stale = on.then(|| book_as_it_is(self, account));
+                self.faults.of(account).stale_book = stale;
+            }
             Fault::RejectNext { count, text } => {
                 self.exchange.reject_next(account, count, &text);
             }
@@ -244,6 +249,7 @@ impl Broker {
         faults.down = Down::No;
         faults.token_refused = false;
         faults.refuse_login = None;
+        faults.stale_book = None;
         let kept = faults.delivery.calm();
         self.send_now(account, kept);
         self.exchange.delay_visibility(account, Duration::ZERO);

@@ -24,10 +24,11 @@ use actix_web::web::{Data, ServiceConfig, scope, to};
 use actix_web::{App, HttpMessage, HttpRequest, HttpResponse, HttpServer};
 
 pub(crate) use self::instruments::{COMPACT_PATH, DETAILED_PATH};
+pub(crate) use self::orders::book_as_it_is;
+pub(crate) use self::reply::Reply;
 
 use self::answer::Arrived;
 use self::connection::Connection;
-use self::reply::Reply;
 use crate::broker::Shared;
 
 const KEEP_ALIVE: Duration = Duration::from_mins(5);

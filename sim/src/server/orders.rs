@@ -106,11 +106,17 @@ async fn cancel(shared: Data<Shared>, request: HttpRequest, order_id: Path<Strin
 }
 
 async fn book(shared: Data<Shared>, request: HttpRequest) -> HttpResponse {
-    let documented = shared.settings.variants.documented_nulls;
     answer(&shared, &request, &[], READ, |broker, account| {
-        Ok(Reply::ok(&order_rows(broker, &broker.exchange.book(account), documented)))
+        let stale = broker.faults.of(account).stale_book.clone();
+        Ok(stale.unwrap_or_else(|| book_as_it_is(broker, account)))
     })
     .await
+}
+
+/// The answer to `GET /orders` without faults.
+pub(crate) fn book_as_it_is(broker: &Broker, account: &DhanClientId) -> Reply {
+    let documented = broker.settings.variants.documented_nulls;
+    Reply::ok(&order_rows(broker, &broker.exchange.book(account), documented))
 }
 
 async fn by_id(shared: Data<Shared>, request: HttpRequest, order_id: Path<String>) -> HttpResponse {

@@ -170,6 +170,19 @@ async fn late_visibility_and_rejections_come_from_the_books() {
 }
 
 #[actix_rt::test]
+async fn a_stale_book_shows_what_it_showed() {
+    let desk = Desk::open(still());
+    desk.sim.faults().inject(&id(FOLLOWER), Fault::StaleBook { on: true });
+    let order_id = desk.place(desk.resting("cp-new")).await;
+    assert_eq!(desk.call(FOLLOWER, "GET", "/orders", None).await, (200, json!([])));
+    let (_, row) = desk.call(FOLLOWER, "GET", &format!("/orders/{order_id}"), None).await;
+    assert_eq!(row[0]["correlationId"], "cp-new");
+    desk.sim.faults().inject(&id(FOLLOWER), Fault::StaleBook { on: false });
+    let (_, rows) = desk.call(FOLLOWER, "GET", "/orders", None).await;
+    assert_eq!(rows.as_array().map(Vec::len), Some(1));
+}
+
+#[actix_rt::test]
 async fn requests_are_on_record_with_what_became_of_them() {
     let desk = Desk::open(still());
     desk.sim.faults().next_answers(&id(FOLLOWER), Operation::Place, 1, AnswerFault::LoseAfter);

@@ -3,6 +3,7 @@
 mod carried;
 mod forevers;
 mod supers;
+mod trades;
 
 use std::collections::BTreeSet;
 
