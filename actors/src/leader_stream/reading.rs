@@ -319,12 +319,13 @@ impl LeaderStream {
     }
 
     fn merge_orders(&mut self, book: &Book<OrderReport>, begun: Begun, ctx: &mut Context<Self>) {
+        // First, so that no row that is behind them is told without them.
+        let fills = std::mem::take(&mut self.fills_read);
+        self.merge_trades(&fills, ctx);
         let mut wishes = Wishes::default();
         for report in &book.rows {
             wishes = wishes.and(self.merge(report, None, ctx));
         }
-        let fills = std::mem::take(&mut self.fills_read);
-        self.merge_trades(&fills, ctx);
         // A row never contradicts: it decides.
         wishes.orders = false;
         if book.is_complete() {
