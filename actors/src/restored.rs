@@ -329,7 +329,7 @@ fn child_state(
 }
 
 #[cfg(test)]
-mod histories;
+pub(crate) mod histories;
 
 #[cfg(test)]
 mod tests {

@@ -5,9 +5,9 @@
 //!
 //! `TANDEM_HISTORY_SEED=7` runs one history and prints it; `TANDEM_HISTORIES` says how many.
 
-mod broker;
+pub(crate) mod broker;
 mod picture;
-mod policies;
+pub(crate) mod policies;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

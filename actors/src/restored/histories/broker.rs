@@ -13,7 +13,7 @@ use tandem_domain::time::Timestamp;
 
 /// What becomes of one request, and what is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Taken,
     Refused,
     NotSent,
@@ -26,20 +26,20 @@ pub(super) enum Fate {
 
 /// One account: the leader's or the follower's.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(crate) struct Account {
     id: DhanClientId,
     prefix: &'static str,
-    pub(super) orders: Vec<OrderReport>,
-    pub(super) carried: Vec<(InstrumentKey, i64)>,
+    pub(crate) orders: Vec<OrderReport>,
+    pub(crate) carried: Vec<(InstrumentKey, i64)>,
 }
 
 impl Account {
-    pub(super) fn new(id: DhanClientId, prefix: &'static str, carried: Vec<(InstrumentKey, i64)>) -> Self {
+    pub(crate) fn new(id: DhanClientId, prefix: &'static str, carried: Vec<(InstrumentKey, i64)>) -> Self {
         Self { id, prefix, orders: Vec::new(), carried }
     }
 
     /// A new order; its place in the book.
-    pub(super) fn place(&mut self, terms: OrderTerms, tag: Option<Tag>, now: Timestamp) -> usize {
+    pub(crate) fn place(&mut self, terms: OrderTerms, tag: Option<Tag>, now: Timestamp) -> usize {
         let id = format!("{}{:05}", self.prefix, self.orders.len());
         self.orders.push(OrderReport {
             account: self.id.clone(),
@@ -63,7 +63,7 @@ impl Account {
     }
 
     /// Does what a request asks, if its fate lets it; what its sender is told.
-    pub(super) fn take(&mut self, request: &Request, fate: Fate, now: Timestamp) -> Answer {
+    pub(crate) fn take(&mut self, request: &Request, fate: Fate, now: Timestamp) -> Answer {
         let arrives = matches!(fate, Fate::Taken | Fate::LostAfter);
         let no: Arc<str> = "no".into();
         let truth = match &request.ask {
@@ -96,7 +96,7 @@ impl Account {
     }
 
     /// Fills so many units more of a living order.
-    pub(super) fn fill(&mut self, at: usize, units: u32, now: Timestamp) {
+    pub(crate) fn fill(&mut self, at: usize, units: u32, now: Timestamp) {
         let order = &mut self.orders[at];
         fire(order);
         let filled = order.cumulative.get().saturating_add(units).min(order.terms.quantity.get());
@@ -108,26 +108,26 @@ impl Account {
     }
 
     /// Ends a living order.
-    pub(super) fn end(&mut self, at: usize, status: BrokerStatus, now: Timestamp) {
+    pub(crate) fn end(&mut self, at: usize, status: BrokerStatus, now: Timestamp) {
         (self.orders[at].status, self.orders[at].ts_event) = (status, now);
     }
 
-    pub(super) fn living(&self) -> Vec<usize> {
+    pub(crate) fn living(&self) -> Vec<usize> {
         let lives = |at: &usize| !self.orders[*at].status.is_terminal();
         (0..self.orders.len()).filter(lives).collect()
     }
 
-    pub(super) fn carried_in(&self, instrument: InstrumentKey) -> i64 {
+    pub(crate) fn carried_in(&self, instrument: InstrumentKey) -> i64 {
         self.carried.iter().filter(|(of, _)| *of == instrument).map(|(_, units)| units).sum()
     }
 
-    pub(super) fn net(&self, instrument: InstrumentKey) -> i64 {
+    pub(crate) fn net(&self, instrument: InstrumentKey) -> i64 {
         let of_it = self.orders.iter().filter(|order| order.terms.instrument == instrument);
         let traded: i64 = of_it.map(|order| order.terms.side.signed(order.cumulative).0).sum();
         traded + self.carried_in(instrument)
     }
 
-    pub(super) fn positions(&self, instruments: &[InstrumentKey], now: Timestamp) -> Vec<PositionReport> {
+    pub(crate) fn positions(&self, instruments: &[InstrumentKey], now: Timestamp) -> Vec<PositionReport> {
         let row = |instrument: &InstrumentKey| PositionReport {
             instrument: *instrument,
             product: Product::Margin,
@@ -158,7 +158,7 @@ fn change(order: &mut OrderReport, ask: &Ask, now: Timestamp) {
 }
 
 /// A stop whose trigger was touched is a limit from then on (`dhanhq-v2.md` section 2.9).
-pub(super) fn fire(order: &mut OrderReport) {
+pub(crate) fn fire(order: &mut OrderReport) {
     if order.terms.order_type.is_stop() {
         (order.terms.order_type, order.terms.trigger) = (OrderType::Limit, Price::ZERO);
     }

@@ -36,11 +36,11 @@ pub(super) fn start(seed: u64) -> Timestamp {
     first.plus(days).plus(Duration::from_hours(10))
 }
 
-pub(super) fn leader() -> DhanClientId {
+pub(crate) fn leader() -> DhanClientId {
     DhanClientId::new("1000000101").unwrap()
 }
 
-pub(super) fn instruments() -> Vec<Arc<Instrument>> {
+pub(crate) fn instruments() -> Vec<Arc<Instrument>> {
     [43_125, 43_126].map(|id| Arc::new(instrument(SecurityId(id)))).into()
 }
 
@@ -87,7 +87,7 @@ pub(super) fn terms(instrument: InstrumentKey, chance: &mut Chance) -> OrderTerm
     }
 }
 
-pub(super) fn settings(seed: u64, chance: &mut Chance) -> FollowerSettings {
+pub(crate) fn settings(seed: u64, chance: &mut Chance) -> FollowerSettings {
     let translation = Translation {
         market_orders: chance.pick(&[MarketOrders::AsIs, MarketOrders::ProtectedLimit]).unwrap(),
         price_band: Bps::new(300),
