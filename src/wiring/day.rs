@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The kind of the alert of a day that cannot begin.
 const NOT_BEGUN: &str = "day_not_begun";
 
-/// The kind of the alert of a clock that was set to another day.
+/// The kind of the alert of a clock that was set to something else than time has come to.
 const CLOCK_SET: &str = "clock_set";
 
 /// Done when the clock has come to a later trading day. A day only grows (P28).
@@ -55,8 +55,9 @@ impl Overruling {
 }
 
 fn clock_is_overruled() -> AlertText {
-    let text = "the machine's clock was set to another day than time has come to: it is not followed, and copying goes on by the \
-                steady clock. If it is right now, start Tandem again; if not, set it right"
+    let text = "the machine's clock was set, and differs by more than two minutes from the time by which copying goes on, that of \
+                the steady clock. No wait ends and no day begins because of it; within the day, time nears the machine's clock \
+                slowly. If the machine's clock is right, start Tandem again to take it at once; if not, set it right"
         .to_owned();
     AlertText { kind: CLOCK_SET, subject: CLOCK_SET.to_owned(), text }
 }
