@@ -126,6 +126,11 @@ impl Line {
         }
     }
 
+    /// Units of which nothing tells the product: before a read of the positions that adds up, those that were carried.
+    pub(super) fn untold(&self) -> i64 {
+        self.own() + self.held() - self.by_product.values().sum::<i64>()
+    }
+
     /// The product in which so many of the copied units are closed: the wanted one if they are held in it, else that of
     /// the larger part of what is held.
     pub(super) fn held_in(&self, wanted: Product, units: u64) -> Option<Product> {

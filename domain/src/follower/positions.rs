@@ -105,10 +105,12 @@ impl FollowerBook {
                     Verdict::Agree => None,
                     Verdict::Proven(units) => Some(units),
                 };
-            // Only of a read that adds up: another may be older than a fill, and an exit would leave in the wrong product.
+            // Only of a read that adds up: another may be older than a fill, however long that lasts, and an exit would leave
+            // in the wrong product. What adds up no better gives way to what is shown.
             let mut by_product = shown.cloned().unwrap_or_default();
             by_product.retain(|_, units| *units != 0);
-            if line.by_product != by_product {
+            let is_told_better = difference.is_none() || line.untold() != 0;
+            if is_told_better && line.by_product != by_product {
                 line.by_product = by_product;
                 self.dirty.insert(instrument);
             }

@@ -39,6 +39,22 @@ fn a_read_that_does_not_add_up_moves_no_product() {
     assert_eq!(desk.child("X").terms.product, Product::Intraday);
 }
 
+/// Nor does one that differs for so long that the difference counts: positions may lag behind the fills.
+#[test]
+fn a_read_that_proves_a_difference_moves_no_product() {
+    let mut desk = Desk::new();
+    let intraday = |side| OrderTerms { product: Product::Intraday, ..terms(side, 65) };
+    desk.by_hand("M", BUY, 195);
+    let ours = desk.works("I", intraday(BUY));
+    desk.leader_fills("I", 65);
+    desk.shows(&ours, BrokerStatus::Traded, 65);
+    desk.shows_net(195, 0);
+    desk.passes(SETTLE);
+    assert_eq!(alerts(&desk.shows_net(195, 0)), [&Alert::Drift(key(), -65)]);
+    desk.plan("X", intraday(SELL));
+    assert_eq!(desk.child("X").terms.product, Product::Intraday, "the rest is the owner's");
+}
+
 impl Desk {
     /// The account shows this, a moment after whatever happened before.
     fn shows_net(&mut self, net: i64, carried: i64) -> Vec<Effect> {
