@@ -131,12 +131,14 @@ impl Line {
         self.own() + self.held() - self.by_product.values().sum::<i64>()
     }
 
-    /// The product in which so many of the copied units are closed: the wanted one if they are held in it, else that of
-    /// the larger part of what is held.
+    /// The product in which so many of the copied units are closed: the wanted one if they are held in it, or may be for
+    /// all that is told; else that of the larger part of what is held.
     pub(super) fn held_in(&self, wanted: Product, units: u64) -> Option<Product> {
         let sign = self.held().signum();
         let in_wanted = self.by_product.get(&wanted).copied().unwrap_or(0);
-        if in_wanted.signum() == sign && in_wanted.unsigned_abs() >= units.max(1) {
+        let may_be_there = [in_wanted, self.untold()].into_iter().filter(|units| units.signum() == sign);
+        let may_be_there: u64 = may_be_there.map(i64::unsigned_abs).sum();
+        if !self.by_product.is_empty() && may_be_there >= units.max(1) {
             return Some(wanted);
         }
         self.by_product.iter().max_by_key(|(_, units)| units.abs()).map(|(product, _)| *product)

@@ -19,6 +19,7 @@ mod pacing;
 mod parted;
 mod placing;
 mod positions;
+mod products;
 mod property;
 mod reconciliation;
 mod restart;
