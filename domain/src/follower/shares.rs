@@ -9,6 +9,7 @@ use crate::gates::DeniedReason;
 use crate::ids::DhanClientId;
 use crate::ledger::{Allocation, Entry, ExitKind, Part};
 use crate::mirror::{Allotment, COPY, Child, Mirror};
+use crate::order::lifecycle::ChildState;
 use crate::order::{Product, Side};
 use crate::pacing::Purpose;
 use crate::quantity::{LotSize, Lots};
@@ -272,9 +273,11 @@ impl Shares<'_> {
         flatten
     }
 
-    /// In which product a mirror closes so many units: what rests stays where it is, else the leader's if it is held in it.
+    /// In which product a mirror closes so many units: what the broker has stays where it is, else the leader's if it is held
+    /// in it.
     fn product_of(&self, mirror: &Mirror, units: u64) -> Option<Product> {
-        let rests = mirror.children.iter().find(|child| child.is_live() && child.purpose == Purpose::Exit);
+        let has_left = |child: &&Child| child.is_live() && child.state != ChildState::Planned;
+        let rests = mirror.children.iter().filter(has_left).find(|child| child.purpose == Purpose::Exit);
         let asked = mirror.wish().map_or(mirror.leader.terms.product, |wish| wish.terms.product);
         self.line.held_in(rests.map_or(asked, |child| child.terms.product), units)
     }

@@ -126,6 +126,7 @@ impl Mirror {
             // What was sent to open may close by now, and the other way round.
             child.purpose = aim.purpose;
         }
+        self.void_elsewhere(aim)?;
         self.cancel_retired(aim.leg, at, effects);
         let (wants, new) = self.spread(aim, at);
         for (index, quantity) in wants {
@@ -133,6 +134,18 @@ impl Mirror {
         }
         for quantity in new {
             self.plan(aim, quantity, at, effects);
+        }
+        Ok(())
+    }
+
+    /// An exit that waits while what it closes turns out to be held in another product makes room for one in that.
+    fn void_elsewhere(&mut self, aim: &Aim) -> Result<(), IllegalTransition> {
+        let waits = |child: &&mut Child| child.key.leg == aim.leg && child.state == ChildState::Planned;
+        for child in self.children.iter_mut().filter(waits) {
+            if aim.purpose == Purpose::Exit && child.terms.product != aim.terms.product {
+                child.state = transition(&child.state, ChildEvent::Voided)?;
+                child.is_retired = true;
+            }
         }
         Ok(())
     }

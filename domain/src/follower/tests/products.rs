@@ -26,3 +26,18 @@ fn what_was_carried_is_closed_in_the_leaders_product_before_positions_were_read(
     let exit = placed(&desk.executed("X", terms(SELL, 65)));
     assert_eq!((exit.terms.product, exit.purpose), (Product::Margin, Purpose::Exit));
 }
+
+/// The leader has converted, and what is held has not been: the exit waits for the account, whose positions tell.
+#[test]
+fn an_exit_that_waits_leaves_in_the_product_that_positions_have_told_meanwhile() {
+    let mut desk = Desk::new();
+    desk.book.restore_openings([(Opening { instrument: key(), leader: 65, copied: 65, own: 0 }, start())]);
+    desk.book.unread = Some(Unread::since(desk.now));
+    assert_eq!(placements(&desk.executed("X", in_product(Product::Intraday, SELL, 65))), vec![]);
+    desk.now = desk.now.plus(SECOND);
+    let positions = vec![position(Product::Margin, 65, 65)];
+    let mut effects = desk.step(Event::Positions { started_at: desk.now, positions });
+    effects.extend(desk.reads(vec![]));
+    let exit = placed(&effects);
+    assert_eq!((exit.terms.product, exit.terms.quantity.get()), (Product::Margin, 65));
+}
