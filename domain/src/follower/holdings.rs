@@ -49,6 +49,9 @@ pub(super) struct Line {
     pub(super) settled_credits: Credits,
     /// Copied units held when the last of them was settled, signed.
     pub(super) settled_held: i64,
+    /// By side, what was due by these and was closed by others, and the same of all.
+    settled_made: [u64; 2],
+    made: [u64; 2],
     /// What is left over below a lot, of those settled and of those not.
     pub(super) credits: Credits,
     /// Units that the follower's copies have filled, signed, of all products.
@@ -109,6 +112,24 @@ impl Line {
     /// What the account should show.
     pub(super) fn net(&self) -> i64 {
         self.drift.unwrap_or(0) + self.own() + self.held()
+    }
+
+    /// By side, units in whole lots that orders of it were to close and cannot, for the owner has closed them by hand or the
+    /// account does not show them; but for those that settled orders were to close.
+    pub(super) fn made_by_others(&self, lot: LotSize) -> [u64; 2] {
+        let lots = |units: i64| units.unsigned_abs() / u64::from(lot.get()) * u64::from(lot.get());
+        let held = self.held();
+        let units = lots(held).saturating_sub(lots(self.closable_but(0)));
+        let of = |side: Side, settled: u64| {
+            if held.signum() == -side.sign() { units.saturating_sub(settled) } else { 0 }
+        };
+        [of(Side::Buy, self.settled_made[0]), of(Side::Sell, self.settled_made[1])]
+    }
+
+    /// What orders that are not settled take of it.
+    pub(super) fn note_made(&mut self, taken: [u64; 2]) {
+        let [buys, sells] = self.settled_made;
+        self.made = [buys + taken[0], sells + taken[1]];
     }
 
     /// Units on one side that may be closed by orders of the other.
@@ -181,6 +202,7 @@ impl Line {
         self.left_behind = Some(Before { leader: self.leader, pool: self.pool });
         self.settled_credits = self.credits.clone();
         self.settled_held = self.held();
+        self.settled_made = self.made;
     }
 
     /// Nothing of it counts as settled.
@@ -191,6 +213,7 @@ impl Line {
         self.left_behind = None;
         self.settled_credits.clear();
         self.settled_held = 0;
+        self.settled_made = [0; 2];
     }
 
     /// An order of the operator's own has closed units of earlier days: no exit of the leader's counts on them.

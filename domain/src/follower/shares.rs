@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) overshot: i64,
     /// By side, what nobody claimed: it is closed before anything is opened.
     pub(super) free: [u64; 2],
+    /// By side, what was due and others have closed.
+    pub(super) made: [u64; 2],
 }
 
 /// Units that close.
@@ -49,6 +51,8 @@ struct Closing {
     told: Vec<u64>,
     /// By side, what nobody claims.
     free: [u64; 2],
+    /// By side, what was due and others have closed.
+    made: [u64; 2],
 }
 
 /// By side, what exits have closed too much, and by when. It is due no more of the orders that were to close it: what one
@@ -97,7 +101,7 @@ impl Shares<'_> {
             flatten.iter().zip(mirrors).map(|(units, mirror)| units.saturating_sub(mirror.repaired()));
         let mut traded_back = [0; 2];
         traded_back[usize::from(overshot > 0)] = flattened.sum();
-        let Closing { units: closing, due, repairable, told, free: unclaimed } =
+        let Closing { units: closing, due, repairable, told, free: unclaimed, made } =
             self.closing(mirrors, entries, allocation, traded_back);
         let mut free = unclaimed;
         let mut allotted: Vec<Allotment> = Vec::with_capacity(mirrors.len());
@@ -133,11 +137,11 @@ impl Shares<'_> {
                 reason: reason(part),
             });
         }
-        Shared { allotted, overshot, free: unclaimed }
+        Shared { allotted, overshot, free: unclaimed, made }
     }
 
-    /// Units that each mirror should close in all. What the leader has closed comes first; what he may yet close shares
-    /// what is left, each kind of exit for itself.
+    /// Units that each mirror should close in all. What the leader has closed comes first, but for what the owner has closed
+    /// in its place, the oldest first; what he may yet close shares what is left, each kind of exit for itself.
     /// Between the two comes what was filled too much and is closed again, and by side what overshot and is traded back.
     fn closing(
         &self,
@@ -153,13 +157,21 @@ impl Shares<'_> {
         let mut beside = self.beside_the_net(allocation);
         let mut closing = vec![0; mirrors.len()];
         let mut lost = LostBySide::of(entries);
+        let made = self.line.made_by_others(self.lot);
+        let mut unmade = made;
         let mut by_others = vec![0; mirrors.len()];
         for (index, entry) in entries.iter().enumerate() {
             let (due, filled) = (u64::from(self.units(parts[index].due)), mirrors[index].filled());
             let left = &mut left[side_of(entry)];
-            let owed = due.saturating_sub(filled).min(left.iter().copied().min().unwrap_or(0));
+            let there = left.iter().copied().min().unwrap_or(0);
+            let owed = due.saturating_sub(filled).min(there);
             by_others[index] = lost.take(entry, mirrors[index], due.saturating_sub(owed));
+            let unmade = &mut unmade[side_of(entry)];
+            let taken = (due - by_others[index]).saturating_sub(filled).min(*unmade) / lot * lot;
+            *unmade -= taken;
+            by_others[index] += taken;
             let due = due - by_others[index];
+            let owed = due.saturating_sub(filled).min(there);
             for kind in left.iter_mut() {
                 *kind -= owed;
             }
@@ -216,6 +228,7 @@ impl Shares<'_> {
             repairable,
             told,
             free: left.map(|kinds| kinds.into_iter().min().unwrap_or(0)),
+            made: [made[0] - unmade[0], made[1] - unmade[1]],
         }
     }
 

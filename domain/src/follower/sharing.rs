@@ -211,6 +211,7 @@ impl FollowerBook {
         let Some(line) = self.lines.get_mut(&instrument) else { return };
         (line.leader, line.leader_buys) = (cut.allocation.leader, cut.leader_buys);
         (line.pool, line.credits) = (cut.allocation.pool, cut.credits.clone());
+        line.note_made(cut.shared.made);
         // What is carried stands against the leader only once it is known what he holds.
         let is_carried = line.orders.is_empty();
         let overshot = if is_carried && !self.knows_leader { 0 } else { cut.shared.overshot };

@@ -29,6 +29,7 @@ impl FollowerBook {
         let shares = Shares { line, lot: cut.lot, gap, account, aside: &Totals::default() };
         let shared = shares.of_allocation(&mirrors, &entries, &allocation);
         assert_eq!(shared.overshot, cut.shared.overshot, "overshot");
+        assert_eq!(shared.made, cut.shared.made, "closed by others");
         assert_eq!((allocation.leader, allocation.pool), (cut.allocation.leader, cut.allocation.pool));
         let buys = entries.iter().filter(|entry| entry.side == Side::Buy);
         assert_eq!(buys.map(|entry| u64::from(entry.working)).sum::<u64>(), cut.leader_buys);

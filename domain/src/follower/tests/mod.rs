@@ -1,6 +1,7 @@
 //! A follower book told one thing after another, and asked what it wants done. No clock: each test says what time it is.
 
 mod attack;
+mod by_hand;
 mod carrying;
 mod control;
 mod doubt;
