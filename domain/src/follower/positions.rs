@@ -118,6 +118,10 @@ impl FollowerBook {
                 continue;
             }
             line.drift = difference;
+            if difference.is_none() {
+                // What an exit did not find may be there after all.
+                line.count_anew();
+            }
             self.dirty.insert(instrument);
             let records = vec![Record::Drift(instrument, difference.unwrap_or(0))];
             effects.push(Effect::Commit { records, then: None });

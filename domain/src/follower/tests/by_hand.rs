@@ -1,6 +1,7 @@
 //! What the owner has closed of the copies by hand: an exit of the leader's that could not be paid for it is paid by
 //! nothing that is copied later.
 
+use super::flattening::key;
 use super::*;
 
 fn sold_by_hand(units: u32) -> OrderReport {
@@ -99,6 +100,45 @@ fn an_exit_that_was_given_up_and_made_by_hand_takes_nothing_from_the_next() {
     desk.shows(&bid, BrokerStatus::Traded, 130);
     assert_eq!(requests(&desk.passes(SECOND * 60)), vec![]);
     assert_eq!(units(&desk.executed("Y", terms(SELL, 130))), [(SELL, 130)]);
+}
+
+/// The positions lag, the exit finds nothing to close, and then they tell of it.
+#[test]
+fn an_exit_that_found_the_account_short_is_made_once_the_account_shows_what_is_held() {
+    let shows = |desk: &mut Desk, units| {
+        desk.now = desk.now.plus(SECOND);
+        desk.reads_positions(units)
+    };
+    let mut desk = Desk::new();
+    desk.bought("A", 130);
+    shows(&mut desk, 0);
+    desk.passes(SETTLE);
+    assert_eq!(alerts(&shows(&mut desk, 0)), [&Alert::Drift(key(), -130)]);
+    assert_eq!(requests(&desk.executed("X", terms(SELL, 130))), vec![]);
+    desk.passes(SECOND * 60);
+    assert_eq!(units(&shows(&mut desk, 130)), [(SELL, 130)]);
+    assert_eq!(desk.child("X").purpose, Purpose::Exit);
+}
+
+/// Where it was the owner's sale that the rows did not know, nothing is left to do.
+#[test]
+fn nor_is_it_made_where_the_difference_was_a_sale_by_hand() {
+    let mut desk = Desk::new();
+    desk.bought("A", 130);
+    let bid = desk.works("B", terms(BUY, 130));
+    desk.now = desk.now.plus(SECOND);
+    desk.reads_positions(0);
+    desk.passes(SETTLE);
+    assert_eq!(alerts(&desk.reads_positions(0)), [&Alert::Drift(key(), -130)]);
+    assert_eq!(requests(&desk.executed("X", terms(SELL, 130))), vec![]);
+    desk.passes(SECOND * 60);
+    let mut effects = desk.step(Event::Report(Box::new(sold_by_hand(130))));
+    desk.now = desk.now.plus(SECOND);
+    effects.extend(desk.reads_positions(0));
+    effects.extend(desk.leader_fills("B", 130));
+    effects.extend(desk.shows(&bid, BrokerStatus::Traded, 130));
+    effects.extend(desk.passes(SECOND * 60));
+    assert_eq!(requests(&effects), vec![]);
 }
 
 impl Desk {
