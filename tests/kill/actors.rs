@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::books::{hold_their_share, settle_and_check};
-use crate::harness::{ASHA, Setup, Stage, buy, sell, until};
+use crate::harness::{ASHA, Daemon, Setup, Stage, buy, sell, until};
 use crate::leader::{LOT, Leader};
 use crate::life::{millis, pause, setup};
 
@@ -75,6 +75,14 @@ fn fails_and_is_restarted(point: &str, kind: &str, actor: &str) {
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);
     leader.close_out(&stage.broker);
     settle_and_check(&stage.broker, &stage.daemon, &leader.options);
+    let failed = Daemon::failures_in(stage.daemon.log());
+    let failed: Vec<&str> = failed.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!(
+        failed,
+        if kind == "panic" { vec!["panic", word] } else { vec![word] },
+        "once, and nothing else"
+    );
+    stage.daemon.assert_no_secrets();
 }
 
 /// With a link of the chain ends what stands on it, and both begin anew; followers and breakers end alone.
@@ -116,6 +124,13 @@ fn f10_an_actor_that_hangs_is_given_up_and_restarted() {
     }
 }
 
+/// The life that began there told of no failure.
+fn assert_well_since(stage: &Stage, bytes: u64) {
+    let failed = Daemon::failures_in(stage.daemon.lines_since(bytes, ""));
+    assert!(failed.is_empty(), "failures without a fault: {failed:#?}");
+    stage.daemon.assert_no_secrets();
+}
+
 /// Ends with this code; a next start, without the fault, goes on.
 fn ends_with(setup: Setup, fault: &str, code: i32) {
     let (mut stage, mut leader, _) = armed(setup, fault);
@@ -124,10 +139,12 @@ fn ends_with(setup: Setup, fault: &str, code: i32) {
     });
     assert_eq!(ended, Some(code), "{fault}");
     stage.daemon.assert_promises_kept();
+    let bytes = stage.daemon.log_bytes();
     stage.daemon.start_and_follow();
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);
     leader.close_out(&stage.broker);
     settle_and_check(&stage.broker, &stage.daemon, &leader.options);
+    assert_well_since(&stage, bytes);
 }
 
 /// P22: an fsync that fails is final, whether what it was to make durable is on the disk or not: no second try, no
@@ -164,12 +181,14 @@ fn f10_an_actor_that_blocks_its_thread_ends_the_process() {
     assert!(halts.iter().all(|(kind, _)| kind != "halted_by_supervisor"), "no actor is blamed: {halts:?}");
     stage.daemon.until_log("halted: the thread of all actors is blocked");
     stage.daemon.assert_promises_kept();
+    let bytes = stage.daemon.log_bytes();
     stage.daemon.start_and_follow();
     until("it is over", || {
         stage.daemon.incidents().iter().all(|(kind, _)| kind != "thread_blocked").then_some(())
     });
     leader.close_out(&stage.broker);
     settle_and_check(&stage.broker, &stage.daemon, &leader.options);
+    assert_well_since(&stage, bytes);
 }
 
 #[test]
@@ -210,7 +229,9 @@ fn f11_a_breaker_who_panics_at_every_start_lets_no_entry_pass() {
     daemon.until_filled(&exit, "asha", LOT);
     daemon.until_filled(&exit, "bala", 4 * LOT);
     assert_eq!(broker.orders(ASHA).len(), 2, "an entry of before, and the exit");
-    daemon.assert_promises_kept_at_rest(&broker);
+    daemon.tolerates("panic");
+    daemon.tolerates("actor panicked");
+    daemon.assert_well_at_rest(&broker);
 }
 
 /// P19: the one stays down, the other is copied to.
@@ -218,10 +239,13 @@ fn f11_a_breaker_who_panics_at_every_start_lets_no_entry_pass() {
 fn f11_a_follower_who_panics_at_every_start_is_alone() {
     // Asha's is the first to start; from the third time on it is always hers.
     let fault = "follower_started=panic@1,follower_started=panic@3+";
-    let (stage, leader, _) = armed(watched().set("supervisor.restarts_max = 2"), fault);
+    let (mut stage, leader, _) = armed(watched().set("supervisor.restarts_max = 2"), fault);
     stage.daemon.until_incident("follower_down", "asha");
     let [option, _] = leader.options;
     let order = stage.broker.lead(buy(option, 2 * LOT));
     stage.daemon.until_filled(&order, "bala", 2 * LOT);
     assert!(stage.broker.orders(ASHA).is_empty());
+    stage.daemon.tolerates("panic");
+    stage.daemon.tolerates("actor panicked");
+    stage.daemon.assert_well_at_rest(&stage.broker);
 }

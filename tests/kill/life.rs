@@ -64,11 +64,13 @@ impl Daemon {
         self.overlooked.push(finding.to_owned());
     }
 
-    /// The checker's judgement when so much time has passed that nothing counts as under way.
+    /// The end of a day, when so much time has passed that nothing counts as under way: the checker's judgement, and what none
+    /// of the day's lives may have told of.
     #[track_caller]
-    pub(crate) fn assert_promises_kept_at_rest(&self, broker: &Broker) {
+    pub(crate) fn assert_well_at_rest(&self, broker: &Broker) {
         self.come_to_rest(broker);
         self.assert_promises_kept();
+        self.assert_told_of_no_failure();
     }
 
     /// Starts it with something armed (`docs/faults.md`).

@@ -67,7 +67,7 @@ fn day(seed: u64) {
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);
     leader.close_out(&stage.broker);
     settle_and_check(&stage.broker, &stage.daemon, &leader.options);
-    stage.daemon.assert_promises_kept_at_rest(&stage.broker);
+    stage.daemon.assert_well_at_rest(&stage.broker);
 }
 
 /// The days with odd seeds, or those with even ones; where a seed is asked for, that day alone.
@@ -108,6 +108,6 @@ fn f17_a_process_that_stood_still_goes_on_by_itself() {
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);
     leader.close_out(&stage.broker);
     settle_and_check(&stage.broker, &stage.daemon, &leader.options);
-    stage.daemon.assert_promises_kept_at_rest(&stage.broker);
+    stage.daemon.assert_well_at_rest(&stage.broker);
     assert_eq!(stage.daemon.log_count("actor hangs"), 0);
 }

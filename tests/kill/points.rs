@@ -159,7 +159,7 @@ fn killed_at(point: FaultPoint, seed: u64) {
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);
     leader.close_out(&stage.broker);
     settle_and_check(&stage.broker, &stage.daemon, &leader.options);
-    stage.daemon.assert_promises_kept_at_rest(&stage.broker);
+    stage.daemon.assert_well_at_rest(&stage.broker);
 }
 
 /// Every second point, from this one on: two lanes side by side.

@@ -38,4 +38,5 @@ fn f4_an_overfill_is_an_incident_though_the_process_ends_with_its_commit() {
     until("its line", || daemon.line_since(bytes, "\"alert\":\"overfill\""));
     broker.quiet();
     daemon.until_incident("overfill", "asha");
+    daemon.assert_told_of_no_failure();
 }
