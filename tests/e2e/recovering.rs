@@ -114,6 +114,35 @@ fn states(daemon: &Daemon, actor: &str) -> String {
     daemon.table(&sql, |row| row.get(0)).pop().unwrap_or_default()
 }
 
+/// Nothing else would have them read: no order works, and no period ends.
+#[test]
+fn f1_each_account_is_looked_at_once_the_leader_is_heard_again() {
+    let Stage { broker, mut daemon } = Setup::new()
+        .set("recovery.poll_ms = 600000")
+        .set("recovery.idle_poll_ms = 600000")
+        .set("risk.positions_poll_ms = 300000")
+        .set("risk.funds_poll_ms = 300000")
+        .set("broker.reconnect_ms_first = 10")
+        .set("broker.reconnect_ms_max = 50")
+        .stage();
+    daemon.expects("leader stream ended");
+    let reads = || {
+        let books = broker.requests(ASHA, Operation::Read);
+        let books = books.iter().filter(|request| request.path.ends_with("/orders")).count();
+        (books, broker.requests(ASHA, Operation::Positions).len())
+    };
+    broker.quiet();
+    // What the start may still have to read is no more by the second time.
+    for lives in [2, 3] {
+        let (books, positions) = reads();
+        broker.inject(LEADER, Fault::StreamClose);
+        daemon.until_live(lives);
+        until("her order book is read", || (reads().0 > books).then_some(()));
+        until("her positions are read", || (reads().1 > positions).then_some(()));
+    }
+    daemon.end();
+}
+
 #[test]
 fn f5_a_net_reduction_is_closed_at_the_market() {
     let Stage { broker, mut daemon } = Setup::new().stage();
