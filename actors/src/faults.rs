@@ -4,13 +4,14 @@
 //! Each boundary between an effect and the next has a name ([`FaultPoint`]): what a crash leaves there is what the next
 //! start must recover from. Which of them fires, how, and at which time it is reached is said by [`VARIABLE`]:
 //! `after_sending_commit=abort@3` ends the process the third time, `sizer_told=panic` panics the first time,
-//! `follower_started=panic@1+` every time; several are separated by commas. `docs/faults.md` lists the points.
+//! `follower_started=panic@1+` every time, and `sizer_told=hang:3000` lets the actor go on after three seconds; several are
+//! separated by commas. `docs/faults.md` lists the points.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context};
 use thiserror::Error;
@@ -21,6 +22,9 @@ use tandem_domain::mirror::IntentState;
 
 /// The environment variable that says which points fire.
 pub const VARIABLE: &str = "TANDEM_FAULT";
+
+/// What is logged when a hang is over.
+pub const LETS_GO: &str = "fault point lets go";
 
 /// How long a request is on the wire without an answer before [`FaultPoint::RequestOnWire`] is reached.
 const ON_WIRE_AFTER: Duration = Duration::from_millis(20);
@@ -161,6 +165,9 @@ pub enum FaultKind {
     Panic,
     /// The actor awaits what never comes; its thread and the actors beside it go on. Outside an actor, [`Self::Block`].
     Hang,
+    /// The actor awaits what comes after so long, in real time, and goes on as if nothing had been. Outside an actor the
+    /// thread stops for as long.
+    HangFor(Duration),
     /// The thread stops for ever, and with it every actor that lives on it.
     Block,
     /// The disk fails: the commit is answered by the error of a sync that failed. At commits alone.
@@ -183,8 +190,8 @@ pub struct Fault {
 /// A text that names no fault.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "{VARIABLE}: {0:?} is no fault: write POINT=KIND@N, with abort, panic, hang, block or, at a commit, fail, and N+ for from \
-     then on"
+    "{VARIABLE}: {0:?} is no fault: write POINT=KIND@N, with abort, panic, hang, hang:MILLISECONDS, block or, at a commit, \
+     fail, and N+ for from then on"
 )]
 pub struct FaultError(String);
 
@@ -202,7 +209,7 @@ impl FromStr for Fault {
                 "hang" => FaultKind::Hang,
                 "block" => FaultKind::Block,
                 "fail" => FaultKind::Fail,
-                _ => return None,
+                _ => FaultKind::HangFor(Duration::from_millis(kind.strip_prefix("hang:")?.parse().ok()?)),
             };
             let point = FaultPoint::ALL.iter().copied().find(|known| known.name() == point)?;
             if kind == FaultKind::Fail && !point.is_at_a_commit() {
@@ -252,6 +259,10 @@ pub fn reach(point: FaultPoint) {
 pub fn reach_in<A: Actor<Context = Context<A>>>(point: FaultPoint, ctx: &mut Context<A>) {
     match due(point) {
         Some(FaultKind::Hang) => ctx.wait(actix::fut::wrap_future(std::future::pending::<()>())),
+        Some(FaultKind::HangFor(span)) => ctx.wait(actix::fut::wrap_future(async move {
+            tokio::time::sleep(span).await;
+            warn!(%point, "{LETS_GO}");
+        })),
         Some(kind) => fire(point, kind),
         None => {}
     }
@@ -265,6 +276,14 @@ fn fire(point: FaultPoint, kind: FaultKind) {
         FaultKind::Hang | FaultKind::Block => loop {
             std::thread::park();
         },
+        FaultKind::HangFor(span) => {
+            let until = Instant::now() + span;
+            while let Some(rest) = until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())
+            {
+                std::thread::park_timeout(rest);
+            }
+            warn!(%point, "{LETS_GO}");
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::Value;
+use tandem_actors::faults::LETS_GO;
 
 use crate::books::{hold_their_share, settle_and_check};
 use crate::harness::{ASHA, Daemon, Setup, Stage, buy, sell, until};
@@ -53,8 +54,8 @@ fn until_second_generation(stage: &Stage, actor: &str) {
     });
 }
 
-/// Fails in this way once, while it copies; then its next life goes on, and nothing is lost or doubled. Which follower's
-/// it is, is chance.
+/// Fails in this way once, while it copies; then its next life goes on, and nothing is lost or doubled, whether or not the one
+/// before wakes beside it. Which follower's it is, is chance.
 fn fails_and_is_restarted(point: &str, kind: &str, actor: &str) {
     let (mut stage, mut leader, bytes) = armed(watched(), &format!("{point}={kind}"));
     let word = if kind == "panic" { "actor panicked" } else { "actor hangs: given up and fenced" };
@@ -77,6 +78,13 @@ fn fails_and_is_restarted(point: &str, kind: &str, actor: &str) {
     let after = stage.broker.lead(buy(option, 2 * LOT));
     stage.daemon.until_filled(&after, "bala", 2 * LOT);
     until_second_generation(&stage, &actor);
+    if kind.starts_with("hang:") {
+        trade_until("the one before goes on", &mut leader, &mut stage, |stage| {
+            stage.daemon.line_since(bytes, LETS_GO)
+        });
+        let heard = stage.broker.lead(buy(option, 2 * LOT));
+        stage.daemon.until_filled(&heard, "bala", 2 * LOT);
+    }
     assert_rest_restarted(&stage, bytes, &actor);
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);
     leader.close_out(&stage.broker);
@@ -127,6 +135,17 @@ fn f9_an_actor_that_panics_is_restarted_from_rows() {
 fn f10_an_actor_that_hangs_is_given_up_and_restarted() {
     for (point, actor) in AT_WORK {
         fails_and_is_restarted(point, "hang", actor);
+    }
+}
+
+/// It was given up after two seconds at most. It wakes beside the life in its place, and what it has in hand is old. Not
+/// before a request: whoever hangs there has looked for the last time whether he may send.
+#[test]
+fn f10_an_actor_that_wakes_after_it_was_given_up_is_not_heard() {
+    for (point, actor) in AT_WORK {
+        if point != "before_request" {
+            fails_and_is_restarted(point, "hang:4000", actor);
+        }
     }
 }
 

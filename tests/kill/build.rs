@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
 use tandem_actors::faults::{Fault, FaultKind, FaultPoint};
 
@@ -56,12 +57,17 @@ fn faults_are_read_from_texts() {
     assert_eq!(fault("before_fill_commit=fail"), Ok(Fault { point, kind, at: 1, ever_after: false }));
     let (point, kind) = (FaultPoint::FollowerStarted, FaultKind::Panic);
     assert_eq!(fault("follower_started=panic@2+"), Ok(Fault { point, kind, at: 2, ever_after: true }));
+    let (point, kind) = (FaultPoint::SizerTold, FaultKind::HangFor(Duration::from_secs(3)));
+    assert_eq!(fault("sizer_told=hang:3000@2"), Ok(Fault { point, kind, at: 2, ever_after: false }));
     for bad in [
         "",
         "sizer_told",
         "sizer_told=",
         "sizer_told=abort@0",
         "sizer_told=explode",
+        "sizer_told=hang:",
+        "sizer_told=hang:soon",
+        "sizer_told=block:3000",
         "sizer_told=fail",
         "nowhere=abort@1",
     ] {

@@ -24,3 +24,5 @@ mod moments;
 mod points;
 #[cfg(feature = "faults")]
 mod telling;
+#[cfg(feature = "faults")]
+mod waking;
