@@ -63,6 +63,40 @@ fn f6_an_answer_that_breaks_off_in_any_way_is_looked_up_and_its_order_adopted() 
     daemon.end_at_rest(&broker);
 }
 
+/// The answer is believed, or the order looked up: whichever it is, nothing is asked for twice.
+#[test]
+fn f6_a_connection_that_is_reset_after_a_whole_answer_doubles_nothing() {
+    let (broker, daemon, network) = stage();
+    let option = broker.option();
+    for round in 1..=3 {
+        let entry = places(&broker, &network, option, Weather::ResetAtEnd);
+        daemon.until_filled(&entry, "asha", 130);
+        daemon.until_intent(&entry, "asha", "ACKED");
+
+        network.rest.once(PLACE, Weather::ResetAtEnd);
+        let resting = broker.lead(limit("90.00", buy(option, 260)));
+        daemon.until_copies(&resting, "asha", &["PENDING"]);
+        network.rest.once(CHANGE, Weather::ResetAtEnd);
+        broker.change(LEADER, &resting, &to_price("91.00"));
+        daemon.until_changes(&resting, "asha", &[("modify", "ACKED")]);
+        network.rest.once(CANCEL, Weather::ResetAtEnd);
+        broker.cancel(LEADER, &resting);
+        daemon.until_copies(&resting, "asha", &["CANCELLED"]);
+
+        network.rest.once(PLACE, Weather::ResetAtEnd);
+        let exit = broker.lead(sell(option, 260));
+        daemon.until_filled(&exit, "asha", 130);
+        broker.quiet();
+        assert!(network.rest.is_spent(), "each met its weather");
+        assert_eq!(broker.net(ASHA, option), 0);
+        assert_eq!(broker.orders(ASHA).len(), 3 * round);
+        assert_eq!(broker.asked(ASHA), (3 * round, round, round), "placed, changed and cancelled, each once");
+    }
+    // The next read of a connection that was reset fails, and waits for its next turn: that of the fills may be the last.
+    until("each fill is on record", || (daemon.trades(ASHA).len() == 6).then_some(()));
+    daemon.end_at_rest(&broker);
+}
+
 #[test]
 fn f7_a_request_that_never_arrives_is_proven_absent() {
     let (broker, daemon, network) = stage();
@@ -115,19 +149,24 @@ fn f1_changes_and_cancels_outlive_any_weather() {
     daemon.end_at_rest(&broker);
 }
 
-#[test]
-fn f2_a_stream_cut_or_swallowed_in_the_middle_of_a_frame_is_made_good_by_the_book() {
-    let (broker, daemon, network) = stage();
-    let option = broker.option();
-    for (nth, weather) in [Weather::ResetAfter(40), Weather::BlackHole].into_iter().enumerate() {
+/// The stream meets each weather, until it is given up: what the leader does meanwhile is copied, and it comes back.
+fn outlives(broker: &Broker, daemon: &Daemon, network: &Network, weathers: [Weather; 2]) {
+    for (nth, weather) in weathers.into_iter().enumerate() {
         let ended = daemon.log_count("leader stream ended");
         network.stream.is(weather);
-        let order = broker.lead(buy(option, 260));
+        let order = broker.lead(buy(broker.option(), 260));
         daemon.until_filled(&order, "asha", 130);
         until("the stream is given up", || (daemon.log_count("leader stream ended") > ended).then_some(()));
         network.stream.is(Weather::Fair);
         daemon.until_live(nth + 2);
     }
+}
+
+#[test]
+fn f2_a_stream_cut_or_swallowed_in_the_middle_of_a_frame_is_made_good_by_the_book() {
+    let (broker, daemon, network) = stage();
+    let option = broker.option();
+    outlives(&broker, &daemon, &network, [Weather::ResetAfter(40), Weather::BlackHole]);
     // One that is slow, but lives.
     network.stream.is(Weather::Drip(Duration::from_millis(5)));
     let order = broker.lead(buy(option, 260));
@@ -135,6 +174,18 @@ fn f2_a_stream_cut_or_swallowed_in_the_middle_of_a_frame_is_made_good_by_the_boo
     network.stream.is(Weather::Fair);
     broker.quiet();
     assert_eq!(broker.orders(ASHA).len(), 3);
+    daemon.end_at_rest(&broker);
+}
+
+/// The broker's side ends, and ours still speaks; and the other way round, where only the lack of an answer tells.
+#[test]
+fn f2_a_stream_that_is_closed_one_way_is_given_up_and_nothing_is_lost() {
+    let (broker, daemon, network) = stage();
+    outlives(&broker, &daemon, &network, [Weather::HalfClose, Weather::HalfCloseUp]);
+    let heard = broker.lead(sell(broker.option(), 520));
+    daemon.until_filled(&heard, "asha", 260);
+    broker.quiet();
+    assert_eq!(broker.orders(ASHA).len(), 3, "each once");
     daemon.end_at_rest(&broker);
 }
 

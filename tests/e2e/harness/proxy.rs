@@ -17,8 +17,12 @@ pub(crate) enum Weather {
     ResetBefore,
     /// The request arrives; of the answer so many bytes do, then the connection is reset.
     ResetAfter(usize),
+    /// All arrives; the connection is reset as soon as the answer has arrived whole.
+    ResetAtEnd,
     /// The request arrives; instead of an answer, the network's end is closed and what the client says is still read.
     HalfClose,
+    /// The client's end is closed towards the broker, as if he had said all that he has to say; what comes from there arrives.
+    HalfCloseUp,
     /// Nothing arrives, and nobody is told.
     BlackHole,
     /// The request arrives, and of the answer one byte at a time, so long apart.
@@ -134,7 +138,11 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, sky: &Arc<Mutex<Sky>>) {
             }
             // It may be gone already.
             Weather::HalfClose => drop(client.shutdown(Shutdown::Write)),
-            Weather::Fair | Weather::ResetAfter(_) | Weather::Drip(_) => {}
+            Weather::HalfCloseUp => {
+                drop(server.shutdown(Shutdown::Write));
+                continue;
+            }
+            Weather::Fair | Weather::ResetAfter(_) | Weather::ResetAtEnd | Weather::Drip(_) => {}
         }
         if server.write_all(&buffer[..read]).is_err() {
             break;
@@ -147,6 +155,8 @@ fn serve(mut client: TcpStream, upstream: SocketAddr, sky: &Arc<Mutex<Sky>>) {
 fn answer(mut client: TcpStream, mut server: TcpStream, sky: &Mutex<Sky>, latest: &Mutex<Weather>) {
     let mut buffer = vec![0; 64 * 1024];
     let mut lost = false;
+    // What has arrived of an answer after which the connection is reset.
+    let mut last = Vec::new();
     while let Ok(read @ 1..) = server.read(&mut buffer) {
         // A network loses connections. It never loses bytes between others of one connection.
         if lost {
@@ -157,6 +167,13 @@ fn answer(mut client: TcpStream, mut server: TcpStream, sky: &Mutex<Sky>, latest
             Ok(arrived) => lost = !arrived,
             Err(_) => break,
         }
+        if weather == Weather::ResetAtEnd {
+            last.extend_from_slice(&buffer[..read]);
+            if is_whole(&last) {
+                reset_when_closed(&client);
+                break;
+            }
+        }
     }
     // The other half ends with it, and tells the client nothing but what closing tells.
     drop(client.shutdown(Shutdown::Read));
@@ -165,7 +182,7 @@ fn answer(mut client: TcpStream, mut server: TcpStream, sky: &Mutex<Sky>, latest
 /// Whether they arrive; an error ends the connection.
 fn deliver(client: &mut TcpStream, bytes: &[u8], weather: Weather) -> io::Result<bool> {
     match weather {
-        Weather::Fair => client.write_all(bytes)?,
+        Weather::Fair | Weather::ResetAtEnd | Weather::HalfCloseUp => client.write_all(bytes)?,
         Weather::ResetAfter(arrive) => {
             client.write_all(&bytes[..arrive.min(bytes.len())])?;
             reset_when_closed(client);
@@ -181,6 +198,14 @@ fn deliver(client: &mut TcpStream, bytes: &[u8], weather: Weather) -> io::Result
         }
     }
     Ok(true)
+}
+
+/// Whether an answer has its head and as much of a body as that says.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    length.and_then(|length| length.trim().parse().ok()).is_some_and(|length: usize| body.len() >= length)
 }
 
 /// Its end is a reset and not an end of the stream.
