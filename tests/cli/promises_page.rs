@@ -1,4 +1,4 @@
-//! `docs/promises.md` beside the tests it names: each promise has some, and each of them exists.
+//! `docs/promises.md` beside the tests it names: each promise says what keeps it and has some, and each of them exists.
 
 use std::path::Path;
 
@@ -21,11 +21,14 @@ fn tests(section: &'static str) -> impl Iterator<Item = (&'static str, Vec<&'sta
 }
 
 #[test]
-fn each_promise_has_tests() {
+fn each_promise_says_what_keeps_it_and_has_tests() {
     let ids: Vec<&str> = sections().filter_map(|(heading, _)| heading.split(' ').next()).collect();
     let numbered: Vec<String> = (1..=PROMISES).map(|number| format!("P{number}")).collect();
     assert_eq!(ids, numbered, "one section for each, in order");
     for (heading, section) in sections() {
+        let kept_by = section.split_once("*Kept by*").map_or("", |(_, sentence)| sentence.trim_start());
+        let begins = |first: char| first.is_alphanumeric() || first == '`';
+        assert!(kept_by.starts_with(begins), "nothing is said to keep {heading}");
         assert!(tests(section).next().is_some(), "nothing proves {heading}");
     }
 }
