@@ -181,12 +181,12 @@ fn is_in_doubt(daemon: &Daemon) -> bool {
 #[test]
 fn f19_what_did_not_arrive_yesterday_is_settled_by_the_positions_and_not_sent_again() {
     let (Stage { daemon, broker }, option) = in_doubt_over_night(AnswerFault::LoseBefore);
+    let states = || -> Vec<String> {
+        let sql = "SELECT state FROM intents WHERE trading_day = '2026-12-01' ORDER BY created_at";
+        daemon.table(sql, |row| row.get(0))
+    };
+    until("it is proven absent", || (states() == ["ACKED", "ABSENT"]).then_some(()));
     until("the doubt is over", || (!is_in_doubt(&daemon)).then_some(()));
-    let states: Vec<String> = daemon
-        .table("SELECT state FROM intents WHERE trading_day = '2026-12-01' ORDER BY created_at", |row| {
-            row.get(0)
-        });
-    assert_eq!(states, ["ACKED", "ABSENT"]);
     let entry = broker.lead(buy(option, 130));
     daemon.until_filled(&entry, "asha", 65);
     broker.quiet();
