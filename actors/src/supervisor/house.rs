@@ -232,14 +232,15 @@ impl Household for House {
     fn link(&self) {
         let Some(addresses) = self.addresses().map(Arc::new) else { return };
         self.directory.publish(Arc::clone(&addresses));
-        for breaker in self.present.breakers.values() {
-            breaker.tell(Link(Arc::clone(&addresses)));
-        }
-        // The leader before the sizer, the sizer before the followers: each can answer what the next one asks.
+        // The leader before the sizer, the sizer before the followers: each can answer what the next one asks. The followers before
+        // the breakers: what a breaker's probe comes to is told to the breaker that asked for it.
         addresses.leader.tell(Link(Arc::clone(&addresses)));
         addresses.sizer.tell(Link(Arc::clone(&addresses)));
         for follower in self.present.followers.values() {
             follower.tell(Link(Arc::clone(&addresses)));
+        }
+        for breaker in self.present.breakers.values() {
+            breaker.tell(Link(Arc::clone(&addresses)));
         }
     }
 
