@@ -149,6 +149,10 @@ impl FollowerOrderActor {
         }
         let handle = ctx.run_later(wait, |actor, ctx| {
             actor.poll = None;
+            // A life that hung, was given up and goes on would hold its socket and spend the reads of the next one.
+            if !actor.is_present_generation() {
+                return actix::ActorContext::stop(ctx);
+            }
             actor.read_book_now(ctx);
         });
         self.poll = Some((Instant::now() + wait, handle));

@@ -131,9 +131,13 @@ impl LeaderStream {
         self.book.trading_day() < now.trading_day()
     }
 
+    pub(super) fn is_present_generation(&self) -> bool {
+        self.params.fence.load(Ordering::Acquire) == self.vitals.generation
+    }
+
     /// Who is told what he does, and that it is under way; none where another life of this actor tells.
     fn sizer(&self) -> Option<(&Mailbox<Sizer>, Arc<Underway>)> {
-        if self.params.fence.load(Ordering::Acquire) != self.vitals.generation {
+        if !self.is_present_generation() {
             return None;
         }
         let addresses = self.addresses.as_ref()?;

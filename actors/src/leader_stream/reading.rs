@@ -173,6 +173,10 @@ impl LeaderStream {
     /// Reads the books again and again; without a connection too: they tell all that the stream does, only later.
     pub(super) fn read_on_a_period(&self, ctx: &mut Context<Self>) {
         ctx.run_interval(self.params.book_poll, |stream, ctx| {
+            // A life that hung, was given up and goes on would hold its socket and spend the reads of the next one.
+            if !stream.is_present_generation() {
+                return actix::ActorContext::stop(ctx);
+            }
             let has_legs = stream.book.has_living_supers() || stream.book.without_legs().next().is_some();
             stream.wish(Wishes { orders: true, supers: has_legs, ..Wishes::default() }, ctx);
         });
