@@ -33,6 +33,8 @@ pub enum Flaw {
     CancelLostInRestart,
     /// What an earlier day left without an answer is taken for today's (against P29).
     YesterdaySentAgain,
+    /// What waits goes on leaving although the broker refuses the token (against P15).
+    RefusedTokenUsed,
     /// Whose database another process has taken over goes on writing (against P21).
     SecondInstanceWrites,
 }

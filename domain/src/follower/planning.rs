@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::waiting::{Wait, raised_by};
 use super::{Alert, Effect, FollowerBook, Record};
 use crate::decision::Decision;
+use crate::flaw::flawed;
 use crate::gates::{self, DeniedReason, unit_cost};
 use crate::ids::{BrokerOrderId, ClientOrderId};
 use crate::leader::LeaderOrder;
@@ -122,8 +123,8 @@ impl FollowerBook {
 
     /// Whether nothing may leave for now. What waits goes on waiting, exits above all: they are sent when the account is
     /// taken back, or after the restart.
-    const fn is_closed(&self) -> bool {
-        self.stopping || self.credentials_refused
+    fn is_closed(&self) -> bool {
+        self.stopping || (self.credentials_refused && !flawed!(RefusedTokenUsed))
     }
 
     /// Why an entry that was let through before is not to be sent any more, for something the leader did at `since`. Exits

@@ -161,7 +161,7 @@ impl World {
     }
 
     pub(super) fn positions_are_asked(&mut self) -> Checked {
-        if self.policies.reads_positions {
+        if self.policies.reads_positions && !self.is_call_refused()? {
             self.happened += 1;
             // Two reads are never of one moment, nor is a fill of the moment in which it is asked.
             self.now += 1;
@@ -177,6 +177,14 @@ impl World {
         self.tell(Event::Positions { started_at, positions })
     }
 
+    /// What is held at this very moment.
+    pub(super) fn tell_positions(&mut self) -> Checked {
+        self.now += 1;
+        let (started_at, positions) = (self.time(), self.positions());
+        self.now += 1;
+        self.tell(Event::Positions { started_at, positions })
+    }
+
     pub(super) fn leader_positions_are_told(&mut self) -> Checked {
         let (started_at, positions) = (self.time(), self.leader_positions());
         self.tell(Event::LeaderPositions { started_at, positions })
@@ -184,7 +192,7 @@ impl World {
 
     /// Money, of which the account has so much and no less, whatever it trades: the model asks no broker's price of it.
     pub(super) fn funds_are_told(&mut self) -> Checked {
-        self.tell_funds()
+        if self.is_call_refused()? { Ok(()) } else { self.tell_funds() }
     }
 
     pub(super) fn tell_funds(&mut self) -> Checked {
@@ -196,7 +204,8 @@ impl World {
     pub(super) fn margin_is_told(&mut self) -> Checked {
         let Some((client_order_id, terms)) = self.chance.take(&mut self.margins) else { return Ok(()) };
         let rupees = 1_000 * i64::from(terms.quantity.get());
-        let required = self.chance.percent(80).then(|| crate::price::Money::from_rupees(rupees));
+        let is_told = self.chance.percent(80) && !self.token.is_dead;
+        let required = is_told.then(|| crate::price::Money::from_rupees(rupees));
         self.note(|| format!("margin of {client_order_id}: {required:?}"));
         self.tell(Event::Margin { client_order_id, required })
     }

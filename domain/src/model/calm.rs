@@ -10,6 +10,7 @@ impl World {
     pub(super) fn calm_down(&mut self) -> Checked {
         self.calm = true;
         self.note(|| "calm".to_owned());
+        self.token_is_replaced()?;
         while !self.leader_frames.is_empty() {
             let (order, is_change) = self.leader_frames.remove(0);
             self.hear(&order, is_change, EvidenceSource::Stream)?;

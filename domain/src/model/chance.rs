@@ -11,6 +11,11 @@ impl Chance {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1))
     }
 
+    /// Other numbers, without drawing any of these.
+    pub(super) fn apart(&self) -> Self {
+        Self::new(self.0 ^ 0x70CE_4E11)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

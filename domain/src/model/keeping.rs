@@ -75,6 +75,7 @@ pub(super) const fn name(event: &Event) -> &'static str {
         Event::LeaderPositions { .. } => "leader's positions",
         Event::Funds { .. } => "funds",
         Event::Margin { .. } => "margin",
+        Event::Credentials { .. } => "credentials",
         Event::Tick => "time",
         _ => "other",
     }

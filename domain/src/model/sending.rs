@@ -20,6 +20,7 @@ const ENTRIES_A_SECOND: usize = 4;
 impl World {
     /// A request is decided, and leaves once that is durable: what must hold for it.
     pub(super) fn approve(&mut self, request: &Request) -> Checked {
+        hold!(!self.token.is_refused, "P15: sent with a token that the broker refuses: {request:?}");
         self.check_turned()?;
         let id = request.client_order_id.as_str().to_owned();
         let Some((key, detached)) = self.key_of(&request.client_order_id) else {
@@ -434,7 +435,7 @@ impl World {
         let arrives = match told {
             Told::Truth => true,
             Told::Busy | Told::Lost => self.chance.percent(50),
-            Told::Refused | Told::InTransit | Told::NotSent | Told::Hollow => false,
+            Told::Refused | Told::InTransit | Told::NotSent | Told::Hollow | Told::TokenRefused => false,
         };
         (arrives, told)
     }

@@ -9,10 +9,11 @@ use super::chance::lots_of;
 use super::exchange::{Asked, By, Kind, No, Order, State};
 use super::speak;
 use super::steps::SILENT;
-use super::world::{Checked, MILLI, Sent, Told, World, hold};
+use super::world::{Checked, MILLI, Returned, Sent, Told, World, hold};
 use crate::follower::{BookRead, Event};
 use crate::mirror::{Answer, Ask, Refused};
 use crate::order::EvidenceSource;
+use crate::pacing::Purpose;
 use crate::time::Timestamp;
 
 impl World {
@@ -24,6 +25,7 @@ impl World {
     pub(super) fn arrive(&mut self, sent: Sent) -> Checked {
         self.happened += 1;
         let client_order_id = sent.request.client_order_id.clone();
+        let sent = self.at_the_door(sent);
         let truth = if sent.arrives { Some(self.carry_out(&sent)) } else { None };
         let accepted = |sent: &Sent, is_over: bool| match &sent.request.ask {
             Ask::Modify { .. } | Ask::Cancel { .. } if is_over => {
@@ -37,7 +39,7 @@ impl World {
         if let (Ask::Place(terms), false) = (&sent.request.ask, sent.arrives) {
             self.blot(
                 speak::asked(terms).instrument,
-                if sent.told == Told::Refused { "refused" } else { "lost" },
+                if matches!(sent.told, Told::Refused | Told::TokenRefused) { "refused" } else { "lost" },
             );
         }
         if let (Ask::Modify { broker_order_id, terms, .. }, Told::Hollow) = (&sent.request.ask, sent.told) {
@@ -48,6 +50,8 @@ impl World {
             Told::Truth => truth.unwrap_or(Answer::Lost),
             Told::Refused => Answer::Refused(Refused::Other, "no".into()),
             Told::InTransit => Answer::Refused(Refused::InTransit, "in transit".into()),
+            // No word on the order itself.
+            Told::TokenRefused => Answer::Refused(Refused::InTransit, "token".into()),
             Told::NotSent => Answer::NotSent,
             Told::Busy => Answer::Busy,
             Told::Lost => Answer::Lost,
@@ -55,9 +59,30 @@ impl World {
         };
         self.note(|| format!("arrives: {client_order_id} {}: {answer:?}", sent.request.serial));
         if !sent.is_orphan {
-            self.answers.push((client_order_id, sent.request.serial, answer));
+            let serial = sent.request.serial;
+            let refused_token = (sent.told == Told::TokenRefused).then_some(sent.token);
+            self.answers.push(Returned { client_order_id, serial, answer, refused_token });
         }
         Ok(())
+    }
+
+    /// What comes with a token that the broker does not take is let in no further, whatever its sender is told.
+    fn at_the_door(&mut self, sent: Sent) -> Sent {
+        if sent.token == self.token.number && !self.token.is_dead {
+            return sent;
+        }
+        // What is lost is lost on its way.
+        let is_answered = !matches!(sent.told, Told::NotSent | Told::Lost);
+        let told = if is_answered { Told::TokenRefused } else { sent.told };
+        if is_answered && matches!(sent.request.ask, Ask::Place(_)) {
+            let is_exit = sent.request.purpose == Purpose::Exit;
+            self.reach(if is_exit {
+                "an exit refused for its token"
+            } else {
+                "an entry refused for its token"
+            });
+        }
+        Sent { arrives: false, told, ..sent }
     }
 
     /// Whether the order a request is about has ended.
@@ -101,10 +126,10 @@ impl World {
     }
 
     pub(super) fn answer_comes(&mut self) -> Checked {
-        let Some((client_order_id, serial, answer)) = self.chance.take(&mut self.answers) else {
-            return Ok(());
-        };
+        let Some(returned) = self.chance.take(&mut self.answers) else { return Ok(()) };
+        let Returned { client_order_id, serial, answer, refused_token } = returned;
         self.note(|| format!("answered: {client_order_id} {serial} {answer:?}"));
+        refused_token.map_or(Ok(()), |number| self.hear_refusal(number))?;
         self.tell(Event::Answered { client_order_id, serial, answer })
     }
 
@@ -197,6 +222,9 @@ impl World {
     }
 
     pub(super) fn read_begins(&mut self) -> Checked {
+        if self.is_call_refused()? {
+            return Ok(());
+        }
         let visible = self.follower.orders.iter().filter(|order| order.visible_at <= self.now);
         let mut orders: Vec<_> = visible.map(|order| self.row(order, EvidenceSource::Book)).collect();
         let complete = self.calm || !self.policies.faulty || self.chance.percent(85);
@@ -214,6 +242,9 @@ impl World {
 
     pub(super) fn lookup_ends(&mut self) -> Checked {
         let Some(id) = self.chance.take(&mut self.lookups) else { return Ok(()) };
+        if self.is_call_refused()? {
+            return self.tell(Event::NotFound(id));
+        }
         let visible = self.follower.orders.iter().filter(|order| order.visible_at <= self.now);
         let mut found =
             visible.filter(|order| order.tag == id.as_str()).map(|o| self.row(o, EvidenceSource::Book));

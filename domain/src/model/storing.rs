@@ -62,15 +62,19 @@ impl World {
         }
     }
 
-    /// A request leaves, and what will become of it; but what opens is held back at the door once the account
-    /// was stopped, or it is too old.
+    /// A request leaves, and what will become of it; but it is held back at the door once the token is refused, and what
+    /// opens once the account was stopped, or it is too old.
     fn leave(&mut self, request: Request) -> Checked {
         let Request { client_order_id, serial, purpose, .. } = &request;
         let is_stopped = self.operator.halted || self.operator.reduces;
-        let is_shut =
-            *purpose == Purpose::Entry && is_stopped || request.is_too_late(Timestamp::from_micros(self.now));
+        let is_shut = self.token.is_refused
+            || *purpose == Purpose::Entry && is_stopped
+            || request.is_too_late(Timestamp::from_micros(self.now));
         self.note(|| format!("{} {serial} {client_order_id}", if is_shut { "holds back" } else { "sends" }));
         if is_shut {
+            if self.token.is_refused {
+                self.reach("held back at the door for a token");
+            }
             if let Ask::Place(terms) = &request.ask {
                 self.blot(speak::asked(terms).instrument, "lost");
             }
@@ -81,7 +85,14 @@ impl World {
         self.check_budget(*purpose)?;
         self.keeping.leaves(&request, Timestamp::from_micros(self.now));
         let (arrives, told) = self.fate(&request);
-        self.outbox.push(Sent { request, at: self.now, arrives, told, is_orphan: false });
+        self.outbox.push(Sent {
+            request,
+            at: self.now,
+            token: self.token.number,
+            arrives,
+            told,
+            is_orphan: false,
+        });
         self.leaves()
     }
 

@@ -66,8 +66,8 @@ impl World {
         add(copies().any(|order| order.was_fired), "a stop that fired");
         add(copies().any(|order| order.units_changed), "a changed quantity");
         add(copies().any(|order| order.asked.disclosed > 0), "a disclosed part");
-        for blot in self.blots.iter().flatten() {
-            add(true, *blot);
+        for word in self.blots.iter().flatten().chain(&self.come_to) {
+            add(true, *word);
         }
         for seen in &self.seen {
             add(seen.exhausted, "changes exhausted");

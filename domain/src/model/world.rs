@@ -12,6 +12,7 @@ use super::policies::{self, Policies};
 use super::speak::{self, LEADER};
 use super::storing::Job;
 use super::tally::{Carried, Growth, Tally};
+use super::token::Token;
 use crate::account::PositionReport;
 use crate::decision::{Decision, decide};
 use crate::follower::{Alert, BookRead, Effect, Event, FollowerBook, FollowerSettings, Record};
@@ -48,6 +49,7 @@ pub(super) enum Told {
     Lost,
     /// "Taken", and nothing came of it.
     Hollow,
+    TokenRefused,
 }
 
 /// A request on its way.
@@ -55,10 +57,22 @@ pub(super) enum Told {
 pub(super) struct Sent {
     pub(super) request: Request,
     pub(super) at: i64,
+    /// The token it was sent with.
+    pub(super) token: u32,
     pub(super) arrives: bool,
     pub(super) told: Told,
     /// Who sent it has died since: nobody is told.
     pub(super) is_orphan: bool,
+}
+
+/// What came back for a request, and nobody has taken in yet.
+#[derive(Debug)]
+pub(super) struct Returned {
+    pub(super) client_order_id: ClientOrderId,
+    pub(super) serial: u32,
+    pub(super) answer: Answer,
+    /// The token for which it was refused, if it was for that.
+    pub(super) refused_token: Option<u32>,
 }
 
 /// What happened to one leader order at the follower, as the outside saw it.
@@ -125,7 +139,7 @@ pub(super) struct World {
     /// What was decided and is not known to be durable, in order.
     pub(super) jobs: VecDeque<Job>,
     pub(super) outbox: Vec<Sent>,
-    pub(super) answers: Vec<(ClientOrderId, u32, Answer)>,
+    pub(super) answers: Vec<Returned>,
     pub(super) reads: Vec<BookRead>,
     pub(super) position_reads: Vec<(Timestamp, Vec<PositionReport>)>,
     pub(super) lookups: Vec<ClientOrderId>,
@@ -151,11 +165,14 @@ pub(super) struct World {
     /// Instruments of which an earlier day has left something unproven.
     pub(super) unresolved: BTreeSet<u32>,
     pub(super) operator: Operator,
+    pub(super) token: Token,
     pub(super) left: Vec<(i64, Purpose)>,
     /// Entries placed.
     pub(super) entries_placed: BTreeSet<String>,
     /// Counts what happened.
     pub(super) happened: u64,
+    /// What came about of that which only some days come to.
+    pub(super) come_to: BTreeSet<&'static str>,
     pub(super) calm: bool,
     pub(super) keeping: Box<dyn Keeping>,
     /// The process has died, and nobody has noticed yet: it is told nothing more.
@@ -188,6 +205,7 @@ impl World {
             .map(|number| Arc::new(policies::instrument(number, policies.freeze_lots)))
             .collect();
         Self {
+            token: Token::new(chance.apart()),
             chance,
             leads: None,
             policies,
@@ -225,6 +243,7 @@ impl World {
             left: Vec::new(),
             entries_placed: BTreeSet::new(),
             happened: 0,
+            come_to: BTreeSet::new(),
             calm: false,
             keeping: Box::new(Forever),
             is_dead: false,
@@ -271,6 +290,11 @@ impl World {
         let started_at = self.time();
         self.now += 1;
         self.tell(Event::LeaderPositions { started_at, positions: leader })?;
+        if self.is_call_refused()? {
+            self.token.owes_positions = true;
+            self.reach("a life that began without a token");
+            return Ok(());
+        }
         self.tell(Event::Positions { started_at, positions: follower })?;
         self.tell_funds()
     }
@@ -362,6 +386,9 @@ impl World {
             return Ok(());
         }
         self.happened += 1;
+        if let Event::Credentials { refused } = event {
+            self.token.is_refused = refused;
+        }
         let now = self.time();
         let effects = self.book.step(event, now);
         self.perform(effects)?;
@@ -439,6 +466,7 @@ impl World {
                 self.blot(self.leader.orders[number].asked.instrument, "cover missing");
             }
             Alert::AccountHalted | Alert::NoEquivalent(..) if self.is_limited => {}
+            Alert::AccountHalted if self.token.is_dead => {}
             Alert::Overfill(id) if of(id).is_some_and(|leader| self.seen[leader].hand) => {}
             Alert::Drift(key, _) if self.policies.reads_positions => {
                 let number = speak::number_of_key(*key);

@@ -32,6 +32,8 @@ mod storing;
 mod tally;
 #[path = "../../../domain/src/model/telling.rs"]
 mod telling;
+#[path = "../../../domain/src/model/token.rs"]
+mod token;
 #[path = "../../../domain/src/model/world.rs"]
 mod world;
 

@@ -57,6 +57,8 @@ impl Copier {
             (world.alter, world.is_limited) = (limit.alter, true);
             // On a holiday the exchange is closed to everybody.
             world.policies.owner &= limit.reason != DeniedReason::MarketHoliday;
+            // Nobody replaces a token that is refused for the whole day.
+            world.token.will_end &= limit.reason != DeniedReason::AccountHalted;
             (0..world.policies.instruments).for_each(|instrument| world.blot(instrument, "lost"));
         }
         if world.policies.operator || limit.is_some() {
@@ -71,6 +73,7 @@ impl Copier {
         if self.world.is_dead {
             return self.act_unseen();
         }
+        self.world.token_turns()?;
         let before = self.world.operator;
         self.operator_before = Some(before);
         self.keeper.borrow_mut().has_trading = false;
@@ -91,6 +94,7 @@ impl Copier {
 
     /// Nobody listens, and the broker goes on.
     pub(super) fn act_unseen(&mut self) -> Checked {
+        self.world.token_turns()?;
         let step = self.draws(|chance| draw(&DOWN, chance));
         step(&mut self.world)
     }

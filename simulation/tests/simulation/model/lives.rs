@@ -91,6 +91,7 @@ impl World {
         self.margins.clear();
         self.wakes.clear();
         self.drifted.clear();
+        (self.token.is_refused, self.token.owes_positions) = (false, false);
         self.outbox.iter_mut().for_each(|sent| sent.is_orphan = true);
     }
 
