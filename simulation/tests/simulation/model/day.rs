@@ -169,6 +169,7 @@ impl Day {
             let fate = Fate { deaths, is_alone: plan.spares_one };
             let mut keeper = Keeper::new(&rows, number, chance, fate);
             keeper.limit = limits::draw(Chance::new(which.seed ^ FATES[number] ^ LIMITS));
+            keeper.lead(&mut world);
             Copier::new(world, keeper)
         });
         let copiers: Vec<Copier> = copiers.collect();

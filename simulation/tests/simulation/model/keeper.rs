@@ -10,19 +10,23 @@ use tandem_actors::restored::Day;
 use tandem_actors::store::{IncidentSettled, IntentTiming, Job, OpeningRow, Write, WriterId, units_held};
 
 use super::chance::Chance;
-use super::coverage::DEATHS;
+use super::coverage::{DEATHS, RARE_DEATHS};
 use super::keeping::{Boundary, Keeping};
 use super::limits::Limit;
 use super::rows::Rows;
 use super::speak::{self, FOLLOWERS};
-use super::world::{Checked, hold};
+use super::world::{Checked, World, hold};
 use crate::follower::{Alert, Effect, FollowerBook, Opening, Record, Unproven};
 use crate::gap::Gap;
+use crate::gates::entry::MarginCheck;
 use crate::ids::{ClientOrderId, DhanClientId, FollowerId};
 use crate::instrument::InstrumentKey;
 use crate::mirror::{IntentState, Request};
 use crate::pacing::Purpose;
 use crate::time::Timestamp;
+
+/// How many of a hundred followers' days are led to one of the rarest deaths.
+const LED: u32 = 30;
 
 /// What dies with a follower's actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +45,23 @@ pub(super) struct Fate {
     pub(super) is_alone: bool,
 }
 
+/// Where an actor's death is aimed at.
+#[derive(Debug, Clone, Copy)]
+struct Aim {
+    at: (&'static str, Boundary),
+    /// It is one of the rarest, and the day is led there: a death is kept for it.
+    is_led: bool,
+}
+
+impl Aim {
+    fn draw(chance: &mut Chance) -> Self {
+        let is_led = chance.percent(LED);
+        let weights = RARE_DEATHS.map(|(weight, _)| weight);
+        let at = if is_led { RARE_DEATHS[chance.weighted(&weights)].1 } else { chance.pick(&DEATHS) };
+        Self { at, is_led }
+    }
+}
+
 pub(super) struct Keeper {
     pub(super) rows: Rc<RefCell<Rows>>,
     number: usize,
@@ -50,8 +71,8 @@ pub(super) struct Keeper {
     pub(super) chance: Chance,
     fate: Fate,
     pub(super) limit: Option<&'static Limit>,
-    /// Where the day is to die if it ever comes there: most moments are rare.
-    aim: (&'static str, Boundary),
+    /// Where he is to die if his day ever comes there: most moments are rare.
+    aim: Aim,
     pub(super) died_at: Boundary,
     pub(super) death: Option<Death>,
     /// Whether the trading state was made durable since this was last cleared.
@@ -77,7 +98,7 @@ impl Keeper {
             follower: FollowerId::new(FOLLOWERS[number].name).unwrap(),
             account: DhanClientId::new(FOLLOWERS[number].account).unwrap(),
             generation: 0,
-            aim: chance.pick(&DEATHS),
+            aim: Aim::draw(&mut chance),
             chance,
             fate,
             limit: None,
@@ -91,6 +112,27 @@ impl Keeper {
             on_record: BTreeMap::new(),
             frozen: BTreeSet::new(),
         }
+    }
+
+    /// Leads the day to where his death is aimed at.
+    pub(super) fn lead(&self, world: &mut World) {
+        match self.aim.at {
+            _ if !self.aim.is_led => {}
+            ("margin", _) => {
+                world.policies.margin = MarginCheck::Broker;
+                world.settings.entry.margin = MarginCheck::Broker;
+            }
+            ("credentials", at) => {
+                world.token.will_end = true;
+                world.token.exits_awaited = if at == Boundary::BetweenCommits { 2 } else { 1 };
+            }
+            _ => {}
+        }
+    }
+
+    /// How many deaths nothing but the aim may take.
+    fn kept_deaths(&self) -> u32 {
+        u32::from(self.aim.is_led && self.fate.deaths > 0)
     }
 
     pub(super) fn count(&self, what: &str) {
@@ -260,7 +302,7 @@ impl Keeping for Rc<RefCell<Keeper>> {
         }
         keeper.is_slow = !keeper.is_calm && (!keeper.asked.is_empty() || keeper.chance.percent(30));
         let mut job = keeper.job(records.to_vec(), now);
-        if keeper.is_slow && keeper.fate.deaths > 0 && keeper.chance.below(100) == 0 {
+        if keeper.is_slow && keeper.fate.deaths > keeper.kept_deaths() && keeper.chance.below(100) == 0 {
             keeper.fate.deaths -= 1;
             keeper.spoil(&mut job.writes, now);
             keeper.asked.push_back(None);
@@ -291,11 +333,14 @@ impl Keeping for Rc<RefCell<Keeper>> {
             Boundary::Sent => 12,
             Boundary::BetweenCommits => 6,
         };
-        let is_aimed = keeper.aim == (about, at) && keeper.chance.percent(40);
-        if keeper.fate.deaths == 0 || !(is_aimed || keeper.chance.below(one_in) == 0) {
+        let Aim { at: aim, is_led } = keeper.aim;
+        let is_aimed = aim == (about, at) && (is_led || keeper.chance.percent(40));
+        let deaths = if is_aimed { keeper.fate.deaths } else { keeper.fate.deaths - keeper.kept_deaths() };
+        if deaths == 0 || !(is_aimed || keeper.chance.below(one_in) == 0) {
             return false;
         }
         keeper.fate.deaths -= 1;
+        keeper.aim.is_led &= !is_aimed;
         keeper.died_at = at;
         let is_alone = keeper.fate.is_alone || keeper.chance.percent(35);
         keeper.death = Some(if is_alone { Death::Alone } else { Death::Process });
