@@ -175,8 +175,7 @@ fn broken_copies_are_caught() {
         Flaw::RefusedTokenUsed,
     ] {
         let mut days = 0..BROKEN_CASES;
-        let caught = with_flaw(flaw, || days.find(|seed| day(*seed, u32::MAX, false).0.is_err()));
-        println!("{flaw:?}: seed {caught:?}");
-        assert!(caught.is_some(), "{flaw:?} is not noticed");
+        let caught = with_flaw(flaw, || days.any(|seed| day(seed, u32::MAX, false).0.is_err()));
+        assert!(caught, "{flaw:?} is not noticed");
     }
 }
