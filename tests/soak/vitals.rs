@@ -9,8 +9,9 @@ use crate::harness::Daemon;
 /// database fill to their bounds.
 const GROWTH_PCT_MAX: u64 = 25;
 const GROWTH_KB_MAX: u64 = 4 * 1024;
-/// How many more files may be open: connections come and go.
-const FILES_MORE_MAX: usize = 10;
+/// How many more files may be open: a connection is kept for the next request once it was opened, so there are as many as there
+/// ever were requests at once. An account's pool holds no more than this many.
+const FILES_MORE_MAX: usize = 32;
 
 /// Memory and open files at one moment.
 #[derive(Debug, Clone, Copy)]
