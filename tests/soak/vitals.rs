@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::path::PathBuf;
 
 use crate::harness::Daemon;
 
@@ -9,20 +10,23 @@ use crate::harness::Daemon;
 /// database fill to their bounds.
 const GROWTH_PCT_MAX: u64 = 25;
 const GROWTH_KB_MAX: u64 = 4 * 1024;
-/// How many more files may be open: a connection is kept for the next request once it was opened, so there are as many as there
-/// ever were requests at once. An account's pool holds no more than this many.
-const FILES_MORE_MAX: usize = 32;
+/// How many more files may be open that are no connections.
+const FILES_MORE_MAX: usize = 10;
+/// How many more connections: one is kept for the next request once it was opened, so there are as many as there ever were
+/// requests at once. An account's pool holds no more than this many.
+const SOCKETS_MORE_MAX: usize = 32;
 
 /// Memory and open files at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Vitals {
     resident_kb: u64,
     files: usize,
+    sockets: usize,
 }
 
 impl fmt::Display for Vitals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} kB resident, {} files", self.resident_kb, self.files)
+        write!(f, "{} kB resident, {} files, {} connections", self.resident_kb, self.files, self.sockets)
     }
 }
 
@@ -31,9 +35,16 @@ impl Vitals {
         let process = format!("/proc/{}", daemon.child.as_ref().unwrap().id());
         let status = fs::read_to_string(format!("{process}/status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        // One may be closed before it is looked at.
+        let open: Vec<PathBuf> = fs::read_dir(format!("{process}/fd"))
+            .unwrap()
+            .filter_map(|file| fs::read_link(file.unwrap().path()).ok())
+            .collect();
+        let sockets = open.iter().filter(|file| file.to_string_lossy().starts_with("socket:")).count();
         Self {
             resident_kb: line.trim().trim_end_matches(" kB").parse().unwrap(),
-            files: fs::read_dir(format!("{process}/fd")).unwrap().count(),
+            files: open.len() - sockets,
+            sockets,
         }
     }
 
@@ -44,6 +55,10 @@ impl Vitals {
         assert!(
             self.files <= warm.files + FILES_MORE_MAX,
             "files stay open: {self}; after the warm-up {warm}"
+        );
+        assert!(
+            self.sockets <= warm.sockets + SOCKETS_MORE_MAX,
+            "connections stay open: {self}; after the warm-up {warm}"
         );
     }
 }
