@@ -8,14 +8,24 @@ fn key() -> InstrumentKey {
     terms(BUY, 0).instrument
 }
 
+/// A lot.
+fn intraday(side: Side) -> OrderTerms {
+    OrderTerms { product: Product::Intraday, ..terms(side, 65) }
+}
+
+/// The owner holds three lots as margin, and one was copied beside them as intraday.
+fn copied_beside_the_owners() -> Desk {
+    let mut desk = Desk::new();
+    desk.by_hand("M", BUY, 195);
+    desk.copies_intraday();
+    desk
+}
+
 #[test]
 fn where_two_products_are_held_the_leaders_own_is_closed() {
     let mut desk = Desk::new();
-    let intraday = |side| OrderTerms { product: Product::Intraday, ..terms(side, 65) };
     desk.bought("M", 130);
-    let ours = desk.works("I", intraday(BUY));
-    desk.leader_fills("I", 65);
-    desk.shows(&ours, BrokerStatus::Traded, 65);
+    desk.copies_intraday();
     let exit = desk.works("X", intraday(SELL));
     assert_eq!(desk.child("X").terms.product, Product::Intraday, "although more is held as margin");
     desk.leader_fills("X", 65);
@@ -28,12 +38,7 @@ fn where_two_products_are_held_the_leaders_own_is_closed() {
 /// A read of positions may be behind the fills: the exit leaves in what was bought all the same.
 #[test]
 fn a_read_that_does_not_add_up_moves_no_product() {
-    let mut desk = Desk::new();
-    let intraday = |side| OrderTerms { product: Product::Intraday, ..terms(side, 65) };
-    desk.by_hand("M", BUY, 195);
-    let ours = desk.works("I", intraday(BUY));
-    desk.leader_fills("I", 65);
-    desk.shows(&ours, BrokerStatus::Traded, 65);
+    let mut desk = copied_beside_the_owners();
     desk.shows_net(195, 0);
     desk.plan("X", intraday(SELL));
     assert_eq!(desk.child("X").terms.product, Product::Intraday);
@@ -42,12 +47,7 @@ fn a_read_that_does_not_add_up_moves_no_product() {
 /// Nor does one that differs for so long that the difference counts: positions may lag behind the fills.
 #[test]
 fn a_read_that_proves_a_difference_moves_no_product() {
-    let mut desk = Desk::new();
-    let intraday = |side| OrderTerms { product: Product::Intraday, ..terms(side, 65) };
-    desk.by_hand("M", BUY, 195);
-    let ours = desk.works("I", intraday(BUY));
-    desk.leader_fills("I", 65);
-    desk.shows(&ours, BrokerStatus::Traded, 65);
+    let mut desk = copied_beside_the_owners();
     desk.shows_net(195, 0);
     desk.passes(SETTLE);
     assert_eq!(alerts(&desk.shows_net(195, 0)), [&Alert::Drift(key(), -65)]);
@@ -56,6 +56,12 @@ fn a_read_that_proves_a_difference_moves_no_product() {
 }
 
 impl Desk {
+    fn copies_intraday(&mut self) {
+        let ours = self.works("I", intraday(BUY));
+        self.leader_fills("I", 65);
+        self.shows(&ours, BrokerStatus::Traded, 65);
+    }
+
     /// The account shows this, a moment after whatever happened before.
     fn shows_net(&mut self, net: i64, carried: i64) -> Vec<Effect> {
         self.shows_positions(vec![position(Product::Margin, net, carried)])
