@@ -159,7 +159,7 @@ pub fn record(store: &StoreHandle, writer: WriterId, writes: Vec<Write>) {
             warn!(actor = &*actor, %error, "rows were not stored");
         }
     });
-    if let Err((error, job)) = store.offer_alert(Job { writer, writes, reply }) {
+    if let Err((error, job)) = store.offer_alert(Job { writer, writes, in_order: false, reply }) {
         warn!(actor = &*job.writer.actor, %error, "rows were not stored");
         log_unrecorded(&job.writes);
     }

@@ -370,7 +370,7 @@ pub fn submit_quietly(store: &StoreHandle, vitals: &Vitals, writes: Vec<Write>) 
             warn!(actor, %error, "rows were not stored");
         }
     });
-    if let Err(error) = store.submit(Job { writer: writer(vitals), writes, reply }) {
+    if let Err(error) = store.submit(Job { writer: writer(vitals), writes, in_order: false, reply }) {
         warn!(actor = %vitals.name, %error, "rows were not stored");
     }
 }

@@ -43,6 +43,7 @@ impl Commit {
                 handle.submit(Job {
                     writer: WriterId { actor: "floor".into(), generation: 1 },
                     writes,
+                    in_order: false,
                     reply: Box::new(move |committed| {
                         // The one who waits ends with the process only.
                         told.send(committed.result).ok();

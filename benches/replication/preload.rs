@@ -38,6 +38,7 @@ pub(crate) fn make(path: &Path) -> anyhow::Result<()> {
         store.handle.submit(Job {
             writer: WriterId { actor: "preload".into(), generation: 1 },
             writes,
+            in_order: false,
             // Whoever waits is in this function.
             reply: Box::new(move |committed| drop(told.send(committed.result))),
         })?;

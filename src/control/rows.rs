@@ -72,6 +72,7 @@ async fn commit(store: &StoreHandle, write: Write) -> Result<Result<(), StoreErr
         .submit(Job {
             writer: WriterId { actor: OPERATOR.into(), generation: 1 },
             writes: vec![write],
+            in_order: false,
             reply: Box::new(move |committed| {
                 // Who asked may have stopped waiting.
                 told_to.send(committed.result).ok();

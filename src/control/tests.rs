@@ -156,6 +156,7 @@ async fn incidents_are_closed_each_by_itself_and_it_is_said_which_are_not() {
     let job = Job {
         writer: WriterId { actor: "test".into(), generation: 1 },
         writes: vec![StoreWrite::IncidentOpen(incident)],
+        in_order: false,
         reply: Box::new(|committed| told.send(committed.result).unwrap()),
     };
     bench.store.handle.submit(job).unwrap();

@@ -115,6 +115,7 @@ pub(super) async fn commit(handle: &StoreHandle, writes: Vec<Write>) -> anyhow::
     handle.submit(Job {
         writer: WriterId { actor: "wiring".into(), generation: 1 },
         writes,
+        in_order: false,
         reply: Box::new(move |committed| {
             // Nobody waits any more when the process is going down.
             told.send(committed.result).ok();

@@ -64,7 +64,7 @@ pub(crate) fn store_with(path: &Path, writes: Vec<Write>) -> Store {
     let (answer, answered) = mpsc::channel();
     let writer = WriterId { actor: "test".into(), generation: 1 };
     let reply = Box::new(move |committed| answer.send(committed).unwrap());
-    store.handle.submit(Job { writer, writes, reply }).unwrap();
+    store.handle.submit(Job { writer, writes, in_order: false, reply }).unwrap();
     assert_eq!(answered.recv().unwrap().result, Ok(()));
     store
 }

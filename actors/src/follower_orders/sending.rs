@@ -114,6 +114,7 @@ impl FollowerOrderActor {
         let job = Job {
             writer: writer(&self.vitals),
             writes,
+            in_order: true,
             reply: Box::new(move |committed| address.do_send(Stored { committed, then, waiting, underway })),
         };
         self.backlog.push_back(job);
@@ -149,7 +150,7 @@ impl FollowerOrderActor {
                     self.send(to_send, stored.underway, ctx);
                 }
             }
-            Err(StoreError::Fenced { .. }) => actix::ActorContext::stop(ctx),
+            Err(StoreError::Fenced { .. } | StoreError::Behind { .. }) => actix::ActorContext::stop(ctx),
             Err(error) => {
                 // The rows and this book disagree, or there are no rows any more: the next life reads them again.
                 if let Some(waiting) = stored.waiting {

@@ -99,7 +99,9 @@ impl LeaderStream {
                 warn!(%error, "the leader's fills were not stored");
             }
         });
-        if let Err(error) = self.params.store.submit(Job { writer: writer(&self.vitals), writes, reply }) {
+        if let Err(error) =
+            self.params.store.submit(Job { writer: writer(&self.vitals), writes, in_order: false, reply })
+        {
             warn!(%error, "the leader's fills were not stored: they are with the next read");
             self.trades.forget();
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use r2d2_sqlite::SqliteConnectionManager;
 use tandem_domain::flaw::{Flaw, has};
 
-use super::batch::Batch;
+use super::batch::{Batch, Broken};
 use super::epoch;
 use super::error::{OpenError, StoreError};
 use super::open::{STATEMENTS_CACHED, migrations};
@@ -24,6 +24,7 @@ pub struct Bare {
     template: Vec<u8>,
     /// The process that began to write last.
     newest: Cell<i64>,
+    broken: Broken,
 }
 
 impl Bare {
@@ -45,7 +46,7 @@ impl Bare {
             migrations().to_latest(&mut connection)?;
             connection.serialize("main")?.to_vec()
         };
-        Ok(Self { reader: Reader::over(pool), template, newest: Cell::new(0) })
+        Ok(Self { reader: Reader::over(pool), template, newest: Cell::new(0), broken: Broken::default() })
     }
 
     /// Forgets everything.
@@ -63,6 +64,7 @@ impl Bare {
 
     /// A process begins to write; the number that says which.
     pub fn take_over(&self) -> Result<i64, OpenError> {
+        self.broken.clear();
         self.newest.set(epoch::take(&*self.reader.connection()?)?);
         Ok(self.newest.get())
     }
@@ -78,7 +80,7 @@ impl Bare {
         let fatal = |error: String| StoreError::Fatal(error.into());
         let connection = self.reader.connection().map_err(|error| fatal(error.to_string()))?;
         let epoch = if has(Flaw::SecondInstanceWrites) { self.newest.get() } else { epoch };
-        let batch = Batch { connection: &connection, epoch, generations };
+        let batch = Batch { connection: &connection, epoch, generations, broken: &self.broken };
         batch.commit(jobs).map(|applied| applied.results).map_err(|error| fatal(error.to_string()))
     }
 }

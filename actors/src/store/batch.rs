@@ -1,7 +1,8 @@
 //! One transaction over several jobs (group commit): generations and epoch are checked, every job applied, and all is
 //! committed. If a job is refused the batch is undone and applied again with a savepoint for each, so that the refused one
-//! fails alone.
+//! fails alone, or with those that build on it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,6 +23,29 @@ pub(super) struct Batch<'a> {
     pub(super) epoch: i64,
     /// The newest life of each actor: what older ones ask for is refused.
     pub(super) generations: &'a HashMap<Arc<str>, u32>,
+    pub(super) broken: &'a Broken,
+}
+
+/// The newest life of each actor that was refused what the rest of its row builds on.
+#[derive(Debug, Default)]
+pub(super) struct Broken(RefCell<HashMap<Arc<str>, u32>>);
+
+impl Broken {
+    fn note(&self, job: &Job) {
+        if job.in_order {
+            self.0.borrow_mut().insert(job.writer.actor.clone(), job.writer.generation);
+        }
+    }
+
+    fn builds_on(&self, job: &Job) -> bool {
+        job.in_order && self.0.borrow().get(&job.writer.actor) == Some(&job.writer.generation)
+    }
+
+    /// Another process writes.
+    #[cfg(feature = "simulation")]
+    pub(super) fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
 }
 
 /// What a transaction came to.
@@ -79,7 +103,7 @@ impl Batch<'_> {
         let mut stored = apply::Stored::default();
         let mut results = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let result = self.fenced(job);
+            let result = self.may_land(job);
             if result.is_ok() && self.apply(job, &mut stored)?.is_err() {
                 return Ok(None);
             }
@@ -93,17 +117,20 @@ impl Batch<'_> {
         let mut stored = apply::Stored::default();
         let mut results = Vec::with_capacity(jobs.len());
         for job in jobs {
-            results.push(match self.fenced(job) {
+            results.push(match self.may_land(job) {
                 Ok(()) => self.apply_guarded(job, &mut stored)?,
-                fenced => fenced,
+                refused => refused,
             });
         }
         Ok(Applied { results, said: stored.said })
     }
 
-    /// Refuses what an older life of an actor asks for.
-    fn fenced(&self, job: &Job) -> Result<(), StoreError> {
+    /// Refuses what an older life of an actor asks for, and what builds on what was refused.
+    fn may_land(&self, job: &Job) -> Result<(), StoreError> {
         let (actor, generation) = (&job.writer.actor, job.writer.generation);
+        if self.broken.builds_on(job) {
+            return Err(StoreError::Behind { actor: actor.clone(), generation });
+        }
         match self.generations.get(actor) {
             Some(&current) if generation < current => {
                 Err(StoreError::Fenced { actor: actor.clone(), generation, current })
@@ -124,6 +151,7 @@ impl Batch<'_> {
         let result = self.apply(job, stored)?;
         if result.is_err() {
             run(connection, "ROLLBACK TO job")?;
+            self.broken.note(job);
             stored.said.truncate(said_before);
         }
         run(connection, "RELEASE job")?;

@@ -21,6 +21,14 @@ pub enum StoreError {
         /// The generation that owns the rows now.
         current: u32,
     },
+    /// It builds on a job of the same life that was refused. Nothing of it was stored.
+    #[error("{actor} generation {generation} was refused what this builds on")]
+    Behind {
+        /// Which actor.
+        actor: Arc<str>,
+        /// Which life of it.
+        generation: u32,
+    },
     /// The stored state does not allow this change. The caller's picture is wrong: read the rows again.
     #[error("{what} cannot become {to}: the stored row does not allow it, or there is none")]
     IllegalTransition {

@@ -140,6 +140,9 @@ pub struct Job {
     pub writer: WriterId,
     /// What. Empty is legal: its answer proves that everything queued before it is decided.
     pub writes: Vec<Write>,
+    /// Whether it is one of a row of which each builds on those before: once one of them is refused, so are those of the
+    /// same life behind it ([`StoreError::Behind`](super::StoreError::Behind)).
+    pub in_order: bool,
     /// Where the answer goes. Always called, unless the process dies or the reply of another job panics.
     pub reply: Reply,
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
-use super::batch::{Applied, Batch};
+use super::batch::{Applied, Batch, Broken};
 use super::error::{OpenError, StoreDeath, StoreError};
 use super::handle::{Message, Shared, StoreHandle};
 use super::lock::InstanceLock;
@@ -49,7 +49,7 @@ pub(super) fn start(
     let (sender, queue) = sync_channel(queue_capacity + ALERTS_RESERVE);
     let page_bytes = database.connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
     let path = database.path.clone();
-    let writer = Writer { database, queue, shared: shared.clone(), page_bytes };
+    let writer = Writer { database, queue, shared: shared.clone(), page_bytes, broken: Broken::default() };
     let guard = DeathGuard { on_death: Some(on_death) };
     let thread = std::thread::Builder::new()
         .name("store-writer".to_owned())
@@ -90,6 +90,7 @@ struct Writer {
     queue: Receiver<Message>,
     shared: Arc<Shared>,
     page_bytes: u64,
+    broken: Broken,
 }
 
 /// Whether the thread goes on.
@@ -172,7 +173,7 @@ impl Writer {
         // Held to the end of the commit: `set_generation` returns only when no older job can land any more.
         let generations = self.shared.generations();
         let Database { connection, epoch, .. } = &self.database;
-        Batch { connection, epoch: *epoch, generations: &generations }.commit(batch)
+        Batch { connection, epoch: *epoch, generations: &generations, broken: &self.broken }.commit(batch)
     }
 
     /// Copies the log into the database, between commits and after the answers. PASSIVE: waits for no reader.

@@ -57,7 +57,8 @@ impl<H: Household + Unpin> Supervisor<H> {
                 warn!(%error, "health was not stored");
             }
         });
-        if let Err(error) = self.params.store.submit(Job { writer: writer(), writes, reply }) {
+        if let Err(error) = self.params.store.submit(Job { writer: writer(), writes, in_order: false, reply })
+        {
             warn!(%error, "health was not stored");
         }
     }

@@ -184,6 +184,7 @@ impl Stage {
         let job = Job {
             writer: WriterId { actor: actor.into(), generation },
             writes: Vec::new(),
+            in_order: false,
             reply: Box::new(move |committed| {
                 told.send(committed).unwrap();
             }),

@@ -431,7 +431,7 @@ impl<'a> World<'a> {
         let what = format!("{writes:?}");
         let writer = WriterId { actor: "test".into(), generation: 1 };
         let reply = Box::new(move |committed| drop(reply.send(committed)));
-        let mut job = Job { writer, writes, reply };
+        let mut job = Job { writer, writes, in_order: true, reply };
         // The queue is bounded: what it has no room for waits.
         while let Err((_, back)) = self.store.handle.offer(job) {
             job = back;

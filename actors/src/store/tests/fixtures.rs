@@ -58,10 +58,30 @@ impl Bench {
     }
 
     pub(super) fn submit_as(&self, actor: &str, generation: u32, writes: Vec<Write>) -> Receiver<Committed> {
+        self.submit_job(actor, generation, writes, false)
+    }
+
+    pub(super) fn submit_in_order(
+        &self,
+        actor: &str,
+        generation: u32,
+        writes: Vec<Write>,
+    ) -> Receiver<Committed> {
+        self.submit_job(actor, generation, writes, true)
+    }
+
+    fn submit_job(
+        &self,
+        actor: &str,
+        generation: u32,
+        writes: Vec<Write>,
+        in_order: bool,
+    ) -> Receiver<Committed> {
         let (reply, answer) = channel();
         let job = Job {
             writer: WriterId { actor: actor.into(), generation },
             writes,
+            in_order,
             reply: Box::new(move |committed| reply.send(committed).unwrap()),
         };
         self.store.handle.submit(job).unwrap();

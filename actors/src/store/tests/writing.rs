@@ -19,6 +19,7 @@ impl Bench {
         let job = Job {
             writer: WriterId { actor: "holder".into(), generation: 1 },
             writes: Vec::new(),
+            in_order: false,
             reply: Box::new(move |_| {
                 entered.send(()).unwrap();
                 released.recv().unwrap_err();
@@ -104,6 +105,33 @@ fn an_older_generation_writes_nothing_more() {
 }
 
 #[test]
+fn what_builds_on_a_refused_job_is_refused() {
+    let bench = Bench::new();
+    let impossible = || vec![planned(&child(0, 1), IntentState::Sending, 130)];
+    let release = bench.hold();
+    let before = bench.submit_in_order("asha", 1, vec![note(1)]);
+    let refused = bench.submit_in_order("asha", 1, impossible());
+    let behind = bench.submit_in_order("asha", 1, vec![note(1)]);
+    let quiet = bench.submit_as("asha", 1, vec![note(1)]);
+    let other = bench.submit_in_order("bina", 1, vec![note(1)]);
+    drop(release);
+    let answer = |waiting: std::sync::mpsc::Receiver<crate::store::Committed>| {
+        waiting.recv_timeout(PATIENCE).unwrap().result
+    };
+    assert_eq!([before, quiet, other].map(answer), [Ok(()), Ok(()), Ok(())]);
+    is_constraint(answer(refused), "FOREIGN KEY");
+    let is_behind = Err(StoreError::Behind { actor: "asha".into(), generation: 1 });
+    assert_eq!(answer(behind), is_behind);
+    // However much later it comes; the next life begins anew.
+    assert_eq!(answer(bench.submit_in_order("asha", 1, vec![note(1)])), is_behind);
+    assert_eq!(answer(bench.submit_in_order("asha", 2, vec![note(1)])), Ok(()));
+    // What builds on nothing breaks nothing.
+    is_constraint(answer(bench.submit_as("bina", 1, impossible())), "FOREIGN KEY");
+    assert_eq!(answer(bench.submit_in_order("bina", 1, vec![note(1)])), Ok(()));
+    assert_eq!(bench.count("audit_log"), 5);
+}
+
+#[test]
 fn a_full_queue_says_so() {
     let bench = Bench::with(|settings| settings.queue_capacity = 2);
     let release = bench.hold();
@@ -111,6 +139,7 @@ fn a_full_queue_says_so() {
     let refused = bench.store.handle.submit(Job {
         writer: WriterId { actor: "test".into(), generation: 1 },
         writes: vec![note(1)],
+        in_order: false,
         reply: Box::new(|_| {}),
     });
     assert_eq!(refused, Err(SubmitError::Full));
@@ -130,6 +159,7 @@ fn an_alert_finds_room_in_a_full_queue() {
     let job = || Job {
         writer: WriterId { actor: "test".into(), generation: 1 },
         writes: vec![note(1)],
+        in_order: false,
         reply: Box::new(|_| {}),
     };
     assert_eq!(bench.store.handle.submit(job()), Err(SubmitError::Full));
@@ -157,6 +187,7 @@ fn a_full_disk_is_fatal_and_leaves_what_was_committed() {
     let refused = store.handle.submit(Job {
         writer: WriterId { actor: "test".into(), generation: 1 },
         writes: Vec::new(),
+        in_order: false,
         reply: Box::new(|_| {}),
     });
     assert_eq!(refused, Err(SubmitError::Stopped));
@@ -194,6 +225,7 @@ fn a_panic_in_the_writer_is_told() {
     let job = Job {
         writer: WriterId { actor: "test".into(), generation: 1 },
         writes: Vec::new(),
+        in_order: false,
         reply: Box::new(|_| panic!("on purpose")),
     };
     bench.store.handle.submit(job).unwrap();

@@ -210,7 +210,7 @@ impl Keeper {
         let writes = writes(records, owner, &Circumstances { now, news });
         let writer =
             WriterId { actor: format!("follower/{}", self.follower).into(), generation: self.generation };
-        Job { writer, writes, reply: Box::new(|_| ()) }
+        Job { writer, writes, in_order: true, reply: Box::new(|_| ()) }
     }
 
     /// The store answers the first of what was asked: whether it took it.
