@@ -26,6 +26,7 @@ impl FollowerBook {
     }
 
     pub(super) fn on_control(&mut self, control: Control, now: Timestamp, effects: &mut Vec<Effect>) {
+        let from = effects.len();
         let mut after = self.trading.after(control, now);
         if control.stops_exits() {
             // Everything that is there is meant, whatever the clock did meanwhile (P28).
@@ -54,6 +55,7 @@ impl FollowerBook {
             }
             Control::Reduce(_) => {}
         }
+        commit_as_one(effects, from);
         self.mark_all_dirty();
     }
 
@@ -175,6 +177,20 @@ impl FollowerBook {
 
 const STOPS: [HaltCause; 4] =
     [HaltCause::Operator, HaltCause::DailyLoss, HaltCause::Rejections, HaltCause::Drift];
+
+/// All that is recorded from there on becomes durable together, where the first of it would: no copy is on record as stopped
+/// by a halt that is not.
+fn commit_as_one(effects: &mut Vec<Effect>, from: usize) {
+    let is_record = |effect: &Effect| matches!(effect, Effect::Commit { then: None, .. });
+    let Some(first) = effects[from..].iter().position(is_record).map(|first| from + first) else { return };
+    let commits = effects.extract_if(first.., |effect| is_record(effect));
+    let records = commits.flat_map(|effect| match effect {
+        Effect::Commit { records, .. } => records,
+        _ => Vec::new(),
+    });
+    let records = records.collect();
+    effects.insert(first, Effect::Commit { records, then: None });
+}
 
 /// Whether an entry of it waits or works. What guards fills, the exit legs of a super order, stays.
 fn is_opening(mirror: &Mirror) -> bool {

@@ -59,6 +59,22 @@ fn a_halt_gives_up_the_entries_that_wait() {
     assert_eq!(requests(&desk.plan("L", terms(BUY, 65))), vec![]);
 }
 
+/// No copy is on record as stopped by a halt that is not.
+#[test]
+fn a_halt_and_what_stops_for_it_become_durable_together() {
+    let mut desk = Desk::new();
+    desk.book.pacer.pause(desk.now.plus(SECOND));
+    desk.plan("L1", terms(BUY, 65));
+    desk.plan("L2", terms(BUY, 65));
+    let effects = desk.step(Event::Control(HALT));
+    let commits: Vec<_> = effects.iter().filter(|effect| matches!(effect, Effect::Commit { .. })).collect();
+    assert_eq!(commits.len(), 1, "{effects:?}");
+    let stored = stored(&effects);
+    assert_eq!(stored[0], ("trading", "halted".to_owned()));
+    let voided = ("mapping", "voided halted".to_owned());
+    assert_eq!(stored.iter().filter(|record| **record == voided).count(), 2, "{stored:?}");
+}
+
 #[test]
 fn a_halt_may_cancel_exits_as_well() {
     let mut desk = Desk::new();
