@@ -295,14 +295,15 @@ impl Shares<'_> {
         self.line.held_in(rests.map_or(asked, |child| child.terms.product), units)
     }
 
-    /// Nothing is copied any more; once every copy is proven over, what is held is closed by the mirrors that opened it,
-    /// and what none of today has opened by the operator's own order.
+    /// Nothing is copied any more; once every copy is proven over, whole lots of what is held are closed by the mirrors that
+    /// opened it, and what none of today has opened by the operator's own order.
     pub(super) fn of_square_off(&self, mirrors: &[&Mirror]) -> Vec<Allotment> {
         let closable = self.line.closable();
         let is_live = |child: &Child| child.is_live() && child.key.leg == COPY;
         let waits =
             mirrors.iter().any(|mirror| !mirror.is_in(self.account) && mirror.children.iter().any(is_live));
-        let mut left = if waits { 0 } else { closable.unsigned_abs() };
+        let lot = u64::from(self.lot.get());
+        let mut left = if waits { 0 } else { closable.unsigned_abs() / lot * lot };
         let mut allotted = vec![Allotment::closing(0); mirrors.len()];
         for (mirror, allotted) in mirrors.iter().zip(&mut allotted).rev() {
             if mirror.is_in(self.account) {

@@ -177,9 +177,7 @@ impl FollowerBook {
 
     fn cut_shares(&self, line: &Line) -> Result<Option<Cut>, Again> {
         let mirrors = self.gone_through(line);
-        let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
-        let sized = || mirrors.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size));
-        let Some(lot) = known.or_else(sized) else { return Ok(None) };
+        let Some(lot) = self.lot_of(line) else { return Ok(None) };
         let entries = self.entries(&mirrors);
         let (before, aside) = (line.before(lot), &line.aside);
         let standing = aside.standing(before, lot, &entries).ok_or(Again::WithAll)?;
@@ -227,12 +225,10 @@ impl FollowerBook {
         let Some(line) = self.lines.get_mut(&instrument) else { return Vec::new() };
         line.wake_all();
         line.overshot = 0;
-        let line = &*line;
+        let Some(line) = self.lines.get(&instrument) else { return Vec::new() };
         let mut mirrors: Vec<&Mirror> = line.orders.iter().filter_map(|id| self.mirrors.get(id)).collect();
         mirrors.sort_by(|one, other| one.leader.broker_order_id.cmp(&other.leader.broker_order_id));
-        let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
-        let sized = || mirrors.iter().find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size));
-        let Some(lot) = known.or_else(sized) else { return Vec::new() };
+        let Some(lot) = self.lot_of(line) else { return Vec::new() };
         let (gap, account) = (self.settings.rules.parting.gap, &self.settings.account);
         let shares = Shares { line, lot, gap, account, aside: line.aside.totals() };
         let allotted = shares.of_square_off(&mirrors);

@@ -15,7 +15,7 @@ use crate::leader::{KnownFingerprint, LeaderOrder};
 use crate::mirror::{COPY, Child, Mirror};
 use crate::order::{BrokerStatus, Leg, OrderForm, OrderTerms, OrderType, Product, Side, TimeInForce};
 use crate::price::Price;
-use crate::quantity::Quantity;
+use crate::quantity::{LotSize, Quantity};
 use crate::sizing::DayCapital;
 use crate::time::Timestamp;
 
@@ -105,14 +105,22 @@ impl FollowerBook {
         }))
     }
 
-    /// Units copied that today's orders have opened.
+    /// The lot of an instrument, which its orders of today tell before the Sizer has named it.
+    pub(super) fn lot_of(&self, line: &Line) -> Option<LotSize> {
+        let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
+        let mut mirrors = line.orders.iter().filter_map(|id| self.mirrors.get(id));
+        known.or_else(|| mirrors.find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size)))
+    }
+
+    /// Units copied that today's orders have opened, whole lots of them.
     fn units_of_today(&self, line: &Line) -> u64 {
         let side = line.closable().signum();
         let of_today = line.orders.iter().filter_map(|id| self.mirrors.get(id));
         let opened = of_today.filter(|mirror| {
             !mirror.is_in(&self.settings.account) && mirror.leader.terms.side.sign() == side
         });
-        line.closable().unsigned_abs().min(opened.map(Mirror::held).sum())
+        let lot = u64::from(self.lot_of(line).unwrap_or(LotSize::ONE).get());
+        line.closable().unsigned_abs().min(opened.map(Mirror::held).sum()) / lot * lot
     }
 
     /// Units copied that none of today's orders has opened, whole lots of them; none where the instrument is not known.

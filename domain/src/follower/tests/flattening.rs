@@ -145,6 +145,25 @@ fn units_of_today_and_of_earlier_days_are_closed_once() {
     assert_eq!(placements(&desk.executed("X", terms(SELL, 65))), vec![]);
 }
 
+/// The owner has sold units that are no whole lots: no order could close what is left to the unit.
+#[test]
+fn a_square_off_closes_whole_lots() {
+    let mut desk = Desk::new();
+    desk.bought("L", 260);
+    desk.passes(SECOND * 60);
+    shows_net(&mut desk, 194, 0);
+    desk.passes(SECOND * 60);
+    shows_net(&mut desk, 194, 0);
+    let effects = desk.step(Event::Control(SQUARE_OFF));
+    let exit = placed(&effects);
+    assert_eq!((exit.terms.side, exit.terms.quantity.get()), (SELL, 130));
+    assert!(alerts(&effects).contains(&&Alert::SquaringOff(1, 130)), "{effects:?}");
+    desk.accepted(&exit.client_order_id, "q");
+    let effects = desk.shows(&exit.client_order_id, BrokerStatus::Traded, 130);
+    assert!(alerts(&effects).contains(&&Alert::SquaredOff), "{effects:?}");
+    assert!(alerts(&effects).contains(&&Alert::CarriedLeft(key(), 64)), "{effects:?}");
+}
+
 #[test]
 fn what_is_rejected_of_an_earlier_day_is_tried_until_it_is_closed() {
     let mut desk = carries(65, 65, true);
