@@ -122,10 +122,7 @@ impl Mirror {
         if aim.leg == REPAIR && aim.purpose == Purpose::Entry && !self.may_repair(aim, at) {
             return Ok(());
         }
-        for child in self.children.iter_mut().filter(|child| child.key.leg == aim.leg && child.is_live()) {
-            // What was sent to open may close by now, and the other way round.
-            child.purpose = aim.purpose;
-        }
+        self.turn(aim);
         self.void_elsewhere(aim)?;
         self.cancel_retired(aim.leg, at, effects);
         let (wants, new) = self.spread(aim, at);
@@ -136,6 +133,15 @@ impl Mirror {
             self.plan(aim, quantity, at, effects);
         }
         Ok(())
+    }
+
+    /// What was sent to open may close by now, and the other way round. That lets nothing more through, nor less.
+    fn turn(&mut self, aim: &Aim) {
+        let let_through = self.let_through();
+        for child in self.children.iter_mut().filter(|child| child.key.leg == aim.leg && child.is_live()) {
+            child.purpose = aim.purpose;
+        }
+        self.let_through_to(let_through);
     }
 
     /// An exit that waits while what it closes turns out to be held in another product makes room for one in that.

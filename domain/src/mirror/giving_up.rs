@@ -44,7 +44,7 @@ impl Mirror {
         };
         let Some(child) = self.children.iter_mut().find(works) else { return false };
         child.request = None;
-        self.admitted = self.admitted_so_far();
+        self.let_through_to(self.let_through_so_far());
         self.refused_raise = self.allotment.map(|allotment| allotment.opening);
         self.reason = Some(reason);
         true

@@ -52,7 +52,7 @@ impl Mirror {
         }
         // Rows of an earlier version do not tell: then the children do.
         let permit = self.recorded.and_then(|state| state.permit).unwrap_or_else(|| Permit {
-            admitted: self.admitted_so_far(),
+            admitted: self.let_through_so_far().saturating_add(self.closed_by_entries()),
             is_stopped: self.outcome == Outcome::Detached && self.reason == Some(DeniedReason::Halted),
             purpose: self.purpose,
             ..Permit::default()
@@ -73,16 +73,20 @@ impl Mirror {
         }
     }
 
+    /// Units of its share that close; in a new life those on record.
+    pub(super) fn closing_so_far(&self) -> u32 {
+        let recorded = self.recorded.map(|row| row.closing.get());
+        self.allotment.map(|allotment| allotment.closing).or(recorded).unwrap_or(0)
+    }
+
     /// Units that the gates let pass, as the children show: what entries come to beyond what closes. One order may do
     /// both.
-    pub(super) fn admitted_so_far(&self) -> u32 {
+    pub(super) fn let_through_so_far(&self) -> u32 {
         let units = |child: &Child| if child.is_live() { child.ordered() } else { child.cumulative };
         let all: u32 = self.of(COPY).map(|child| units(child).get()).sum();
         let entries = self.of(COPY).filter(|child| child.purpose == Purpose::Entry);
         let entries: u32 = entries.map(|child| units(child).get()).sum();
-        let recorded = self.recorded.map(|row| row.closing.get());
-        let closing = self.allotment.map(|allotment| allotment.closing).or(recorded).unwrap_or(0);
-        entries.min(all.saturating_sub(closing))
+        entries.min(all.saturating_sub(self.closing_so_far()))
     }
 
     /// Whether what came to nothing for want of quantity may come to something yet.

@@ -387,8 +387,8 @@ impl Mirror {
     }
 
     /// The most units the entry gates let it open, where they let less pass than was asked.
-    pub const fn cut_to(&self) -> Option<u64> {
-        if self.refused_raise.is_some() { Some(self.admitted as u64) } else { None }
+    pub fn cut_to(&self) -> Option<u64> {
+        self.refused_raise.is_some().then(|| u64::from(self.let_through()))
     }
 
     /// Units that repairs have filled.

@@ -132,7 +132,7 @@ impl Mirror {
     /// is not expected.
     fn expected(&self) -> Option<i64> {
         let (wish, allotment, sizing) = (self.wish()?, self.allotment?, self.sizing.as_ref()?);
-        let total = allotment.closing.saturating_add(allotment.opening.min(self.admitted));
+        let total = allotment.closing.saturating_add(allotment.opening.min(self.let_through()));
         let exited = if wish.exited >= wish.executed {
             if wish.exited.is_zero() { 0 } else { total }
         } else {

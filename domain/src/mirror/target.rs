@@ -168,7 +168,7 @@ impl Mirror {
             return (allotment.closing, None);
         }
         if allotment.opening == 0 || self.opens_no_more {
-            self.admitted = 0;
+            self.let_through_no_more_than(0);
             if allotment.closing > 0 {
                 self.purpose = Some(Purpose::Exit);
             }
@@ -181,17 +181,40 @@ impl Mirror {
             self.purpose = Some(Purpose::Entry);
             return (allotment.total(), None);
         }
-        let opening = allotment.opening.min(self.admitted);
+        let opening = allotment.opening.min(self.let_through());
         if opening > 0 || allotment.closing == 0 {
             self.purpose = Some(Purpose::Entry);
         }
         (allotment.closing.saturating_add(opening), refused)
     }
 
+    /// Of what the gates have let through, what is there for the units that are to open now: not what closes by now.
+    pub(super) fn let_through(&self) -> u32 {
+        self.admitted.saturating_sub(self.closed_by_entries())
+    }
+
+    /// What entries have filled was let through, however small the share has become: should it grow again, nobody is asked for
+    /// that once more.
+    fn let_through_no_more_than(&mut self, opening: u32) {
+        let filled = u32::try_from(self.filled_as(Purpose::Entry)).unwrap_or(u32::MAX);
+        self.admitted = self.admitted.min(opening.saturating_add(self.closed_by_entries()).max(filled));
+    }
+
+    pub(super) fn let_through_to(&mut self, opening: u32) {
+        self.admitted = opening.saturating_add(self.closed_by_entries());
+    }
+
+    /// Units that entries have filled and that close: what it opened ahead of the leader another order has closed. They were
+    /// opened once, so that what is to open in their place passes the gates anew.
+    pub(super) fn closed_by_entries(&self) -> u32 {
+        let by_entries = u64::from(self.closing_so_far()).saturating_sub(self.filled_as(Purpose::Exit));
+        u32::try_from(by_entries.min(self.filled_as(Purpose::Entry))).unwrap_or(u32::MAX)
+    }
+
     /// Asks the entry gates for what is to be opened beyond what they let pass before.
     fn admit(&mut self, wish: &Wish, opening: u32, at: &Moment<'_>) -> Option<DeniedReason> {
-        self.admitted = self.admitted.min(opening);
-        let units = opening - self.admitted;
+        self.let_through_no_more_than(opening);
+        let units = opening.saturating_sub(self.let_through());
         if units == 0 || self.refused_raise == Some(opening) {
             return self.reason;
         }
@@ -207,7 +230,7 @@ impl Mirror {
             },
             Err(reason) => (0, reason),
         };
-        self.admitted += admitted;
+        self.let_through_to(self.let_through().saturating_add(admitted));
         // A price comes with the next news.
         self.refused_raise = (reason != DeniedReason::PriceUnknown).then_some(opening);
         self.reason = Some(reason);
@@ -285,8 +308,8 @@ impl Mirror {
         rooms.map(|room| u64::from(room - room % lot)).sum()
     }
 
-    const fn admit_all(&mut self, opening: u32) -> Option<DeniedReason> {
-        self.admitted = opening;
+    fn admit_all(&mut self, opening: u32) -> Option<DeniedReason> {
+        self.let_through_to(opening);
         self.refused_raise = None;
         None
     }

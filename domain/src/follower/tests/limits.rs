@@ -88,6 +88,37 @@ fn a_refused_raise_keeps_what_there_is() {
     desk.answer_to(&ours, 1, Answer::Accepted(broker_id("b-L")));
 }
 
+/// A cap of two lots an order, and two lots that were opened ahead of the leader's order, of which another of his has closed
+/// one.
+fn opened_ahead(units: u32) -> (Desk, Vec<Effect>) {
+    let mut desk = with_entry(|entry| entry.caps.lots_per_order = Some(Lots(2)));
+    let ahead = desk.works("L", terms(BUY, units));
+    desk.shows(&ahead, BrokerStatus::Traded, 130);
+    let exit = placed(&desk.executed("X", terms(SELL, 65)));
+    assert_eq!((exit.purpose, exit.terms.quantity.get()), (Purpose::Exit, 65));
+    desk.accepted(&exit.client_order_id, "b-X");
+    let effects = desk.shows(&exit.client_order_id, BrokerStatus::Traded, 65);
+    (desk, effects)
+}
+
+/// They were opened once: in their place nothing passes the cap.
+#[test]
+fn what_another_order_has_closed_is_not_opened_again_past_the_cap_of_an_order() {
+    let (mut desk, mut effects) = opened_ahead(520);
+    effects.extend(desk.leader_fills("L", 520));
+    effects.extend(desk.passes(SECOND * 10));
+    assert_eq!((placements(&effects), desk.position()), (vec![], 65));
+}
+
+/// Its share was smaller for a while. What it had opened by then was let through, and is not held too much.
+#[test]
+fn what_is_open_was_let_through_whatever_its_share_was_meanwhile() {
+    let (mut desk, mut effects) = opened_ahead(130);
+    effects.extend(desk.leader_fills("L", 130));
+    effects.extend(desk.passes(SECOND * 10));
+    assert_eq!((placements(&effects), desk.position()), (vec![], 65), "he holds 65 as well");
+}
+
 #[test]
 fn an_instrument_holds_no_more_than_its_lots_what_is_under_way_counted_in() {
     let mut desk = with_entry(|entry| entry.caps.lots_per_instrument = Some(Lots(3)));
