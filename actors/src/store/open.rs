@@ -17,6 +17,9 @@ use super::settings::{PAGES_PER_MB, StoreSettings};
 
 /// 3.51.3, as SQLite writes it in one number.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// How long a free reader is waited for, on a thread that may wait. A machine without a processor to spare is no reason for
+/// an actor to end.
+const READER_WAIT: Duration = Duration::from_secs(10);
 /// The default of 16 is fewer than the statements of one job.
 pub(super) const STATEMENTS_CACHED: usize = 128;
 
@@ -136,7 +139,7 @@ pub(super) fn open_readers(
     Ok(r2d2::Pool::builder()
         .max_size(readers.max(1))
         .min_idle(Some(1))
-        .connection_timeout(busy_timeout)
+        .connection_timeout(READER_WAIT)
         .build(manager)?)
 }
 

@@ -48,8 +48,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens readers on a database that exists, at this program's schema version. `busy_timeout` bounds both the wait
-    /// for a lock and the wait for a free reader.
+    /// Opens readers on a database that exists, at this program's schema version. `busy_timeout` bounds the wait
+    /// for a lock.
     pub fn open(path: &Path, readers: u32, busy_timeout: Duration) -> Result<Self, OpenError> {
         open::open_readers(path, readers, busy_timeout).map(|pool| Self { pool, store: None })
     }
