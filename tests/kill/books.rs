@@ -75,10 +75,11 @@ fn ahead(daemon: &Daemon, follower: &str, option: InstrumentKey, of_two: u32) ->
 pub(crate) fn hold_their_share(broker: &Broker, daemon: &Daemon, options: &[InstrumentKey]) {
     for (name, account, of_two) in FOLLOWERS {
         for option in options {
+            let mut last = None;
             until(&format!("{name} holds a share of {option}"), || {
                 let held = broker.net(account, *option);
-                let due = broker.net(LEADER, *option) * i64::from(of_two) / 2
-                    + ahead(daemon, name, *option, of_two);
+                let ahead = ahead(daemon, name, *option, of_two);
+                let due = broker.net(LEADER, *option) * i64::from(of_two) / 2 + ahead;
                 let reasons = explained(daemon, name);
                 let orders = broker.orders(LEADER);
                 let mut here = orders.iter().filter(|order| order.terms.instrument == *option);
@@ -86,6 +87,10 @@ pub(crate) fn hold_their_share(broker: &Broker, daemon: &Daemon, options: &[Inst
                     here.clone().any(|order| order.terms.side == Side::Sell && !order.filled.is_zero());
                 let may_be_less = here.any(|order| reasons.contains(order.id.as_str()));
                 let is_told = || given_up(broker, daemon, name, *option);
+                if held != due && last != Some((held, due)) {
+                    last = Some((held, due));
+                    eprintln!("{name} holds {held} of {option}, and {due} are due, {ahead} of them ahead");
+                }
                 (held == due || (held < due && (has_left || may_be_less)) || is_told()).then_some(())
             });
         }

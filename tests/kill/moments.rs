@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::books::{hold_their_share, settle_and_check};
-use crate::harness::{Daemon, Stage};
+use crate::harness::{Daemon, Stage, until};
 use crate::leader::{Chance, Leader};
 use crate::life::{millis, pause, setup};
 
@@ -16,9 +16,11 @@ const IN_START_UP: u32 = 3;
 /// The longest that a life follows the leader before it is killed, in milliseconds.
 const LIFE_MS_MAX: u32 = 350;
 /// How often a process is stopped, and lives on.
-const SLEEPS: u32 = 4;
+const SLEEPS: u32 = 3;
 /// For how long: twice what a hung actor is given.
-const SLEEP_MS: u32 = 2_000;
+const SLEEP_MS: u32 = 5_000;
+/// What it says then.
+const STOOD_STILL: &str = "the process stood still: a busy or a suspended machine";
 /// The longest that nobody follows him.
 const DEATH_MS_MAX: u32 = 150;
 
@@ -94,16 +96,16 @@ fn f4_killed_at_random_moments_even_days() {
 /// is done twice.
 #[test]
 fn f17_a_process_that_stood_still_goes_on_by_itself() {
-    let stage = setup().set("supervisor.hang_deadline_ms = 1000").stage();
+    let stage = setup().set("supervisor.hang_deadline_ms = 2500").stage();
     let mut leader = Leader::new(&stage.broker, 17);
-    for sleep in 1..=SLEEPS {
+    for _ in 0..SLEEPS {
         act_for(&mut leader, &stage, millis(LIFE_MS_MAX));
+        // A busy machine says so as well.
+        let told = stage.daemon.log_count(STOOD_STILL);
         stage.daemon.stand_still();
         act_for(&mut leader, &stage, millis(SLEEP_MS));
         stage.daemon.wake();
-        stage
-            .daemon
-            .until_log_count("the process stood still: a busy or a suspended machine", sleep as usize);
+        until("it says that it stood still", || (stage.daemon.log_count(STOOD_STILL) > told).then_some(()));
     }
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);
     leader.close_out(&stage.broker);

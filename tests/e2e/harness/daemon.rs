@@ -389,7 +389,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        const TAIL: usize = 60;
+        const TAIL: usize = 30;
         if let Some(child) = &mut self.child {
             // A test that failed: there is nobody left to complain to.
             let _ = child.kill();
