@@ -63,7 +63,7 @@ fn e4_an_order_in_doubt_waits_for_the_next_token() {
     let option = broker.option();
     for account in [ASHA, BALA] {
         broker.inject(account, Fault::StreamMute { mute: Mute::Frames });
-        broker.inject(account, Fault::LateVisibility { ms: 5_000 });
+        broker.inject(account, Fault::LateVisibility { ms: 30_000 });
         broker.spoil_placements(account, 1, AnswerFault::LoseAfter);
     }
     let order = broker.lead(buy(option, 390));
@@ -85,7 +85,7 @@ fn e4_an_order_in_doubt_waits_for_the_next_token() {
     for account in [ASHA, BALA] {
         broker.inject(account, Fault::StreamMute { mute: Mute::Off });
     }
-    broker.pass(Duration::from_secs(6));
+    broker.pass(Duration::from_secs(31));
     daemon.until_filled(&order, "asha", 195);
     daemon.until_filled(&order, "bala", 65);
     broker.quiet();
