@@ -175,6 +175,13 @@ impl FollowerBook {
         mirrors.iter().map(|mirror| entry_of(mirror, &self.settings.copy, gap)).collect()
     }
 
+    /// The lot of an instrument, which its orders of today tell before the Sizer has named it.
+    pub(super) fn lot_of(&self, line: &Line) -> Option<LotSize> {
+        let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
+        let mut mirrors = line.orders.iter().filter_map(|id| self.mirrors.get(id));
+        known.or_else(|| mirrors.find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size)))
+    }
+
     fn cut_shares(&self, line: &Line) -> Result<Option<Cut>, Again> {
         let mirrors = self.gone_through(line);
         let Some(lot) = self.lot_of(line) else { return Ok(None) };

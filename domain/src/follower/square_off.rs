@@ -105,13 +105,6 @@ impl FollowerBook {
         }))
     }
 
-    /// The lot of an instrument, which its orders of today tell before the Sizer has named it.
-    pub(super) fn lot_of(&self, line: &Line) -> Option<LotSize> {
-        let known = line.instrument.as_ref().map(|instrument| instrument.lot_size);
-        let mut mirrors = line.orders.iter().filter_map(|id| self.mirrors.get(id));
-        known.or_else(|| mirrors.find_map(|mirror| mirror.sizing.map(|sizing| sizing.lot_size)))
-    }
-
     /// Units copied that today's orders have opened, whole lots of them.
     fn units_of_today(&self, line: &Line) -> u64 {
         let side = line.closable().signum();
