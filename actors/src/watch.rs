@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-/// From when on a late look is an absence. On a busy machine every look is late by a little: were that excused, too, who hangs
-/// there would be found only after many times what he is given.
-const ABSENCE_MIN: Duration = Duration::from_secs(1);
+/// From when on a late look is worth a line.
+pub(crate) const ABSENCE_MIN: Duration = Duration::from_secs(1);
 
 /// When who watches looked last. Time in which it did not look itself, though it was its turn (the
-/// process stopped, the machine busy or suspended), says nothing of the others: they may have had no processor either.
+/// process stopped, the machine busy or suspended), says nothing of the others: they may have had no processor either. So a
+/// silence is counted in looks, each worth its interval: where every look comes twice as late, who hangs is found after twice
+/// the time; were a second's lateness held against them, a machine that lets nobody run for more than that at a time would
+/// end a process in which nobody hangs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Watch {
     looked: Instant,
@@ -19,11 +21,11 @@ impl Watch {
         Self { looked: now }
     }
 
-    /// Looks, and says for how long nobody did beyond the `interval` at which it is done; zero where it was only a little late.
+    /// Looks, and says for how long nobody did beyond the `interval` at which it is done.
     pub(crate) fn look(&mut self, now: Instant, interval: Duration) -> Duration {
         let late = now.saturating_duration_since(self.looked).saturating_sub(interval);
         self.looked = now;
-        if late > ABSENCE_MIN { late } else { Duration::ZERO }
+        late
     }
 }
 
@@ -32,12 +34,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_absence_is_unwatched() {
+    fn what_is_late_is_unwatched() {
         let interval = Duration::from_millis(500);
         let start = Instant::now();
         let mut watch = Watch::since(start);
         for (at_ms, unwatched_ms) in
-            [(500, 0), (900, 0), (1_400, 0), (1_950, 0), (3_400, 0), (7_200, 3_300), (7_700, 0)]
+            [(500, 0), (900, 0), (1_400, 0), (1_950, 50), (3_400, 950), (7_200, 3_300), (7_700, 0)]
         {
             let unwatched = watch.look(start + Duration::from_millis(at_ms), interval);
             assert_eq!(unwatched, Duration::from_millis(unwatched_ms), "at {at_ms} ms");

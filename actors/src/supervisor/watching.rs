@@ -7,6 +7,7 @@ use tracing::{error, warn};
 
 use super::{Household, Supervisor};
 use crate::vitals::Ping;
+use crate::watch::ABSENCE_MIN;
 
 /// How an actor ended that does not answer.
 pub(super) const HUNG: &str = "hung";
@@ -66,13 +67,12 @@ impl<H: Household + Unpin> Supervisor<H> {
     fn excuse_unwatched(&mut self) {
         let now = Instant::now();
         let unwatched = self.watch.look(now, self.params.ping_interval);
-        if unwatched.is_zero() {
-            return;
+        if unwatched > ABSENCE_MIN {
+            warn!(
+                unwatched_ms = u64::try_from(unwatched.as_millis()).unwrap_or(u64::MAX),
+                "the process stood still: a busy or a suspended machine"
+            );
         }
-        warn!(
-            unwatched_ms = u64::try_from(unwatched.as_millis()).unwrap_or(u64::MAX),
-            "the process stood still: a busy or a suspended machine"
-        );
         for child in &mut self.children {
             child.alive = now.min(child.alive + unwatched);
         }
