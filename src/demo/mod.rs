@@ -36,8 +36,8 @@ use self::stage::{Stage, database, log_file};
 use crate::cli::ExitStatus;
 use crate::telemetry;
 
-/// A day that takes longer is stuck: no machine is that slow.
-const DAY_DEADLINE: Duration = Duration::from_secs(150);
+/// A day that takes longer is stuck: an ordinary machine needs a quarter of a minute, one that others take most of, minutes.
+const DAY_DEADLINE: Duration = Duration::from_mins(10);
 
 /// Runs the day and compares the books with what was written down.
 pub fn run() -> anyhow::Result<ExitStatus> {

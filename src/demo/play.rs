@@ -17,7 +17,7 @@ use crate::control::client::ask;
 use crate::control::protocol::{Answer, Command, Request, VERSION};
 
 /// How long the daemon may take to learn the end of the day from the followers' books.
-const SETTLE_DEADLINE: Duration = Duration::from_secs(15);
+const SETTLE_DEADLINE: Duration = Duration::from_mins(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const LOOK_AGAIN_SOON: Duration = Duration::from_millis(5);
 /// Less than the age that `config/demo.toml` lets the figures have.

@@ -10,13 +10,13 @@ use tandem_sim::{Down, Fault};
 
 use crate::harness::{ASHA, Broker, Daemon, Setup, Stage, buy, limit, sell, until};
 
-/// Who hangs is given up after two seconds at most, and wakes after three; the next life begins after ten or more.
-const HANG: &str = "hang:3000";
+/// Who hangs is given up after five seconds, on a busy machine after some more, and wakes after twenty; the next life begins
+/// after thirty-five or more.
+const HANG: &str = "hang:20000";
 
 fn setup() -> Setup {
     Setup::new()
-        .set("supervisor.hang_deadline_ms = 1000")
-        .set("supervisor.backoff_ms_first = 9000")
+        .set("supervisor.backoff_ms_first = 30000")
         .set("recovery.settle_ms = 400")
         .set("recovery.lookup_ms_first = 50")
 }

@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 from dhanhq import OrderUpdate
 
-PATIENCE_S = 20
+PATIENCE_S = 120
 
 
 def succeeded(answer):

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Long enough for a slow machine; only a failing test waits it out.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 
