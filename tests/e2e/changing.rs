@@ -277,11 +277,12 @@ fn by_answers_alone() -> Setup {
 
 #[test]
 fn b8_change_before_the_acknowledgement() {
-    let Stage { broker, mut daemon } = by_answers_alone().stage();
+    let Stage { broker, mut daemon } = by_answers_alone().set("broker.request_deadline_ms = 60000").stage();
     daemon.tolerates("not everything finished in time");
     broker.inject(ASHA, Fault::StreamMute { mute: Mute::Frames });
     let option = broker.option();
-    broker.spoil_placements(ASHA, 1, AnswerFault::Delay { ms: 700 });
+    // Longer than a busy machine needs for what comes meanwhile.
+    broker.spoil_placements(ASHA, 1, AnswerFault::Delay { ms: 5000 });
     let order = broker.lead(limit("95.00", buy(option, 260)));
     broker.until_order(ASHA, "is there", |_| true);
     broker.change(LEADER, &order, &ModifyRequest { price: Some(rupees("96.00")), ..to_units(520) });

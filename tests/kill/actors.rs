@@ -2,15 +2,15 @@
 
 use tandem_actors::faults::LETS_GO;
 
-use crate::books::{hold_their_share, settle_and_check};
+use crate::books::{hold_their_share, settle_and_check, until_out_of_doubt};
 use crate::harness::{ASHA, Daemon, Setup, Stage, buy, sell, until};
 use crate::leader::{LOT, Leader};
 use crate::life::{millis, pause, setup};
 
-/// A daemon that says often how it is. It notices a hang as late as it does by default: sooner, and who waits for a processor
+/// A daemon that says often how it is, and notices a hang as late as it does by default: sooner, and who waits for a processor
 /// on a busy machine passes for one who hangs.
 fn watched() -> Setup {
-    setup().set("supervisor.health_interval_s = 1")
+    setup().set("supervisor.hang_deadline_ms = 5000").set("supervisor.health_interval_s = 1")
 }
 
 /// A daemon that is about to fail like this, and a leader. What it says from now on begins at the second number.
@@ -70,6 +70,7 @@ fn fails_and_is_restarted(point: &str, kind: &str, actor: &str) {
         // A new one lets nothing pass before it has probed.
         until("entries pass again", || stage.daemon.line_since(bytes, "circuit breaker closed"));
     }
+    until_out_of_doubt(&stage.daemon);
     let [option, _] = leader.options;
     let after = stage.broker.lead(buy(option, 2 * LOT));
     stage.daemon.until_filled(&after, "bala", 2 * LOT);
@@ -78,6 +79,7 @@ fn fails_and_is_restarted(point: &str, kind: &str, actor: &str) {
         trade_until("the one before goes on", &mut leader, &mut stage, |stage| {
             stage.daemon.line_since(bytes, LETS_GO)
         });
+        until_out_of_doubt(&stage.daemon);
         let heard = stage.broker.lead(buy(option, 2 * LOT));
         stage.daemon.until_filled(&heard, "bala", 2 * LOT);
     }

@@ -23,6 +23,19 @@ fn placings(daemon: &Daemon, account: &str) -> BTreeMap<String, u32> {
     daemon.table(&sql, |row| Ok((row.get(0)?, row.get(1)?))).into_iter().collect()
 }
 
+/// Waits until no placing is in doubt: what the leader opens while one is may be left out for it.
+#[cfg(feature = "faults")]
+#[track_caller]
+pub(crate) fn until_out_of_doubt(daemon: &Daemon) {
+    until("no placing is in doubt", || {
+        let are_known = FOLLOWERS.iter().all(|(_, account, _)| {
+            let placings = placings(daemon, account);
+            ["SENDING", "UNKNOWN"].into_iter().all(|state| !placings.contains_key(state))
+        });
+        are_known.then_some(())
+    });
+}
+
 /// What Tandem says of each leader order at one follower.
 fn outcomes(daemon: &Daemon, follower: &str) -> BTreeMap<String, String> {
     let sql = format!("SELECT leader_order_id, outcome FROM copy_mappings WHERE follower_id = '{follower}'");

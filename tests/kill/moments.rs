@@ -17,8 +17,8 @@ const IN_START_UP: u32 = 3;
 const LIFE_MS_MAX: u32 = 350;
 /// How often a process is stopped, and lives on.
 const SLEEPS: u32 = 3;
-/// For how long: twice what a hung actor is given.
-const SLEEP_MS: u32 = 5_000;
+/// For how long: longer than a hung actor is given.
+const SLEEP_MS: u32 = 8_000;
 /// What it says then.
 const STOOD_STILL: &str = "the process stood still: a busy or a suspended machine";
 /// The longest that nobody follows him.
@@ -96,7 +96,7 @@ fn f4_killed_at_random_moments_even_days() {
 /// is done twice.
 #[test]
 fn f17_a_process_that_stood_still_goes_on_by_itself() {
-    let stage = setup().set("supervisor.hang_deadline_ms = 2500").stage();
+    let stage = setup().set("supervisor.hang_deadline_ms = 5000").stage();
     let mut leader = Leader::new(&stage.broker, 17);
     for _ in 0..SLEEPS {
         act_for(&mut leader, &stage, millis(LIFE_MS_MAX));

@@ -16,6 +16,7 @@ const HANG: &str = "hang:20000";
 
 fn setup() -> Setup {
     Setup::new()
+        .set("supervisor.hang_deadline_ms = 5000")
         .set("supervisor.backoff_ms_first = 30000")
         .set("recovery.settle_ms = 400")
         .set("recovery.lookup_ms_first = 50")

@@ -214,13 +214,15 @@ log.file = "tandem.log"
             toml.push_str("broker.instruments_file = \"instruments.csv\"\n");
         }
         // Each daemon looks at its accounts often: tests wait for what it sees there.
-        // And simulated time jumps ahead of the figures of an account, which only the tests of risk look at.
+        // Simulated time jumps ahead of the figures of an account, which only the tests of risk look at. And who waits for a
+        // processor on a busy machine does not hang.
         let defaults = [
             "recovery.poll_ms = 50",
             "recovery.idle_poll_ms = 1000",
             "broker.limits.reads_per_second = 100",
             "risk.figures_age_ms_max = 600000",
             "risk.margin = \"off\"",
+            "supervisor.hang_deadline_ms = 60000",
             "risk.lots_per_order_max = 10000",
             "risk.lots_per_instrument_max = 10000",
         ];
