@@ -76,9 +76,11 @@ fn leader_is_over(case: &Case<'_>, fill: &Fill<'_>) -> bool {
     case.order(account, order).is_none_or(|order| order.terminal)
 }
 
-/// Counts through the fills; what they leave. Exits may go before entries of the same second, whose order nobody knows.
+/// Counts through the fills; what they leave. Exits may go before entries of the same second, whose order nobody knows, and
+/// an exit is judged without the entries that filled since it was sent, too: what leaves together fills in any order.
 fn walk(case: &Case<'_>, line: Line<'_>, fills: &[Fill<'_>], look: &mut Look) -> i64 {
     let mut held = of_opening(case, line, |row| row.copied);
+    let mut entered: Vec<&Fill<'_>> = Vec::new();
     let mut rest = fills;
     while let Some(first) = rest.first() {
         let second = first.at.div_euclid(SECOND);
@@ -90,7 +92,10 @@ fn walk(case: &Case<'_>, line: Line<'_>, fills: &[Fill<'_>], look: &mut Look) ->
             let place = next_of(&waiting, held);
             let fill = waiting.remove(place);
             look.saw();
-            if fill.is_exit && !reduces(fill.units, held) {
+            if !fill.is_exit {
+                entered.push(fill);
+            } else if !reduces(fill.units, held) && !reduces(fill.units, held - entered_since(fill, &entered))
+            {
                 too_much(case, line, fill, held, look);
             }
             held += fill.units;
@@ -103,6 +108,13 @@ fn walk(case: &Case<'_>, line: Line<'_>, fills: &[Fill<'_>], look: &mut Look) ->
 fn next_of(waiting: &[&Fill<'_>], held: i64) -> usize {
     let reducing = waiting.iter().position(|fill| fill.is_exit && reduces(fill.units, held));
     reducing.or_else(|| waiting.iter().position(|fill| !fill.is_exit)).unwrap_or_default()
+}
+
+/// Units of entries that filled since an exit was sent. The broker's times are whole seconds.
+fn entered_since(exit: &Fill<'_>, entered: &[&Fill<'_>]) -> i64 {
+    let Some(sent) = exit.child.intent.sent else { return 0 };
+    let second = sent.div_euclid(SECOND);
+    entered.iter().filter(|entry| entry.at.div_euclid(SECOND) >= second).map(|entry| entry.units).sum()
 }
 
 const fn reduces(units: i64, held: i64) -> bool {

@@ -1,6 +1,6 @@
 //! Histories that look as if a promise were broken, and none is. Beside each stands the one that is broken.
 
-use crate::day::{ASHA, assert_breaks, at, broken, judged};
+use crate::day::{ASHA, DAY, assert_breaks, at, broken, judged};
 
 #[track_caller]
 fn assert_kept(history: &str) {
@@ -63,6 +63,26 @@ fn p6_what_overlapping_exits_close_too_much_is_told_in_time() {
         "DELETE FROM intents WHERE leader_order_id = 'L2'; DELETE FROM trades WHERE broker_order_id = 'F1';
         UPDATE orders SET cumulative = 0 WHERE broker_order_id = 'F1';";
     assert!(broken(&judged(&(overlapping_exits_filled(1) + alone))).contains(&6), "one exit alone never may");
+}
+
+/// Copies were a lot short before the day. L1's copy opens a lot and fills in its first second; L2's, sent at this second,
+/// closes the lot, and fills later.
+fn closed_last(sent: i64) -> String {
+    format!(
+        "INSERT INTO ledger_openings VALUES ('asha', '{DAY}', 'NSE_FNO', 43125, 0, -65, 0, NULL, NULL, {opened});
+         UPDATE intents SET side = 'BUY', ts_sent = {sent} WHERE leader_order_id = 'L2';
+         UPDATE orders SET side = 'BUY' WHERE broker_order_id IN ('L2', 'F2');
+         UPDATE trades SET side = 'BUY' WHERE broker_order_id = 'F2';
+         UPDATE positions SET net_quantity = 65 WHERE account = '{ASHA}';",
+        opened = at(-2000),
+        sent = at(sent),
+    )
+}
+
+#[test]
+fn p6_what_leaves_together_fills_in_any_order() {
+    assert!(!broken(&judged(&closed_last(0))).contains(&6));
+    assert!(broken(&judged(&closed_last(300))).contains(&6), "sent when nothing was left to close");
 }
 
 #[test]
