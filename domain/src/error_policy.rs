@@ -212,7 +212,8 @@ pub const POLICIES: [Policy; 13] = [
         trouble: Trouble::CredentialsRefused,
         shows: "DH-901, 807 to 810, \"Invalid Token\" and the other faces of a dead token, to a request or at a stream's login",
         reaction: Reaction::HaltAccount,
-        remark: "Nothing is sent with that token again. The others go on.",
+        remark: "Nothing is sent with that token again. The others go on. A placing that was refused for it was none: as what comes \
+            after it, it waits for the next token, an entry only while it is young.",
         alerting: Alerting::AtOnce,
         alerts: &["account_halted", "leader_token_refused"],
     },

@@ -68,8 +68,6 @@ coded_enum! {
         BreakerOpen = "breaker_open",
         /// The broker refuses the follower's credentials; nothing is sent until that is mended.
         AccountHalted = "account_halted",
-        /// The request never reached the broker, and by the time it could the entry was too old.
-        NeverSent = "never_sent",
         /// The broker's book holds an order with this very id, and there is no record of it here: it is not sent again.
         AlreadyAtBroker = "already_at_broker",
         /// A copy of it that was placed on an earlier day may rest at the broker still, and nobody can prove that it is one

@@ -86,7 +86,9 @@ fn f7_exit_lost_before_the_broker_had_it() {
 
 #[test]
 fn f8_order_is_visible_only_after_seconds() {
-    let Stage { broker, mut daemon } = in_doubt(8000).stage();
+    // It is found long before it would count as absent, on a slow machine too.
+    let setup = in_doubt(60_000).set("copy.entry_age_ms_max = 60000");
+    let Stage { broker, mut daemon } = setup.stage();
     daemon.expects("the answer was lost");
     let option = broker.option();
     // Nor does her stream tell.

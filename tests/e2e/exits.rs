@@ -50,12 +50,8 @@ fn d9_flat_whatever_the_rounding_was() {
 
 #[test]
 fn d9_flat_after_more_than_a_share() {
-    let Stage { broker, daemon } = Setup::new()
-        .set("sizing.remainder = false")
-        .set(r#"sizing.rounding = "up""#)
-        // A fill that is told late is not chased.
-        .set("parting.exit_after_ms = 60000")
-        .stage();
+    let Stage { broker, daemon } =
+        Setup::new().set("sizing.remainder = false").set(r#"sizing.rounding = "up""#).stage();
     let option = broker.option();
     for _ in 0..3 {
         holding(&broker, &daemon, 65, 65);

@@ -150,7 +150,7 @@ fn d5_entry_chases_within_bands_of_our_own() {
 
 /// Both hold, and the leader's exit at 110.00 has filled; the follower's rests, and nobody bids.
 fn left_with_a_position(setup: Setup) -> (Stage, BrokerOrderId) {
-    let Stage { broker, mut daemon } = setup.stage();
+    let Stage { broker, mut daemon } = setup.set("parting.exit_after_ms = 2000").stage();
     daemon.expects("slippage");
     // It may fill in the moment it is moved.
     daemon.tolerates("change refused");

@@ -1,9 +1,11 @@
 //! E: the broker says no.
 
+use std::time::Duration;
+
 use tandem_domain::order::Product;
 use tandem_sim::{Fault, LoginRefusal, TokenFace};
 
-use crate::harness::{ASHA, BALA, Follower, Setup, Stage, buy, until};
+use crate::harness::{ASHA, BALA, Broker, Daemon, Follower, Setup, Stage, buy, sell};
 
 #[test]
 fn e3_rejected_after_it_was_taken() {
@@ -26,33 +28,40 @@ fn e3_rejected_after_it_was_taken() {
     daemon.end();
 }
 
-/// Refuses Asha's token at the moment of an order.
-fn token_refused(face: TokenFace, code: &str) {
-    // Her account is not looked at in between, and her stream is down: the placement is what finds out.
-    let Stage { broker, mut daemon } = Setup::new()
-        .sim(|sim| sim.variants.token_face = face)
+/// Two followers; of Asha's account only a placing finds out that her token is refused: it is not looked at in between.
+fn only_placings_ask() -> Setup {
+    Setup::new()
+        .token_files()
         .set("recovery.idle_poll_ms = 600000")
+        .set("risk.positions_poll_ms = 300000")
+        .set("risk.funds_poll_ms = 300000")
         .followers([Follower::ASHA, Follower::BALA])
-        .stage();
+}
+
+/// Her stream is down, and from now on her token is refused.
+fn refuses_her_token(broker: &Broker, daemon: &mut Daemon) {
     daemon.expects("the broker refuses this follower's access token");
     daemon.expects("order refused");
     daemon.expects("order stream is lost");
-    daemon.expects("the broker refused the copy; 195 units short: reported");
-    let option = broker.option();
     daemon.until_log_count("listening to the account's own order stream", 2);
     broker.inject(ASHA, Fault::StreamRefuseLogin { how: Some(LoginRefusal::Http429) });
     broker.inject(ASHA, Fault::StreamClose);
     // After that answer nobody knocks again for a minute.
     daemon.until_log_count("order stream is lost", 2);
     broker.inject(ASHA, Fault::TokenRefused { refused: true });
+}
+
+/// Refuses Asha's token at the moment of an order.
+fn token_refused(face: TokenFace, code: &str) {
+    let Stage { broker, mut daemon } = only_placings_ask().sim(|sim| sim.variants.token_face = face).stage();
+    let option = broker.option();
+    refuses_her_token(&broker, &mut daemon);
     let order = broker.lead(buy(option, 390));
 
-    let intent = daemon.until_intent(&order, "asha", "REFUSED");
+    let intent = daemon.until_intent(&order, "asha", "NOT_SENT");
     assert_eq!(intent.refusal_code.as_deref(), Some(code));
     daemon.until_filled(&order, "bala", 65);
-    until("the incident", || {
-        daemon.incidents().contains(&("account_halted".to_owned(), Some("asha".to_owned()))).then_some(())
-    });
+    daemon.until_incident("account_halted", "asha");
 
     // Nothing more goes out for her, not even a read; the other goes on.
     broker.quiet();
@@ -76,6 +85,44 @@ fn e4_token_refused_with_401() {
 #[test]
 fn e4_token_refused_with_400() {
     token_refused(TokenFace::Dh906, "DH-906");
+}
+
+/// P15: what was refused for its token was never an order. What closes leaves with the next token as if it had not been asked
+/// for, and has all its tries left; what opens is too old by then.
+#[test]
+fn e4_what_is_refused_for_its_token_leaves_with_the_next() {
+    let Stage { broker, mut daemon } = only_placings_ask().stage();
+    let option = broker.option();
+    let held = broker.lead(buy(option, 390));
+    daemon.until_filled(&held, "asha", 195);
+    daemon.until_filled(&held, "bala", 65);
+    refuses_her_token(&broker, &mut daemon);
+    let [exit, entry] = [sell(option, 390), buy(option, 520)].map(|terms| {
+        let order = broker.lead(terms);
+        daemon.until_leader(&order, "is known", |_| true);
+        order
+    });
+    daemon.until_intent(&exit, "asha", "NOT_SENT");
+    daemon.until_incident("account_halted", "asha");
+    daemon.until_filled(&exit, "bala", 65);
+    broker.quiet();
+    assert_eq!(broker.net(ASHA, option), 195);
+
+    broker.pass(Duration::from_secs(40));
+    broker.inject(ASHA, Fault::TokenRefused { refused: false });
+    broker.inject(ASHA, Fault::StreamRefuseLogin { how: None });
+    let same = daemon.secret("asha.token");
+    daemon.write_secret("asha.token", &same);
+    daemon.until_filled(&exit, "asha", 195);
+    broker.quiet();
+    assert_eq!(broker.net(ASHA, option), 0);
+    let [sent] = &daemon.intents(&exit, "asha")[..] else { panic!("once") };
+    assert_eq!(sent.state, "ACKED");
+    // Whether it was asked for before the account halted, or not any more, is chance.
+    let outcome = daemon.mapping(&entry, "asha").unwrap().outcome;
+    assert!(outcome == "voided" || outcome == "skipped", "{outcome}");
+    assert_eq!(broker.orders(ASHA).len(), 2);
+    daemon.end();
 }
 
 #[test]

@@ -161,6 +161,8 @@ fn a_row_of_the_leaders_book_that_nobody_can_read_is_told_of() {
     let Stage { broker, mut daemon } = Setup::new().stage();
     daemon.expects("the leader's order book cannot be read");
     daemon.tolerates("could not be read");
+    // Read less often, but as spoilt.
+    daemon.tolerates("the leader's positions cannot be read");
     broker.spoil(LEADER, Operation::Read, 10_000, AnswerFault::OddRow);
     until_told(&daemon, "leader_unread", None);
     let order = broker.lead(buy(broker.option(), 260));

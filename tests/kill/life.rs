@@ -34,6 +34,7 @@ pub(crate) fn two_followers() -> Setup {
             }
         })
         .set("recovery.lookup_ms_first = 50")
+        .set("parting.exit_after_ms = 2000")
         .set("risk.positions_poll_ms = 1000")
         .set("leader.book_poll_ms = 1000")
 }

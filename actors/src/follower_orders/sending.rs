@@ -302,7 +302,13 @@ impl FollowerOrderActor {
                 news.response = Some(redact::json_text(
                     &json!({ "errorCode": refusal.code, "errorMessage": refusal.text }).to_string(),
                 ));
-                (ApiOutcome::Answered, Answer::Refused(refused(refusal.class), refusal.text.into()))
+                let answer = match (&request.ask, refusal.class) {
+                    // As good as never sent, and kept for the next token like all that comes after it: an exit loses no
+                    // try by it, and nobody is to be told of an order that was refused.
+                    (Ask::Place(_), RefusalClass::Credentials) => Answer::NotSent,
+                    (_, class) => Answer::Refused(refused(class), refusal.text.into()),
+                };
+                (ApiOutcome::Answered, answer)
             }
             OrderRequestError::Busy { retry_after, text } => {
                 if let (Some(wished), Some(book)) = (retry_after, self.book.as_mut()) {

@@ -39,7 +39,7 @@ impl World {
         if let (Ask::Place(terms), false) = (&sent.request.ask, sent.arrives) {
             self.blot(
                 speak::asked(terms).instrument,
-                if matches!(sent.told, Told::Refused | Told::TokenRefused) { "refused" } else { "lost" },
+                if sent.told == Told::Refused { "refused" } else { "lost" },
             );
         }
         if let (Ask::Modify { broker_order_id, terms, .. }, Told::Hollow) = (&sent.request.ask, sent.told) {
@@ -50,9 +50,11 @@ impl World {
             Told::Truth => truth.unwrap_or(Answer::Lost),
             Told::Refused => Answer::Refused(Refused::Other, "no".into()),
             Told::InTransit => Answer::Refused(Refused::InTransit, "in transit".into()),
-            // No word on the order itself.
-            Told::TokenRefused => Answer::Refused(Refused::InTransit, "token".into()),
-            Told::NotSent => Answer::NotSent,
+            // No word on the order itself: as good as not sent.
+            Told::TokenRefused if !matches!(sent.request.ask, Ask::Place(_)) => {
+                Answer::Refused(Refused::InTransit, "token".into())
+            }
+            Told::TokenRefused | Told::NotSent => Answer::NotSent,
             Told::Busy => Answer::Busy,
             Told::Lost => Answer::Lost,
             Told::Hollow => accepted(&sent, self.is_over(&sent)),

@@ -215,7 +215,7 @@ log.file = "tandem.log"
         }
         // Each daemon looks at its accounts often: tests wait for what it sees there.
         // Simulated time jumps ahead of the figures of an account, which only the tests of risk look at. And who waits for a
-        // processor on a busy machine does not hang.
+        // processor on a busy machine does not hang, nor is a fill that he tells of late one that does not come.
         let defaults = [
             "recovery.poll_ms = 50",
             "recovery.idle_poll_ms = 1000",
@@ -223,6 +223,7 @@ log.file = "tandem.log"
             "risk.figures_age_ms_max = 600000",
             "risk.margin = \"off\"",
             "supervisor.hang_deadline_ms = 60000",
+            "parting.exit_after_ms = 20000",
             "risk.lots_per_order_max = 10000",
             "risk.lots_per_instrument_max = 10000",
         ];

@@ -138,13 +138,9 @@ pub(super) const RARE_DEATHS: [(u32, (&str, Boundary)); 12] = [
 ];
 
 /// What this world cannot come to, with the reason.
-const REASONS_NOT_HERE: [(&str, &[DeniedReason]); 3] = [
+const REASONS_NOT_HERE: [(&str, &[DeniedReason]); 2] = [
     ("its broker shows no order of ours that is on no record", &[DeniedReason::AlreadyAtBroker]),
     ("no order of its days outlasts one", &[DeniedReason::RestsFromBefore]),
-    (
-        "nothing gives it: an entry that never left is too old by then, or denied otherwise",
-        &[DeniedReason::NeverSent],
-    ),
 ];
 
 /// A step of an intent: its kind, from, to.
