@@ -8,8 +8,8 @@ pub(crate) const ABSENCE_MIN: Duration = Duration::from_secs(1);
 /// When who watches looked last. Time in which it did not look itself, though it was its turn (the
 /// process stopped, the machine busy or suspended), says nothing of the others: they may have had no processor either. So a
 /// silence is counted in looks, each worth its interval: where every look comes twice as late, who hangs is found after twice
-/// the time; were a second's lateness held against them, a machine that lets nobody run for more than that at a time would
-/// end a process in which nobody hangs.
+/// the time. Were up to a second's lateness of each look held against them, a machine that lets nobody run for nearly that long,
+/// again and again, would end a process in which nobody hangs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Watch {
     looked: Instant,
