@@ -35,8 +35,11 @@ use crate::telemetry::Level;
 /// How often the Supervisor asks each actor how it is.
 const PING_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long the end waits for what may hang: a thread in an endless handler, a writer whose disk does not answer.
+/// How long the end waits for what hangs, as far as is known: a thread in an endless handler, a writer whose disk does not
+/// answer.
 const END_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the end waits for the thread of the actors, of which nothing is known: each has only its own end left to do.
+const ACTORS_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the end waits for a writer that works: a full queue on a slow disk.
 const STORE_PATIENCE: Duration = Duration::from_mins(1);
 
@@ -217,7 +220,8 @@ async fn supervise(
         }
     };
     arbiter.stop();
-    let joined = within(END_PATIENCE, "the arbiter of the actors", move || arbiter.join()).await;
+    let patience = if matches!(ending, Ok(Ending::Blocked)) { END_PATIENCE } else { ACTORS_PATIENCE };
+    let joined = within(patience, "the arbiter of the actors", move || arbiter.join()).await;
     if joined.is_some_and(|joined| joined.is_err()) {
         warn!("the arbiter of the actors ended in a panic");
     }

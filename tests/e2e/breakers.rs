@@ -87,11 +87,13 @@ fn e12_five_server_errors_open_the_breaker() {
         .set("recovery.lookup_ms_max = 60000")
         // What is in doubt holds no entry before the breaker does, on no machine.
         .set("recovery.settle_ms = 600000")
+        // All are in doubt to the end.
+        .set("supervisor.shutdown_deadline_ms = 100")
         .stage();
     daemon.expects("circuit breaker open");
     daemon.expects("the answer was lost");
     daemon.tolerates("nobody knows what came of an order");
-    daemon.tolerates("not everything finished in time");
+    daemon.expects("not everything finished in time");
     let option = broker.option();
     broker.spoil_placements(ASHA, 5, AnswerFault::ErrorBefore { status: 502 });
     let failing = broker.lead_all(std::iter::repeat_n(buy(option, 130), 5));

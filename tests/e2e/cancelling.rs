@@ -163,7 +163,6 @@ fn c5_while_the_copy_is_in_flight() {
     // Nothing but the answer tells of the copy.
     let Stage { broker, mut daemon } =
         Setup::new().set("recovery.poll_ms = 600000").set("recovery.idle_poll_ms = 600000").stage();
-    daemon.tolerates("not everything finished in time");
     broker.inject(ASHA, Fault::StreamMute { mute: Mute::Frames });
     broker.spoil_placements(ASHA, 1, AnswerFault::Delay { ms: 700 });
     let order = broker.lead(limit("95.00", buy(broker.option(), 260)));

@@ -223,6 +223,7 @@ log.file = "tandem.log"
             "risk.figures_age_ms_max = 600000",
             "risk.margin = \"off\"",
             "supervisor.hang_deadline_ms = 60000",
+            "supervisor.shutdown_deadline_ms = 60000",
             "parting.exit_after_ms = 20000",
             "risk.lots_per_order_max = 10000",
             "risk.lots_per_instrument_max = 10000",
