@@ -161,7 +161,7 @@ fn c4_before_the_copy_was_sent() {
 #[test]
 fn c5_while_the_copy_is_in_flight() {
     // Nothing but the answer tells of the copy.
-    let Stage { broker, mut daemon } =
+    let Stage { broker, daemon } =
         Setup::new().set("recovery.poll_ms = 600000").set("recovery.idle_poll_ms = 600000").stage();
     broker.inject(ASHA, Fault::StreamMute { mute: Mute::Frames });
     broker.spoil_placements(ASHA, 1, AnswerFault::Delay { ms: 700 });

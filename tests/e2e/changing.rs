@@ -277,7 +277,7 @@ fn by_answers_alone() -> Setup {
 
 #[test]
 fn b8_change_before_the_acknowledgement() {
-    let Stage { broker, mut daemon } = by_answers_alone().set("broker.request_deadline_ms = 60000").stage();
+    let Stage { broker, daemon } = by_answers_alone().set("broker.request_deadline_ms = 60000").stage();
     broker.inject(ASHA, Fault::StreamMute { mute: Mute::Frames });
     let option = broker.option();
     // Longer than a busy machine needs for what comes meanwhile.
