@@ -67,6 +67,8 @@ fn f15_nothing_is_opened_before_the_account_was_read() {
             daemon.until_filled(&order, "asha", 195);
         }
         until("all are ready", || (states(&daemon, "supervisor") == "ready").then_some(()));
+        // What each counts for is known a little later.
+        daemon.until_log_count("capital of the day taken", 3);
         let next = broker.lead(buy(option, 390));
         daemon.until_filled(&next, "asha", 195);
         daemon.end();

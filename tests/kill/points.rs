@@ -6,7 +6,7 @@
 use tandem_actors::faults::FaultPoint;
 use tandem_sim::AnswerFault;
 
-use crate::books::{hold_their_share, settle_and_check};
+use crate::books::{hold_their_share, settle_and_check, until_out_of_doubt};
 use crate::harness::{ASHA, BALA, Daemon, Stage, buy, limit, until};
 use crate::leader::{LOT, Leader, cancel_all};
 use crate::life::{millis, pause, setup, tandem};
@@ -154,6 +154,7 @@ fn killed_at(point: FaultPoint, seed: u64) {
         assert_eq!(halted(&stage.daemon), 2, "a restart re-arms nobody");
         stage.daemon.run_command(&["resume", "--database", "tandem.db"]);
     }
+    until_out_of_doubt(&stage.daemon);
     let after = stage.broker.lead(buy(option, 2 * LOT));
     stage.daemon.until_filled(&after, "asha", LOT);
     hold_their_share(&stage.broker, &stage.daemon, &leader.options);

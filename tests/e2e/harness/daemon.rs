@@ -415,5 +415,10 @@ impl Drop for Daemon {
         }
         let said = fs::read_to_string(self.folder.path().join("said.txt")).unwrap_or_default();
         eprintln!("--- the daemon said: {said}");
+        eprintln!("--- not copied, and why:");
+        for (order, follower, outcome, reason) in self.not_copied() {
+            eprintln!("{order} at {follower}: {outcome}, {reason:?}");
+        }
+        eprintln!("--- incidents that are open: {:?}", self.incidents());
     }
 }

@@ -340,6 +340,13 @@ impl Records {
         (open, rows.len() - open)
     }
 
+    /// Leader orders that did not become an order at a follower: order, follower, outcome, reason.
+    pub(super) fn not_copied(&self) -> Vec<(String, String, String, Option<String>)> {
+        let sql =
+            "SELECT leader_order_id, follower_id, outcome, reason FROM copy_mappings WHERE outcome <> 'sent'";
+        self.table(sql, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+    }
+
     /// How many leader orders have an outcome, by outcome and reason.
     pub(crate) fn outcomes(&self, follower: &str) -> Vec<(String, Option<String>, u32)> {
         let sql = "SELECT outcome, reason, COUNT(*) FROM copy_mappings WHERE follower_id = ?1
