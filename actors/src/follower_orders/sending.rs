@@ -295,18 +295,21 @@ impl FollowerOrderActor {
         match error {
             OrderRequestError::Refused(refusal) => {
                 let words = redact::plain_text(&refusal.to_string());
-                warn!(%follower, client_order_id = %id, refusal = %words, old_state = "sending", state = "refused",
-                    "{what} refused");
+                // As good as never sent, and kept for the next token like all that comes after it: an exit loses no
+                // try by it, and nobody is to be told of an order that was refused.
+                let is_kept =
+                    matches!((&request.ask, refusal.class), (Ask::Place(_), RefusalClass::Credentials));
+                let state = if is_kept { "planned" } else { "refused" };
+                warn!(%follower, client_order_id = %id, refusal = %words, old_state = "sending", state, "{what} refused");
                 self.vitals.failed(words);
                 news.refusal = Some(refusal_row(&refusal));
                 news.response = Some(redact::json_text(
                     &json!({ "errorCode": refusal.code, "errorMessage": refusal.text }).to_string(),
                 ));
-                let answer = match (&request.ask, refusal.class) {
-                    // As good as never sent, and kept for the next token like all that comes after it: an exit loses no
-                    // try by it, and nobody is to be told of an order that was refused.
-                    (Ask::Place(_), RefusalClass::Credentials) => Answer::NotSent,
-                    (_, class) => Answer::Refused(refused(class), refusal.text.into()),
+                let answer = if is_kept {
+                    Answer::NotSent
+                } else {
+                    Answer::Refused(refused(refusal.class), refusal.text.into())
                 };
                 (ApiOutcome::Answered, answer)
             }
